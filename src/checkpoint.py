@@ -1,0 +1,278 @@
+"""Checkpoints: weights and run state by name, in MindSpore's own file format.
+
+The format is one protobuf message (mindspore.train.checkpoint_pb2.Checkpoint): a list of values, each with a name
+("tag"), dimensions, a type ("Float32") and the raw little-endian numbers; large tensors continue in further values
+of the same name. Files written here end with b"crc_num" and the CRC-32 of all before, in 10 bytes big-endian, as
+save_checkpoint(crc_check=True) appends it; files without it are read as well.
+
+mindspore.load_checkpoint is not used: it reads past the end of a value that is shorter than its dimensions say,
+checks no CRC unless told, wants the suffix .ckpt, and logs each failure besides raising it.
+"""
+
+import binascii
+import contextlib
+import dataclasses
+import difflib
+import logging
+import math
+import os
+from pathlib import Path
+
+import mindspore as ms
+import numpy as np
+import safetensors.numpy
+from mindspore.train.checkpoint_pb2 import Checkpoint
+
+from src.errors import InputError
+from src.files import reason, replacing
+
+NUMPY_TYPES = {
+    "Bool": np.bool_,
+    "Int8": np.int8,
+    "Int16": np.int16,
+    "Int32": np.int32,
+    "Int64": np.int64,
+    "UInt8": np.uint8,
+    "UInt16": np.uint16,
+    "UInt32": np.uint32,
+    "UInt64": np.uint64,
+    "Float16": np.float16,
+    "Float32": np.float32,
+    "Float64": np.float64,
+}
+CRC_MARK = b"crc_num"
+CRC_BYTES = len(CRC_MARK) + 10
+LISTED = 6  # names per kind in an error
+
+
+# --- writing ---
+
+
+def save_checkpoint(path, params):
+    """Write a network's parameters, or a dict from name to Tensor, to `path`, whole or not at all.
+
+    The file has exactly the name `path` (any suffix) and mode 0644; equal input gives equal bytes. Shapes,
+    () included, and types come back as they were. Run state is saved the same way, numbers as 0-d tensors.
+
+    Args:
+        params: nn.Cell, or dict[str, Tensor or Parameter].
+
+    Raises:
+        InputError: the file cannot be written.
+        TypeError: a value is no Tensor.
+        ValueError: nothing to save, a tensor of a type that cannot be saved or without elements (the format
+            drops those), or two parameters of a network with one name.
+    """
+    if isinstance(params, ms.nn.Cell):
+        params = parameters_of(params)
+    if not params:
+        raise ValueError(f"save_checkpoint: {path}: expected at least one tensor, came none")
+    for name, value in params.items():
+        if not isinstance(value, ms.Tensor):
+            raise TypeError(f"save_checkpoint: {name}: expected a Tensor, came {type(value).__name__}")
+        if str(value.dtype) not in NUMPY_TYPES or value.size == 0:
+            raise ValueError(f"save_checkpoint: {name}: expected numbers, came {value.dtype} {value.shape}")
+    values = [{"name": name, "data": value} for name, value in params.items()]
+    with replacing(path) as temporary:
+        suffixed = f"{temporary}.ckpt"  # the framework appends this suffix where it is missing
+        with _without_log():
+            ms.save_checkpoint(values, suffixed, crc_check=True)
+        os.replace(suffixed, temporary)
+
+
+@contextlib.contextmanager
+def _without_log():
+    """No log lines in the block: what the framework logs in saving, it raises as well."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def parameters_of(network):
+    """The parameters of a network as a dict from name to Parameter. Raises ValueError for a name used twice."""
+    parameters = {}
+    for _, parameter in network.parameters_and_names():
+        if parameter.name in parameters:
+            raise ValueError(f"{type(network).__name__}: two parameters have the name {parameter.name}")
+        parameters[parameter.name] = parameter
+    return parameters
+
+
+# --- reading ---
+
+
+def read_checkpoint(path):
+    """The tensors of a checkpoint as a dict from name to Parameter, in the order of the file.
+
+    Nothing in the file is executed. Texts, which the framework allows beside tensors, are left out. A file with
+    the suffix .safetensors is read in that format, by sorted names.
+
+    Raises:
+        InputError: missing, a folder, empty, truncated, damaged, or no checkpoint.
+    """
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except (OSError, ValueError) as error:
+        what = reason(error) if isinstance(error, OSError) else str(error)
+        raise InputError(f"checkpoint {path}: expected a file, came: {what}") from error
+    if not data:
+        raise InputError(f"checkpoint {path}: expected weights, came an empty file (0 bytes)")
+    try:
+        is_safetensors = path.suffix == ".safetensors"
+        arrays = dict(sorted(safetensors.numpy.load(data).items())) if is_safetensors else _decode(data)
+        if not arrays:
+            raise ValueError("no parameter in it")
+        return {name: ms.Parameter(ms.Tensor(array), name=name) for name, array in arrays.items()}
+    except Exception as error:
+        what = " ".join(str(error).split())[:200]
+        hint = "; it looks like a PyTorch or zip file" if data[:2] == b"PK" else ""
+        raise InputError(
+            f"checkpoint {path}: expected a whole MindSpore checkpoint, came a file of {len(data)} bytes that is "
+            f"truncated, damaged or of another format ({what}){hint}"
+        ) from error
+
+
+def _decode(data):
+    """The tensors of a checkpoint's bytes as a dict from name to array. Raises ValueError and protobuf's errors."""
+    if data[-CRC_BYTES:].startswith(CRC_MARK):
+        expected = int.from_bytes(data[-10:], "big")
+        data = data[:-CRC_BYTES]
+        if binascii.crc32(data) != expected:
+            raise ValueError("its CRC-32 does not match")
+    chunks, heads = {}, {}
+    for value in Checkpoint.FromString(data).value:
+        name, tensor = value.tag, value.tensor
+        if not value.HasField("tensor"):
+            raise ValueError(f"{name} is not a tensor")
+        if tensor.tensor_type == "str":
+            continue
+        head = (tuple(tensor.dims), tensor.tensor_type)
+        if heads.setdefault(name, head) != head:
+            raise ValueError(f"{name} is there twice")
+        chunks.setdefault(name, []).append(tensor.tensor_content)
+    return {name: _array(name, *head, b"".join(chunks[name])) for name, head in heads.items()}
+
+
+def _array(name, shape, type_name, content):
+    """The numbers of one tensor, after a check that they are as many as its shape says."""
+    if type_name not in NUMPY_TYPES:
+        raise ValueError(f"{name} has the type {type_name}, known are {', '.join(NUMPY_TYPES)}")
+    dtype = np.dtype(NUMPY_TYPES[type_name]).newbyteorder("<")
+    expected = math.prod(shape) * dtype.itemsize
+    if min(shape, default=1) < 1 or len(content) != expected:
+        raise ValueError(f"{name} of shape {shape} should have {expected} bytes and has {len(content)}")
+    return np.frombuffer(content, dtype).reshape(shape)
+
+
+# --- into a network ---
+
+
+@dataclasses.dataclass(frozen=True)
+class LoadReport:
+    """What became of the names: how many were loaded, which the checkpoint lacks, which the network lacks."""
+
+    loaded: int
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+
+
+def load_into(network, params, path, allow_missing=(), ignore=()):
+    """Put `params` into the network; names and shapes must match exactly. Nothing is changed on an error.
+
+    The numbers are copied: Parameter.set_data alone would share memory among all networks loaded from `params`.
+    Another float width is converted to the network's.
+
+    Args:
+        params: dict from name to Parameter or Tensor, as from `read_checkpoint`.
+        path: the file they came from, for messages.
+        allow_missing: endings of names that the checkpoint may lack; the network keeps its own values.
+        ignore: endings of names in the checkpoint that the network need not have.
+
+    Raises:
+        InputError: lists missing, unexpected and mis-shaped parameters with the nearest names.
+    """
+    own = parameters_of(network)
+    missing = tuple(name for name in own if name not in params)
+    unexpected = tuple(name for name in params if name not in own)
+    shared = [name for name in own if name in params]
+    wrong = [name for name in shared if _kind(own[name]) != _kind(params[name])]
+    lacking = [name for name in missing if not name.endswith(tuple(allow_missing))]
+    foreign = [name for name in unexpected if not name.endswith(tuple(ignore))]
+    if lacking or foreign or wrong:
+        raise InputError(_mismatch(path, own, params, lacking, foreign, wrong))
+    for name in shared:
+        own[name].set_data(ms.Tensor(params[name].asnumpy(), own[name].dtype))
+    return LoadReport(len(shared), missing, unexpected)
+
+
+def hand_on(network, params, path, may_lack=("rsign.bias",)):
+    """Hand the weights of one stage to the network of the next, by name.
+
+    The two may differ in parameters whose names end as in `may_lack`, in either direction: full precision has
+    no RSign. Everything else must match, as in `load_into`.
+
+    Raises:
+        InputError: as `load_into`.
+    """
+    return load_into(network, params, path, allow_missing=may_lack, ignore=may_lack)
+
+
+def _kind(value):
+    """What must agree: the shape, and the type unless both are floats."""
+    text = str(value.dtype)
+    return tuple(value.shape), "float" if "Float" in text else text
+
+
+def _mismatch(path, own, params, lacking, foreign, wrong):
+    """The message on parameters that do not fit."""
+    classes = _class_counts(own, params, wrong) if not (lacking or foreign) else None
+    if classes:
+        return (
+            f"checkpoint {path}: expected {classes[0]} classes, came {classes[1]}: all parameters fit but the head's "
+            f"({', '.join(wrong)}); set model.num_classes, or take data with as many classes"
+        )
+    parts = []
+    if lacking:
+        parts.append(f"{len(lacking)} missing in the checkpoint: {_listed(lacking, foreign or params)}")
+    if foreign:
+        parts.append(f"{len(foreign)} unexpected in the checkpoint: {_listed(foreign, lacking or own)}")
+    if wrong:
+        shapes = [f"{name}: expected {_shown(own[name])}, found {_shown(params[name])}" for name in wrong]
+        parts.append(f"{len(wrong)} of another shape or type: {_cut(shapes)}")
+    fit = sum(name in params for name in own) - len(wrong)
+    head = f"checkpoint {path} does not fit the network ({fit} of {len(own)} parameters do)"
+    return "; ".join([head, *parts])
+
+
+def _class_counts(own, params, wrong):
+    """(expected, found) class counts where only one layer's output axis differs (head weight and bias), or None."""
+    layers = {name.rpartition(".")[0] for name in wrong}
+    pairs = {(own[name].shape[:1], params[name].shape[:1]) for name in wrong}
+    same_rest = all(own[name].shape[1:] == params[name].shape[1:] for name in wrong)
+    dense = any(len(own[name].shape) == 2 for name in wrong)
+    if not (dense and same_rest and len(layers) == len(pairs) == 1):
+        return None
+    expected, found = pairs.pop()
+    return (expected[0], found[0]) if expected and found and expected != found else None
+
+
+def _shown(value):
+    return f"{tuple(value.shape)} {value.dtype}"
+
+
+def _listed(names, candidates):
+    """Names, each with its nearest candidate."""
+    texts = []
+    for name in names[:LISTED]:
+        near = difflib.get_close_matches(name, candidates, n=1, cutoff=0.7)
+        texts.append(f"{name} (nearest: {near[0]})" if near else name)
+    return _cut(texts + names[LISTED:])
+
+
+def _cut(texts):
+    rest = f" and {len(texts) - LISTED} more" if len(texts) > LISTED else ""
+    return ", ".join(texts[:LISTED]) + rest

@@ -1,0 +1,137 @@
+"""The command line that train.py, eval.py and export.py share. MindSpore is not imported here: help is quick."""
+
+import argparse
+import difflib
+import re
+import sys
+from pathlib import Path
+
+from src.config import load_config, nearest_keys
+from src.config_help import help_text
+from src.config_types import TYPES
+from src.errors import InputError
+
+CONFIG_NAME = "config.yaml"
+# everyday flag -> key that it sets
+FLAGS = {
+    "data_path": "data.path",
+    "output_dir": "output_dir",
+    "device_target": "device_target",
+    "checkpoint": "checkpoint",
+}
+OVERRIDE = re.compile(r"[A-Za-z_][\w.]*=")
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are InputErrors and whose help ends with every setting."""
+
+    def error(self, message):
+        raise InputError(f"command line: {message}")
+
+    def format_help(self):
+        return f"{super().format_help()}\n{help_text()}\n"
+
+
+def create_parser(program, description):
+    """A Parser with the everyday flags; a script adds its own with `add_argument`.
+
+    Args:
+        program: file name of the script, as "train.py".
+        description: what it does, with an example.
+    """
+    parser = Parser(
+        prog=program,
+        usage=f"python {program} [--flag value ...] [section.key=value ...]",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--config_path", metavar="FILE", help="YAML file that overlays default_config.yaml")
+    parser.add_argument("--data_path", metavar="DIR", help="sets data.path")
+    parser.add_argument("--output_dir", metavar="DIR", help="sets output_dir")
+    parser.add_argument("--device_target", metavar="NAME", help="sets device_target: CPU, GPU or Ascend")
+    parser.add_argument("--checkpoint", metavar="FILE", help="sets checkpoint")
+    parser.add_argument("overrides", nargs="*", metavar="section.key=value", help="any setting, see below")
+    return parser
+
+
+def parse(parser, argv):
+    """The parsed arguments; `overrides` holds the texts section.key=value in their order.
+
+    Such a text is an override wherever it stands, also behind a flag that takes several values
+    (--image a.png b.png data.image_size=32), except right behind a flag.
+
+    Raises:
+        InputError: unknown flag, with the nearest known one; missing or wrong value.
+    """
+    taken = {
+        place
+        for place, text in enumerate(argv)
+        if OVERRIDE.match(text) and not (place and argv[place - 1].startswith("--"))
+    }
+    rest = [text for place, text in enumerate(argv) if place not in taken]
+    args, unknown = parser.parse_known_intermixed_args(rest)
+    if unknown:
+        raise InputError(f"command line: {_unknown_flag(parser, unknown[0])}")
+    wanted = {argv[place] for place in taken} | set(args.overrides)
+    args.overrides = [text for text in argv if text in wanted]
+    return args
+
+
+def _unknown_flag(parser, text):
+    flag = text.partition("=")[0]
+    name = flag.lstrip("-")
+    if name in TYPES:
+        return f"unknown flag {flag}; a setting is given without dashes: {name}=value"
+    known = [option for action in parser._actions for option in action.option_strings]
+    near = difflib.get_close_matches(flag, known, n=1)
+    if not near:
+        near = [f"{key}=value" for key in nearest_keys(name)]
+    return f"unknown flag {flag}" + (f"; did you mean {' or '.join(near)}?" if near else "; see --help")
+
+
+def flags_of(args):
+    """The everyday flags that were given, as a dict from key to value."""
+    given = {key: getattr(args, flag) for flag, key in FLAGS.items()}
+    return {key: value for key, value in given.items() if value is not None}
+
+
+def config_from(args):
+    """The Config of parsed arguments: defaults, --config_path, overrides, flags; later wins."""
+    return load_config(args.config_path, args.overrides, flags_of(args))
+
+
+def config_beside(checkpoint_path, overrides=(), flags=None):
+    """The Config saved in the folder of a checkpoint, then overrides and flags as in `load_config`.
+
+    Raises:
+        InputError: no such checkpoint, or no whole config.yaml beside it.
+    """
+    checkpoint_path = Path(checkpoint_path)
+    if not checkpoint_path.is_file():
+        what = "a folder" if checkpoint_path.is_dir() else "no such file"
+        raise InputError(f"checkpoint {checkpoint_path}: expected a file, came: {what}")
+    path = checkpoint_path.parent / CONFIG_NAME
+    if not path.is_file():
+        raise InputError(
+            f"checkpoint {checkpoint_path}: expected the settings of its run in {path}, came: no such file; "
+            "give the settings that it was trained with by --config_path"
+        )
+    return load_config(path, overrides, flags, complete=True)
+
+
+def run(main, argv=None):
+    """Call main(argv) and return the exit code of the program.
+
+    main's own code (None counts as 0); 2 after an InputError, printed as one line "error: ..." on stderr;
+    130 after Ctrl-C. --help leaves by SystemExit, as argparse does.
+    """
+    try:
+        return main(sys.argv[1:] if argv is None else argv) or 0
+    except InputError as error:
+        message = " ".join(str(error).splitlines())
+        print(f"error: {message}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("error: stopped by the keyboard", file=sys.stderr)
+        return 130

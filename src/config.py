@@ -1,0 +1,283 @@
+"""Settings: default_config.yaml, an overlay and overrides become one frozen Config.
+
+Types and rules are in config_types.py; values only in default_config.yaml, whose comments are the help texts
+(config_help.py). Every problem is an InputError of one line that names the file (or "command line"), the key,
+what was expected and what came.
+"""
+
+import dataclasses
+import difflib
+import math
+import typing
+from pathlib import Path
+
+import yaml
+
+from src.config_types import (
+    SECTIONS,
+    TYPES,
+    Config,
+    DataConfig,
+    ModelConfig,
+    StageConfig,
+    Stages,
+    TrainConfig,
+    rule_of,
+)
+from src.errors import InputError
+from src.files import reason, write_atomic
+
+__all__ = [
+    "Config",
+    "DataConfig",
+    "ModelConfig",
+    "StageConfig",
+    "Stages",
+    "TrainConfig",
+    "load_config",
+    "save_config",
+    "with_values",
+]
+
+DEFAULT_CONFIG = Path(__file__).resolve().parent.parent / "default_config.yaml"
+COMMAND_LINE = "command line"
+# What PyYAML raises on bad text: besides its own errors those of its converters, as for !!int x or !!bool x.
+YAML_FAULTS = (yaml.YAMLError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+
+
+def load_config(path=None, overrides=(), flags=None, complete=False):
+    """The settings: default_config.yaml, then the overlay at `path`, then overrides, then flags; later wins.
+
+    Args:
+        path: a YAML file that holds only the keys that differ, or None.
+        overrides: texts "section.key=value" from a command line.
+        flags: dict from key to value; a value None is left out. Text is read as on the command line.
+        complete: the file at `path` must give every key, as one written by `save_config` does.
+
+    Raises:
+        InputError: a file that cannot be read or is not YAML; a key that is unknown (with the nearest known
+            one), missing, given twice, of the wrong type or out of its range.
+    """
+    values = _read_values(DEFAULT_CONFIG)
+    _require_all(values, DEFAULT_CONFIG)
+    if path is not None:
+        overlay = _read_values(path)
+        if complete:
+            _require_all(overlay, path, "; given by --config_path, missing keys take their defaults")
+        values.update(overlay)
+    for text in overrides:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise InputError(f"{COMMAND_LINE}: expected section.key=value, came {text!r}")
+        values[key.strip()] = _from_text(key.strip(), value)
+    for key, value in (flags or {}).items():
+        if value is not None:
+            read = _from_text if isinstance(value, str) else checked
+            values[key] = read(key, value)
+    return _build(Config, values)
+
+
+def with_values(config, values):
+    """A copy of `config` with `values`, a dict from key to value, checked as those of a file."""
+    flat = to_flat(config)
+    flat.update({key: checked(key, value, "with_values") for key, value in values.items()})
+    return _build(Config, flat)
+
+
+def save_config(config, path):
+    """Write all settings to `path` as YAML, whole or not at all; `load_config(path)` gives an equal Config."""
+    nested = {}
+    for key, value in to_flat(config).items():
+        *sections, name = key.split(".")
+        place = nested
+        for section in sections:
+            place = place.setdefault(section, {})
+        place[name] = list(value) if isinstance(value, tuple) else value
+    text = yaml.safe_dump(nested, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
+    write_atomic(path, "# All settings of one run, defaults included.\n" + text)
+
+
+def to_flat(config, prefix=""):
+    """A dict from full key to value, in order of declaration."""
+    flat = {}
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            flat.update(to_flat(value, f"{prefix}{field.name}."))
+        else:
+            flat[prefix + field.name] = value
+    return flat
+
+
+def _build(cls, values, prefix=""):
+    """The dataclass `cls` from the checked values of all keys."""
+    arguments = {}
+    for name, kind in typing.get_type_hints(cls).items():
+        key = prefix + name
+        arguments[name] = _build(kind, values, key + ".") if key in SECTIONS else values[key]
+    return cls(**arguments)
+
+
+def _require_all(values, path, hint=""):
+    missing = [key for key in TYPES if key not in values]
+    if missing:
+        raise InputError(f"{path}: missing key {some(missing)}{hint}")
+
+
+# --- YAML ---
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe loader that refuses a key given twice; plain YAML lets the last one win."""
+
+    def construct_mapping(self, node, deep=False):
+        seen = set()
+        for key_node, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
+            if key is not None and key in seen:
+                mark = key_node.start_mark
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def read_text(path):
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: expected a YAML file with settings, came: {reason(error)}") from error
+    except ValueError as error:  # not UTF-8, or a path that no system takes
+        raise InputError(f"{path}: expected a YAML file with settings, came: not UTF-8 text") from error
+
+
+def _read_values(path):
+    """The checked values of a YAML file, from full key to value; a file or section without keys gives none."""
+    text = read_text(path)
+    try:
+        tree = yaml.load(text, _Loader)  # a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise InputError(f"{path}{where}: not valid YAML: {error.problem or error.context}") from error
+    except YAML_FAULTS as error:
+        words = " ".join(str(error).split())
+        raise InputError(f"{path}: not valid YAML: {words}") from error
+    values = {}
+    _collect({} if tree is None else tree, "", path, values)
+    return values
+
+
+def _collect(tree, section, path, values):
+    """Put the leaves of a YAML mapping into `values`, under their full keys."""
+    if not isinstance(tree, dict):
+        thing = f"section {section}: " if section else ""
+        raise InputError(f"{path}: {thing}expected a mapping (key: value), came {show(tree)}")
+    for name, value in tree.items():
+        key = f"{section}.{name}" if section else str(name)
+        if key in SECTIONS:
+            _collect({} if value is None else value, key, path, values)
+        else:
+            values[key] = checked(key, value, path)
+
+
+# --- checks ---
+
+
+def checked(key, value, source=COMMAND_LINE):
+    """`value` in the type of `key`, or InputError naming `source`, key, what is allowed and what came."""
+    if key not in TYPES:
+        raise InputError(f"{source}: {_unknown(key)}")
+    kind = TYPES[key]
+    if typing.get_origin(kind) is tuple:
+        element = typing.get_args(kind)[0]
+        items = [_as(element, item) for item in value] if isinstance(value, (list, tuple)) else [None]
+        result = None if None in items else tuple(items)
+    else:
+        result = _as(kind, value)
+    if result is None:
+        raise InputError(f"{source}: {key}: expected {type_name(key)}, came {show(value)}")
+    rule = rule_of(key)
+    if rule and not rule.holds(result):
+        raise InputError(f"{source}: {key}: expected {rule.allowed}, came {show(value)}")
+    return result
+
+
+def _as(kind, value):
+    """`value` as bool, int, float or str, or None where it is not one.
+
+    An int does for a float. So does the text of a number: YAML 1.1 reads 5e-4, without a point, as text.
+    A bool is not a number here, and neither are NaN and the infinities.
+    """
+    if kind is float and type(value) in (int, str):
+        try:
+            value = float(value)
+        except (ValueError, OverflowError):
+            return None
+    fits = type(value) is kind and (kind is not float or math.isfinite(value))
+    return value if fits else None
+
+
+def _from_text(key, text):
+    """The value of `key` from the text after "=" on a command line.
+
+    The text of a str is taken as it stands (so name=1 and path=no are texts), without quotes around it;
+    any other is YAML.
+    """
+    if TYPES.get(key) is str:
+        quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
+        return checked(key, text[1:-1] if quoted else text)
+    if key not in TYPES:
+        raise InputError(f"{COMMAND_LINE}: {_unknown(key)}")
+    try:
+        value = yaml.load(text, _Loader)
+    except YAML_FAULTS:  # taken as text, and refused as such where the type is another
+        value = text
+    return checked(key, value)
+
+
+WORDS = {bool: "true or false", int: "int", float: "float", str: "text"}
+
+
+def type_name(key):
+    """The type of a key in words, as "int" or "list of float"."""
+    kind = TYPES[key]
+    if typing.get_origin(kind) is tuple:
+        return f"list of {WORDS[typing.get_args(kind)[0]]}"
+    return WORDS[kind]
+
+
+def show(value):
+    """A value with its type, short enough for one line of a message."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = repr(list(value) if isinstance(value, tuple) else value)
+    kind = WORDS.get(type(value), type(value).__name__)
+    return f"{text if len(text) <= 80 else text[:77] + '...'} ({kind})"
+
+
+def some(names, limit=8):
+    """Names as one text, "a, b, c and 12 more"."""
+    names = list(names)
+    rest = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + rest
+
+
+def nearest_keys(key):
+    """The known keys that someone who wrote `key` may have meant, best first; an empty list for none."""
+    ending = key.rpartition(".")[2]
+    same_ending = [known for known in TYPES if known.rpartition(".")[2] == ending]
+    if same_ending:
+        return difflib.get_close_matches(key, same_ending, n=3, cutoff=0.0)
+    close = difflib.get_close_matches(key, [*TYPES, *SECTIONS], n=1)
+    endings = {known.rpartition(".")[2]: known for known in reversed(TYPES)}
+    return close or [endings[name] for name in difflib.get_close_matches(ending, endings, n=1)]
+
+
+def _unknown(key):
+    if key in SECTIONS:
+        inside = some([known for known in TYPES if known.startswith(key + ".")], 3)
+        return f"{key} is a section: expected one of its keys ({inside})"
+    near = nearest_keys(key)
+    return f"unknown key {key}" + (f"; did you mean {' or '.join(near)}?" if near else "")

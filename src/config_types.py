@@ -1,0 +1,201 @@
+"""What the settings are: frozen dataclasses with types, and the rules that values keep. No values here.
+
+A key is written with its sections, as in `data.batch_size`.
+"""
+
+import dataclasses
+import re
+import typing
+from collections.abc import Callable
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """The network (section `model`)."""
+
+    name: str
+    num_classes: int
+    drop_path_rate: float
+    branches: tuple[int, ...]
+    activation_gradient: str
+    form: str
+    compute_type: str
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig:
+    """Images, batches and augmentation (section `data`)."""
+
+    source: str
+    path: str
+    image_size: int
+    batch_size: int
+    eval_batch_size: int
+    workers: int
+    bad_images: str
+    class_names: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    crop_scale: tuple[float, ...]
+    crop_padding: int
+    flip: float
+    rand_augment: int
+    random_erasing: float
+    mixup: float
+    cutmix: float
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """What all stages share (section `train`)."""
+
+    base_batch_size: int
+    betas: tuple[float, ...]
+    eps: float
+    weight_decay: float
+    decay_all: bool
+    min_learning_rate: float
+    clip_norm: float
+    label_smoothing: float
+    ema_decay: float
+    steps_per_epoch: int
+    log_every: int
+
+
+@dataclasses.dataclass(frozen=True)
+class StageConfig:
+    """One stage of training (sections `stages.teacher`, `stages.step1`, `stages.step2`)."""
+
+    model: str
+    pretrained: bool
+    precision: str
+    epochs: int
+    learning_rate: float
+    warmup_epochs: int
+    init: str
+    teacher: str
+    teacher_checkpoint: str
+    teacher_pretrained: bool
+    kd_alpha: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Stages:
+    """The stages, in the order in which they run."""
+
+    teacher: StageConfig
+    step1: StageConfig
+    step2: StageConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """All settings of one run; attribute names are the YAML's keys."""
+
+    stage: str
+    output_dir: str
+    checkpoint: str
+    resume: bool
+    device_target: str
+    seed: int
+    model: ModelConfig
+    data: DataConfig
+    train: TrainConfig
+    stages: Stages
+
+
+def _keys(cls, prefix=""):
+    """Two dicts, in order of declaration: full key -> type for the values, section -> dataclass."""
+    types, sections = {}, {}
+    for name, kind in typing.get_type_hints(cls).items():
+        if dataclasses.is_dataclass(kind):
+            sections[prefix + name] = kind
+            inner_types, inner_sections = _keys(kind, f"{prefix}{name}.")
+            types.update(inner_types)
+            sections.update(inner_sections)
+        else:
+            types[prefix + name] = kind
+    return types, sections
+
+
+TYPES, SECTIONS = _keys(Config)
+
+
+class Rule(typing.NamedTuple):
+    """A value is allowed where `holds(value)`; `allowed` says so in words."""
+
+    allowed: str
+    holds: Callable
+
+
+def _one_of(*names):
+    return Rule("one of " + ", ".join(names), lambda value: value in names)
+
+
+def _at_least(low):
+    return Rule(f"{low} or more", lambda value: value >= low)
+
+
+POSITIVE = Rule("more than 0", lambda value: value > 0)
+SHARE = Rule("a number from 0 to 1", lambda value: 0 <= value <= 1)
+BELOW_ONE = Rule("a number from 0 to below 1", lambda value: 0 <= value < 1)
+NOT_EMPTY = Rule("a text that is not empty", lambda value: value != "")
+
+# What a value of the right type must also be. Stages are written once, as stages.*
+RULES = {
+    "stage": _one_of("all", "teacher", "step1", "step2"),
+    "output_dir": NOT_EMPTY,
+    "device_target": _one_of("CPU", "GPU", "Ascend"),
+    "seed": Rule("from 0 to 4294967295", lambda value: 0 <= value < 2**32),  # numpy's range
+    "model.name": NOT_EMPTY,
+    "model.num_classes": _at_least(0),
+    "model.drop_path_rate": BELOW_ONE,
+    "model.branches": Rule(
+        "four counts of 0 or more, the first and the third even (S1, C1, S2, C2)",
+        lambda value: len(value) == 4 and min(value) >= 0 and value[0] % 2 == value[2] % 2 == 0,
+    ),
+    "model.activation_gradient": _one_of("window", "polynomial", "clip"),
+    "model.form": _one_of("auto", "plain", "fast"),
+    "model.compute_type": _one_of("float32", "float16", "bfloat16"),
+    "data.source": _one_of("digits", "cifar10", "imagenet"),
+    "data.image_size": _at_least(1),
+    "data.batch_size": _at_least(1),
+    "data.eval_batch_size": _at_least(1),
+    "data.workers": _at_least(1),
+    "data.bad_images": _one_of("error", "skip"),
+    "data.mean": Rule("three numbers", lambda value: len(value) == 3),
+    "data.std": Rule("three numbers, more than 0", lambda value: len(value) == 3 and min(value) > 0),
+    "data.crop_scale": Rule(
+        "two numbers, the smaller first, more than 0 and at most 1",
+        lambda value: len(value) == 2 and 0 < value[0] <= value[1] <= 1,
+    ),
+    "data.crop_padding": _at_least(0),
+    "data.flip": SHARE,
+    "data.rand_augment": Rule("from 0 to 10", lambda value: 0 <= value <= 10),
+    "data.random_erasing": SHARE,
+    "data.mixup": _at_least(0),
+    "data.cutmix": _at_least(0),
+    "train.base_batch_size": _at_least(1),
+    "train.betas": Rule(
+        "two numbers from 0 to below 1",
+        lambda value: len(value) == 2 and all(0 <= beta < 1 for beta in value),
+    ),
+    "train.eps": POSITIVE,
+    "train.weight_decay": _at_least(0),
+    "train.min_learning_rate": _at_least(0),
+    "train.clip_norm": _at_least(0),
+    "train.label_smoothing": BELOW_ONE,
+    "train.ema_decay": BELOW_ONE,
+    "train.steps_per_epoch": _at_least(0),
+    "train.log_every": _at_least(0),
+    "stages.*.precision": _one_of("fp32", "binary_act", "binary"),
+    "stages.*.epochs": _at_least(0),
+    "stages.*.learning_rate": POSITIVE,
+    "stages.*.warmup_epochs": _at_least(0),
+    "stages.*.kd_alpha": SHARE,
+}
+
+
+def rule_of(key):
+    """The Rule of a key, or None."""
+    return RULES.get(re.sub(r"^stages\.\w+\.", "stages.*.", key))

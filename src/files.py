@@ -1,0 +1,146 @@
+"""Files written whole or not at all."""
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from src.errors import InputError
+
+FILE_MODE = 0o644
+
+
+def reason(error):
+    """The operating system's words for an OSError, without number and path."""
+    return error.strerror or type(error).__name__
+
+
+@contextlib.contextmanager
+def replacing(path):
+    """Context manager: yield a temporary path; on success that file takes the place of `path`.
+
+    The temporary path has the name of `path` in a new hidden folder beside it, so that savers which
+    look at the suffix, or put further files next to theirs, work as usual. On success the file gets mode
+    0644, is flushed to the disk and renamed over `path` in one step; on any failure, an interruption
+    included, `path` stays as it was and nothing else is left.
+
+    Raises:
+        InputError: the file cannot be written (missing folder, no permission, full disk, a folder in the way).
+    """
+    path = Path(path)
+    if path.name in ("", ".."):
+        raise InputError(f"{path}: cannot be written: expected the name of a file")
+    folder = None
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name[:32]}.", dir=path.parent))
+        temporary = folder / path.name
+        yield temporary
+        os.chmod(temporary, FILE_MODE)
+        _flush_to_disk(temporary)
+        os.replace(temporary, path)
+        _flush_to_disk(path.parent)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {reason(error)}") from error
+    finally:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _flush_to_disk(path):
+    """fsync a file or a folder."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_atomic(path, data):
+    """Write `data` (bytes, or text as UTF-8) to `path`, whole or not at all. Raises InputError as `replacing`."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(data.encode("utf-8") if isinstance(data, str) else data)
+
+
+def append_json_line(path, record):
+    """Append `record` as one line of JSON, in one write, flushed to the disk.
+
+    A line that an earlier crash left without its line end was never finished: it is cut off first.
+
+    Raises:
+        InputError: the file cannot be written.
+        ValueError: the record holds NaN or an infinity, which JSON has no words for.
+    """
+    line = (json.dumps(record, allow_nan=False) + "\n").encode("utf-8")
+    try:
+        with open(path, "a+b") as file:
+            _cut_unfinished_line(file)
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {reason(error)}") from error
+
+
+def _cut_unfinished_line(file):
+    """Shorten an open file to the end of its last whole line."""
+    end = file.seek(0, os.SEEK_END)
+    if end == 0:
+        return
+    file.seek(end - 1)
+    if file.read(1) != b"\n":
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)
+
+
+def read_json_lines(path):
+    """The records of a JSON lines file, as a list; an unfinished last line is left out.
+
+    Raises:
+        InputError: the file cannot be read, or a line is not JSON (path and line number named).
+    """
+    try:
+        lines = Path(path).read_bytes().split(b"\n")[:-1]
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {reason(error)}") from error
+    records = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            records.append(json.loads(line))
+        except ValueError as error:
+            raise InputError(f"{path}, line {number}: expected one JSON value, came {line[:40]!r}") from error
+    return records
+
+
+def ensure_writable_dir(path, keep=True):
+    """Make sure that files can be written in the folder `path`; make it, with its parents, where it is missing.
+
+    A file is really written and removed again: permission bits do not bind root, and a file system may be
+    mounted read-only. With keep=False, or on failure, the folders made here are removed again.
+
+    Raises:
+        InputError: path and reason.
+    """
+    path = Path(path)
+    missing = []
+    for folder in (path, *path.parents):
+        if os.path.lexists(folder):
+            break
+        missing.append(folder)
+    fits = False
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path, prefix=".write-test.") as file:
+            file.write(b"\0")
+            file.flush()
+        fits = True
+    except OSError as error:
+        blame = f" ({error.filename})" if error.filename not in (None, str(path)) else ""
+        message = f"{path}: expected a folder that can be written to, came: {reason(error)}{blame}"
+        raise InputError(message) from error
+    finally:
+        if not (fits and keep):
+            for folder in missing:
+                with contextlib.suppress(OSError):
+                    folder.rmdir()

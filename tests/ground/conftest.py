@@ -1,0 +1,14 @@
+"""Fixtures of the ground floor's tests."""
+
+import resource
+
+import pytest
+
+
+@pytest.fixture
+def full_disk():
+    """Any write beyond the first 10,000 bytes of a file fails, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -1,0 +1,383 @@
+"""Checkpoints come back exactly, fit exactly, and a bad one is refused with one clear message."""
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import mindspore as ms
+import numpy as np
+import pytest
+import safetensors.numpy
+from mindspore import nn
+from mindspore.train.checkpoint_pb2 import Checkpoint
+
+from src.checkpoint import CRC_BYTES, hand_on, load_into, parameters_of, read_checkpoint, save_checkpoint
+from src.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Bias(nn.Cell):
+    """Stands for RSign: one learned bias per channel."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.bias = ms.Parameter(ms.Tensor(np.zeros(channels, np.float32)), name="bias")
+
+    def construct(self, x):
+        return x + self.bias
+
+
+class Net(nn.Cell):
+    """Two Dense layers, and between them an RSign if asked."""
+
+    def __init__(self, classes=10, width=4, rsign=True):
+        super().__init__()
+        self.body = nn.Dense(3, width)
+        if rsign:
+            self.rsign = Bias(width)
+        self.head = nn.Dense(width, classes)
+
+    def construct(self, x):
+        x = self.body(x)
+        return self.head(self.rsign(x) if "rsign" in self.name_cells() else x)
+
+
+def numbers(params):
+    return {name: value.asnumpy().copy() for name, value in params.items()}
+
+
+def assert_equal(left, right):
+    assert list(left) == list(right)
+    for name in left:
+        np.testing.assert_array_equal(left[name], right[name])
+        assert left[name].dtype == right[name].dtype
+        assert left[name].shape == right[name].shape
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """(network, path of its checkpoint)."""
+    network = Net()
+    save_checkpoint(tmp_path / "net.ckpt", network)
+    return network, tmp_path / "net.ckpt"
+
+
+def damaged(saved, data):
+    saved[1].write_bytes(data)
+    return saved[1]
+
+
+# --- writing and reading ---
+
+
+@pytest.mark.parametrize("name", ["net.ckpt", "net", "state.bin", "grün weiß.ckpt", ".ckpt"])
+def test_the_file_has_exactly_its_name_and_mode_0644_and_nothing_is_beside_it(tmp_path, name):
+    network = Net()
+    for _ in range(2):  # the second time it replaces the first
+        save_checkpoint(tmp_path / name, network)
+    assert os.listdir(tmp_path) == [name]
+    assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o644
+    assert_equal(numbers(read_checkpoint(tmp_path / name)), numbers(parameters_of(network)))
+
+
+def test_every_type_and_shape_comes_back(tmp_path):
+    rng = np.random.default_rng(0)
+    arrays = {
+        "step": np.int64(2**40 + 1),
+        "one": np.array([3], np.int32),
+        "flag": np.array([True, False]),
+        "half": rng.standard_normal((2, 3)).astype(np.float16),
+        "single": np.array([0.0, -0.0, np.inf, -np.inf, 1e-45], np.float32),
+        "double": rng.standard_normal((1, 2, 1, 2)),
+        "byte": np.arange(256, dtype=np.uint8),
+        "seed": np.array(2**32 - 1, np.uint32),
+    }
+    save_checkpoint(tmp_path / "state", {name: ms.Tensor(array) for name, array in arrays.items()})
+    read = read_checkpoint(tmp_path / "state")
+    assert_equal(numbers(read), {name: np.asarray(array) for name, array in arrays.items()})
+    assert read["step"].shape == ()
+    assert all(isinstance(value, ms.Parameter) and value.name == name for name, value in read.items())
+    assert np.signbit(read["single"].asnumpy()[1])
+
+
+def test_equal_input_gives_equal_bytes_that_the_framework_reads(saved, tmp_path):
+    network, path = saved
+    save_checkpoint(tmp_path / "again.ckpt", network)
+    assert path.read_bytes() == (tmp_path / "again.ckpt").read_bytes()
+    assert_equal(numbers(ms.load_checkpoint(str(path), crc_check=True)), numbers(parameters_of(network)))
+
+
+def test_files_that_the_framework_wrote_are_read(tmp_path, monkeypatch):
+    network = Net(width=600)
+    monkeypatch.setattr("mindspore.train.serialization.SLICE_SIZE", 1)  # KiB: large tensors in many values
+    ms.save_checkpoint(network, str(tmp_path / "a.ckpt"), append_dict={"note": "text", "epoch_num": 3})
+    assert (tmp_path / "a.ckpt").read_bytes().count(b"body.weight") > 1
+    read = numbers(read_checkpoint(tmp_path / "a.ckpt"))
+    assert read.pop("epoch_num") == 3
+    assert_equal(read, numbers(parameters_of(network)))
+
+
+def test_safetensors_are_read(tmp_path):
+    arrays = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.array(3, np.int64)}
+    safetensors.numpy.save_file(arrays, tmp_path / "a.safetensors")
+    assert_equal(numbers(read_checkpoint(tmp_path / "a.safetensors")), arrays)
+    (tmp_path / "b.safetensors").write_bytes((tmp_path / "a.safetensors").read_bytes()[:-1])
+    with pytest.raises(InputError, match="b.safetensors: expected a whole MindSpore checkpoint"):
+        read_checkpoint(tmp_path / "b.safetensors")
+
+
+def test_what_cannot_be_saved_is_refused(tmp_path):
+    with pytest.raises(TypeError, match="step: expected a Tensor, came int"):
+        save_checkpoint(tmp_path / "a", {"w": ms.Tensor([1.0]), "step": 3})
+    with pytest.raises(ValueError, match=r"w: expected numbers, came Float32 \(0, 2\)"):
+        save_checkpoint(tmp_path / "a", {"w": ms.Tensor(np.zeros((0, 2), np.float32))})
+    with pytest.raises(ValueError, match="w: expected numbers, came BFloat16"):
+        save_checkpoint(tmp_path / "a", {"w": ms.Tensor([1.0], ms.bfloat16)})
+    with pytest.raises(ValueError, match="expected at least one tensor"):
+        save_checkpoint(tmp_path / "a", {})
+    network = Net()
+    network.body.weight.name = network.head.weight.name
+    with pytest.raises(ValueError, match="Net: two parameters have the name head.weight"):
+        save_checkpoint(tmp_path / "a", network)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_full_disk_keeps_the_old_file_and_logs_nothing(saved, caplog, full_disk):
+    before = saved[1].read_bytes()
+    with pytest.raises(InputError, match="net.ckpt: cannot be written: File too large"):
+        save_checkpoint(saved[1], Net(width=5000))
+    assert saved[1].read_bytes() == before
+    assert os.listdir(saved[1].parent) == ["net.ckpt"]
+    assert caplog.records == []
+
+
+# --- refusals ---
+
+
+def test_missing_folder_and_empty(tmp_path):
+    (tmp_path / "empty").write_bytes(b"")
+    with pytest.raises(
+        InputError, match="checkpoint .*none: expected a file, came: No such file or directory"
+    ):
+        read_checkpoint(tmp_path / "none")
+    with pytest.raises(InputError, match="expected a file, came: Is a directory"):
+        read_checkpoint(tmp_path)
+    with pytest.raises(InputError, match=r"empty: expected weights, came an empty file \(0 bytes\)"):
+        read_checkpoint(tmp_path / "empty")
+    with pytest.raises(InputError, match="expected a file"):
+        read_checkpoint("a\0b")
+
+
+def test_a_file_cut_anywhere_is_refused(saved):
+    """By its content or, between two tensors, for the missing names. Without just the CRC it is a whole file."""
+    network, path = saved
+    whole = path.read_bytes()
+    for length in set(range(1, len(whole))) - {len(whole) - CRC_BYTES}:
+        path.write_bytes(whole[:length])
+        with pytest.raises(InputError, match="net.ckpt"):
+            load_into(network, read_checkpoint(path), path)
+    path.write_bytes(whole[:-CRC_BYTES])
+    assert_equal(numbers(read_checkpoint(path)), numbers(parameters_of(network)))
+
+
+def test_every_flipped_bit_is_found(saved):
+    whole = saved[1].read_bytes()
+    for place in range(0, len(whole), 3):
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << place % 8
+        with pytest.raises(InputError, match="net.ckpt"):
+            load_into(saved[0], read_checkpoint(damaged(saved, flipped)), saved[1])
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"hello, this is text\n" * 9, "expected a whole MindSpore checkpoint, came a file of 180 bytes"),
+        (b"\0" * 100, "expected a whole MindSpore checkpoint"),
+        (b"PK\x03\x04 archive/data.pkl", "looks like a PyTorch or zip file"),
+        (b"\x80\x02cposix\nsystem\n(S'touch executed'\ntR.", "expected a whole MindSpore checkpoint"),
+        (b"crc_num" + bytes(10), "no parameter in it"),
+        (b"crc_num" + bytes(9) + b"\1", "its CRC-32 does not match"),
+    ],
+)
+def test_other_files_are_refused_and_nothing_in_them_runs(saved, tmp_path, monkeypatch, data, words):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError) as error:
+        read_checkpoint(damaged(saved, data))
+    assert words in str(error.value)
+    assert str(saved[1]) in str(error.value)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize(
+    ("shape", "type_name", "content", "words"),
+    [
+        ([1000], "Float32", bytes(8), "w of shape (1000,) should have 4000 bytes and has 8"),
+        ([2], "Float32", bytes(12), "should have 8 bytes and has 12"),
+        ([-1, -2], "Float32", bytes(8), "w of shape (-1, -2)"),
+        ([2**62, 4], "Float32", bytes(8), "should have"),
+        ([0], "Float32", b"", "w of shape (0,)"),
+        ([2], "Complex", bytes(8), "w has the type Complex, known are Bool, "),
+        ([2], "BFloat16", bytes(4), "w has the type BFloat16"),
+    ],
+)
+def test_a_tensor_that_contradicts_its_shape_or_type_is_refused(saved, shape, type_name, content, words):
+    message = Checkpoint()
+    value = message.value.add()
+    value.tag = "w"
+    value.tensor.dims.extend(shape)
+    value.tensor.tensor_type = type_name
+    value.tensor.tensor_content = content
+    with pytest.raises(InputError) as error:
+        read_checkpoint(damaged(saved, message.SerializeToString()))
+    assert words in str(error.value)
+
+
+def test_a_program_that_meets_a_truncated_checkpoint_prints_one_line(saved):
+    path = damaged(saved, saved[1].read_bytes()[:100])
+    code = (
+        "import sys; from src.cli import run; from src.checkpoint import read_checkpoint\n"
+        "sys.exit(run(lambda argv: read_checkpoint(argv[0])))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, path], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith(f"error: checkpoint {path}: expected a whole MindSpore checkpoint")
+
+
+# --- into a network ---
+
+
+def test_load_into_sets_every_parameter(saved):
+    other = Net()
+    report = load_into(other, read_checkpoint(saved[1]), saved[1])
+    assert (report.loaded, report.missing, report.unexpected) == (5, (), ())
+    assert_equal(numbers(parameters_of(other)), numbers(parameters_of(saved[0])))
+
+
+def test_networks_loaded_from_one_dict_share_no_memory(saved):
+    params = read_checkpoint(saved[1])
+    before = numbers(params)
+    first, second = Net(), Net()
+    load_into(first, params, saved[1])
+    load_into(second, params, saved[1])
+    for parameter in first.get_parameters():
+        ms.ops.assign_add(parameter, ms.ops.ones_like(parameter))
+    assert_equal(numbers(parameters_of(second)), before)
+    assert_equal(numbers(params), before)
+
+
+def test_another_float_width_is_converted_and_an_integer_is_not(saved):
+    params = {
+        name: ms.Tensor(value.asnumpy().astype(np.float16))
+        for name, value in read_checkpoint(saved[1]).items()
+    }
+    other = Net()
+    load_into(other, params, saved[1])
+    assert other.head.weight.dtype == ms.float32
+    np.testing.assert_array_equal(
+        other.head.weight.asnumpy(), params["head.weight"].asnumpy().astype(np.float32)
+    )
+    params["head.bias"] = ms.Tensor(np.zeros(10, np.int32))
+    with pytest.raises(InputError, match=r"head.bias: expected \(10,\) Float32, found \(10,\) Int32"):
+        load_into(other, params, saved[1])
+
+
+def test_every_mismatch_is_listed_with_the_nearest_name_and_nothing_is_loaded(saved):
+    params = read_checkpoint(saved[1])
+    params["boby.weight"] = params.pop("body.weight")
+    params["body.bias"] = ms.Tensor(np.zeros((7,), np.float32))
+    other = Net()
+    before = numbers(parameters_of(other))
+    with pytest.raises(InputError) as error:
+        load_into(other, params, "some.ckpt")
+    assert str(error.value) == (
+        "checkpoint some.ckpt does not fit the network (3 of 5 parameters do); "
+        "1 missing in the checkpoint: body.weight (nearest: boby.weight); "
+        "1 unexpected in the checkpoint: boby.weight (nearest: body.weight); "
+        "1 of another shape or type: body.bias: expected (4,) Float32, found (7,) Float32"
+    )
+    assert_equal(numbers(parameters_of(other)), before)
+
+
+def test_long_lists_are_cut(saved):
+    params = {f"conv{index}.weight": ms.Tensor([1.0]) for index in range(18)}
+    with pytest.raises(InputError) as error:
+        load_into(saved[0], params, "other.ckpt")
+    assert "(0 of 5 parameters do); 5 missing in the checkpoint: " in str(error.value)
+    assert "18 unexpected in the checkpoint: conv0.weight" in str(error.value)
+    assert str(error.value).endswith("conv5.weight and 12 more")
+
+
+def test_another_class_count_gets_its_own_sentence(saved):
+    with pytest.raises(InputError) as error:
+        load_into(Net(classes=100), read_checkpoint(saved[1]), saved[1])
+    assert str(error.value).startswith(
+        f"checkpoint {saved[1]}: expected 100 classes, came 10: all parameters fit but the head's "
+        "(head.weight, head.bias); set model.num_classes"
+    )
+
+
+def test_another_width_is_not_taken_for_another_class_count(saved):
+    with pytest.raises(InputError, match="does not fit the network") as error:
+        load_into(Net(width=5), read_checkpoint(saved[1]), saved[1])
+    assert "classes" not in str(error.value)
+    assert "head.weight: expected (10, 5) Float32, found (10, 4) Float32" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        {"head.weight": (100, 5), "head.bias": (100,)},
+        {"body.weight": (7, 3), "rsign.bias": (7,)},
+        {"head.bias": (100,)},
+        {"head.weight": (100, 4), "head.bias": (90,)},
+    ],
+)
+def test_only_one_dense_layer_with_other_outputs_is_another_class_count(saved, shapes):
+    params = read_checkpoint(saved[1])
+    params.update({name: ms.Tensor(np.zeros(shape, np.float32)) for name, shape in shapes.items()})
+    with pytest.raises(InputError, match=f"{len(shapes)} of another shape or type: "):
+        load_into(saved[0], params, saved[1])
+
+
+def test_what_may_be_missing_or_ignored_is_reported(saved):
+    params = read_checkpoint(saved[1])
+    del params["rsign.bias"]
+    params["epoch_num"] = ms.Tensor(3)
+    other = Net()
+    report = load_into(other, params, saved[1], allow_missing=("rsign.bias",), ignore=("epoch_num",))
+    assert (report.loaded, report.missing, report.unexpected) == (4, ("rsign.bias",), ("epoch_num",))
+    with pytest.raises(InputError, match="1 missing in the checkpoint: rsign.bias;"):
+        load_into(other, params, saved[1])
+
+
+def test_hand_on_between_full_precision_and_binary_in_both_directions():
+    full, binary = Net(rsign=False), Net()
+    report = hand_on(binary, parameters_of(full), "full.ckpt")
+    assert (report.loaded, report.missing, report.unexpected) == (4, ("rsign.bias",), ())
+    np.testing.assert_array_equal(binary.body.weight.asnumpy(), full.body.weight.asnumpy())
+    np.testing.assert_array_equal(binary.rsign.bias.asnumpy(), np.zeros(4, np.float32))
+    report = hand_on(Net(rsign=False), parameters_of(binary), "binary.ckpt")
+    assert (report.loaded, report.missing, report.unexpected) == (4, (), ("rsign.bias",))
+
+
+def test_hand_on_tolerates_nothing_else():
+    params = dict(parameters_of(Net(rsign=False)))
+    with pytest.raises(InputError, match="1 missing in the checkpoint: rsign.bias"):
+        hand_on(Net(), params, "a.ckpt", may_lack=())
+    extra = {**params, "other.bias": ms.Tensor([1.0])}
+    with pytest.raises(InputError, match="1 unexpected in the checkpoint: other.bias"):
+        hand_on(Net(), extra, "a.ckpt")
+    del params["body.bias"]
+    with pytest.raises(InputError, match="1 missing in the checkpoint: body.bias"):
+        hand_on(Net(), params, "a.ckpt")
+    with pytest.raises(InputError, match="expected 7 classes, came 10"):
+        hand_on(Net(classes=7), parameters_of(Net(rsign=False)), "a.ckpt")

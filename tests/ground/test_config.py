@@ -1,0 +1,361 @@
+"""Settings: what is read comes out typed, in the right order of precedence, and every slip gets its own message."""
+
+import dataclasses
+import re
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from src.config import DEFAULT_CONFIG, Config, load_config, save_config, some, to_flat, with_values
+from src.config_help import describe_keys, help_text
+from src.config_types import RULES, TYPES, rule_of
+from src.errors import InputError
+
+
+def written(tmp_path, text):
+    path = tmp_path / "overlay.yaml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8"))
+    return path
+
+
+# --- values ---
+
+
+def test_the_defaults_are_those_of_the_file():
+    raw = yaml.safe_load(DEFAULT_CONFIG.read_text(encoding="utf-8"))
+    config = load_config()
+    assert config.model.branches == tuple(raw["model"]["branches"])
+    assert config.train.eps == 1e-8
+    assert config.stages.step2.precision == raw["stages"]["step2"]["precision"]
+    assert config.data.batch_size == raw["data"]["batch_size"]
+    assert all(
+        type(value) is (TYPES[key] if isinstance(TYPES[key], type) else tuple) for key, value in flat(config)
+    )
+
+
+def flat(config):
+    return to_flat(config).items()
+
+
+def test_the_config_is_frozen_and_hashable():
+    config = load_config()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.data.batch_size = 3
+    assert hash(config) == hash(load_config())
+
+
+def test_later_wins_defaults_file_overrides_flags(tmp_path):
+    path = written(tmp_path, "seed: 2\ndata:\n  batch_size: 2\n  path: file\n")
+    config = load_config(
+        path, ["data.batch_size=3", "data.path=override"], {"data.path": "flag", "checkpoint": None}
+    )
+    assert (config.seed, config.data.batch_size, config.data.path) == (2, 3, "flag")
+    assert config.data.image_size == load_config().data.image_size
+    assert load_config(None, ["seed=3", "seed=4"]).seed == 4
+
+
+@pytest.mark.parametrize("text", ["", "# nothing but a comment\n", "data:\n", "model: {}\n"])
+def test_a_file_without_keys_changes_nothing(tmp_path, text):
+    assert load_config(written(tmp_path, text)) == load_config()
+
+
+@pytest.mark.parametrize(
+    ("override", "value"),
+    [
+        ("train.eps=5e-4", 5e-4),  # text for YAML 1.1
+        ("train.eps=1", 1.0),
+        ("train.eps=.5", 0.5),
+        ("model.branches=[4,1,2,2]", (4, 1, 2, 2)),
+        ("data.mean=[0, 5e-1, 0.5]", (0.0, 0.5, 0.5)),
+        ("data.class_names=[a, 'b c', \"1\"]", ("a", "b c", "1")),
+        ("data.class_names=[]", ()),
+        ("resume=true", True),
+        ("output_dir=1", "1"),
+        ("output_dir=no", "no"),
+        ("data.path=a=b # c", "a=b # c"),
+        ('data.path="quoted"', "quoted"),
+        ('stages.step2.teacher=""', ""),
+        ("stages.step2.teacher=", ""),
+    ],
+)
+def test_overrides_are_typed_by_their_key(override, value):
+    key = override.partition("=")[0]
+    came = to_flat(load_config(None, [override]))[key]
+    assert came == value
+    assert type(came) is type(value)
+    if isinstance(value, tuple):
+        assert [type(item) for item in came] == [type(item) for item in value]
+
+
+def test_a_number_without_a_point_does_for_a_float_in_a_file_too(tmp_path):
+    config = load_config(written(tmp_path, "train: {eps: 5e-4, weight_decay: 1, betas: [0, 9e-1]}\n"))
+    assert (config.train.eps, config.train.weight_decay, config.train.betas) == (5e-4, 1.0, (0.0, 0.9))
+
+
+# --- saving ---
+
+
+def test_a_saved_config_loads_back_equal(tmp_path):
+    config = load_config(
+        None,
+        [
+            "train.eps=1.2345678901234567e-8",
+            "data.path=C:\\x # y",
+            "data.mean=[0.1,0.2,0.3]",
+            "checkpoint=null",
+        ],
+        {"output_dir": "füße"},
+    )
+    names = ("1", "no", "null", "a: b", "# c", "", "ü", "two\nlines", "tabby, tabby cat", "x" * 300)
+    config = with_values(config, {"data.class_names": names, "model.num_classes": 10})
+    save_config(config, tmp_path / "config.yaml")
+    assert load_config(tmp_path / "config.yaml", complete=True) == config
+    assert config.data.class_names == names
+    assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
+
+
+def test_with_values_checks_and_leaves_the_original():
+    config = load_config()
+    changed = with_values(config, {"data.class_names": ["a", "b"], "stages.step1.epochs": 1})
+    assert (changed.data.class_names, changed.stages.step1.epochs) == (("a", "b"), 1)
+    assert config == load_config()
+    with pytest.raises(InputError, match="data.flip: expected a number from 0 to 1, came 2"):
+        with_values(config, {"data.flip": 2})
+
+
+def test_a_complete_file_must_give_every_key(tmp_path):
+    path = tmp_path / "config.yaml"
+    save_config(load_config(), path)
+    text = path.read_text(encoding="utf-8")
+    path.write_text(re.sub(r"(?m)^  branches: .*\n", "", text), encoding="utf-8")
+    assert load_config(path) == load_config()
+    with pytest.raises(InputError, match="config.yaml: missing key model.branches; given by --config_path"):
+        load_config(path, complete=True)
+
+
+# --- refusals ---
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("data:\n  bach_size: 3\n", "unknown key data.bach_size; did you mean data.batch_size?"),
+        ("modle:\n  name: x\n", "unknown key modle; did you mean model?"),
+        ("batch_size: 3\n", "unknown key batch_size; did you mean data.batch_size?"),
+        ("true: 3\n", "unknown key True"),
+        ("seed: yes\n", "seed: expected int, came true"),
+        ("seed: 1.0\n", "seed: expected int, came 1.0 (float)"),
+        ("seed: '1'\n", "seed: expected int, came '1' (text)"),
+        ("seed:\n", "seed: expected int, came nothing"),
+        ("resume: 1\n", "resume: expected true or false, came 1 (int)"),
+        ("output_dir: 2024\n", "output_dir: expected text, came 2024 (int)"),
+        ("train: {eps: true}\n", "train.eps: expected float, came true"),
+        ("train: {eps: abc}\n", "train.eps: expected float, came 'abc' (text)"),
+        ("train: {eps: .nan}\n", "train.eps: expected float, came nan (float)"),
+        ("train: {eps: .inf}\n", "train.eps: expected float, came inf (float)"),
+        (f"train: {{eps: 1{'0' * 400}}}\n", "train.eps: expected float, came 1000"),
+        ("model: {branches: 2}\n", "model.branches: expected list of int, came 2 (int)"),
+        ("model: {branches: [2, 1, 2, 1.0]}\n", "model.branches: expected list of int, came [2, 1, 2, 1.0]"),
+        ("model: {branches: [2, true, 2, 1]}\n", "model.branches: expected list of int"),
+        ("data: {class_names: [1]}\n", "data.class_names: expected list of text, came [1] (list)"),
+        ("data: 3\n", "section data: expected a mapping (key: value), came 3 (int)"),
+        ("seed: {a: 1}\n", "seed: expected int, came {'a': 1} (dict)"),
+        ("- a\n- b\n", "expected a mapping (key: value), came ['a', 'b'] (list)"),
+        ("just words", "expected a mapping (key: value), came 'just words' (text)"),
+        ("seed: 1\nseed: 2\n", "line 2, column 1: not valid YAML: key 'seed' is given twice"),
+        ("data:\n  flip: 0\n  flip: 1\n", "line 3, column 3: not valid YAML: key 'flip' is given twice"),
+        ("data: [1,\n", "not valid YAML: "),
+        ("data:\n\tflip: 1\n", "line 2, column 1: not valid YAML: "),
+        ("seed: !!python/object/apply:os.getcwd []\n", "not valid YAML: could not determine a constructor"),
+        ("seed: !!int x\n", "not valid YAML: "),
+        ("seed: !!bool x\n", "not valid YAML: "),
+        ("seed: !!map x\n", "not valid YAML: expected a mapping node"),
+        ("seed: 2024-13-45\n", "not valid YAML: "),
+        ("? [a]\n: 1\n", "not valid YAML: "),
+        ("[" * 1200, "not valid YAML: "),
+        ("a: 1\n---\nb: 2\n", "not valid YAML: "),
+        (b"seed: \xff\n", "not UTF-8 text"),
+    ],
+)
+def test_a_bad_file_gets_one_line_that_names_file_key_expected_and_came(tmp_path, text, words):
+    path = written(tmp_path, text)
+    with pytest.raises(InputError) as error:
+        load_config(path)
+    message = str(error.value)
+    assert message.startswith(str(path))
+    assert words in message
+    assert "\n" not in message
+    assert len(message) < len(str(path)) + 250
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    with pytest.raises(InputError, match="none.yaml: expected a YAML file with settings, came: No such file"):
+        load_config(tmp_path / "none.yaml")
+    with pytest.raises(InputError, match="came: Is a directory"):
+        load_config(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("seed", "expected section.key=value, came 'seed'"),
+        ("sede=1", "unknown key sede; did you mean seed?"),
+        ("data.bach_size=1", "unknown key data.bach_size; did you mean data.batch_size?"),
+        ("modle.name=x", "unknown key modle.name; did you mean model.name?"),
+        ("stages.epochs=1", "did you mean stages."),
+        ("qqqq=1", "unknown key qqqq"),
+        ("model=x", "model is a section: expected one of its keys (model.name, "),
+        ("data.batch_size=", "data.batch_size: expected int, came nothing"),
+        ("data.batch_size=[", "data.batch_size: expected int, came '[' (text)"),
+        ("data.batch_size=1e3", "data.batch_size: expected int, came '1e3' (text)"),
+    ],
+)
+def test_bad_overrides(override, words):
+    with pytest.raises(InputError) as error:
+        load_config(None, [override])
+    assert str(error.value).startswith("command line: ")
+    assert words in str(error.value)
+
+
+def test_a_default_file_without_a_key_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "default_config.yaml"
+    path.write_text(
+        DEFAULT_CONFIG.read_text(encoding="utf-8").replace("\nseed:", "\n# seed:"), encoding="utf-8"
+    )
+    monkeypatch.setattr("src.config.DEFAULT_CONFIG", path)
+    with pytest.raises(InputError, match="default_config.yaml: missing key seed$"):
+        load_config()
+
+
+# One value just inside and one just outside of every rule.
+EDGES = [
+    ("stage", "step2", "step3"),
+    ("output_dir", "x", ""),
+    ("device_target", "Ascend", "cpu"),
+    ("seed", "0", "-1"),
+    ("seed", "4294967295", "4294967296"),
+    ("model.name", "resnet34", ""),
+    ("model.num_classes", "0", "-1"),
+    ("model.drop_path_rate", "0", "1"),
+    ("model.branches", "[4, 0, 0, 2]", "[3, 1, 2, 1]"),
+    ("model.branches", "[0, 2, 4, 0]", "[2, 1, 3, 1]"),
+    ("model.branches", "[2, 1, 2, 1]", "[2, 1, 2]"),
+    ("model.branches", "[2, 1, 2, 1]", "[2, -1, 2, 1]"),
+    ("model.activation_gradient", "clip", "ste"),
+    ("model.form", "plain", "slow"),
+    ("model.compute_type", "bfloat16", "fp16"),
+    ("data.source", "imagenet", "mnist"),
+    ("data.image_size", "1", "0"),
+    ("data.batch_size", "1", "0"),
+    ("data.eval_batch_size", "1", "0"),
+    ("data.workers", "1", "0"),
+    ("data.bad_images", "skip", "ignore"),
+    ("data.mean", "[0, 0, 0]", "[0, 0]"),
+    ("data.std", "[1, 1, 0.1]", "[1, 1, 0]"),
+    ("data.std", "[1, 1, 1]", "[1, 1]"),
+    ("data.crop_scale", "[0.08, 1]", "[0, 1]"),
+    ("data.crop_scale", "[1, 1]", "[1, 0.08]"),
+    ("data.crop_scale", "[0.5, 0.5]", "[0.5, 1.1]"),
+    ("data.crop_scale", "[0.5, 0.5]", "[0.5]"),
+    ("data.crop_padding", "0", "-1"),
+    ("data.flip", "1", "1.1"),
+    ("data.rand_augment", "10", "11"),
+    ("data.random_erasing", "0", "-0.1"),
+    ("data.mixup", "0", "-0.1"),
+    ("data.cutmix", "0", "-0.1"),
+    ("train.base_batch_size", "1", "0"),
+    ("train.betas", "[0, 0.999]", "[0.9, 1]"),
+    ("train.betas", "[0, 0]", "[0.9]"),
+    ("train.eps", "1e-12", "0"),
+    ("train.weight_decay", "0", "-0.1"),
+    ("train.min_learning_rate", "0", "-1e-9"),
+    ("train.clip_norm", "0", "-1"),
+    ("train.label_smoothing", "0.99", "1"),
+    ("train.ema_decay", "0.9999", "1"),
+    ("train.steps_per_epoch", "0", "-1"),
+    ("train.log_every", "0", "-1"),
+    ("stages.teacher.precision", "fp32", "float32"),
+    ("stages.step1.precision", "binary_act", "1bit"),
+    ("stages.step2.epochs", "0", "-1"),
+    ("stages.step2.learning_rate", "1e-9", "0"),
+    ("stages.step1.warmup_epochs", "0", "-1"),
+    ("stages.teacher.kd_alpha", "1", "1.01"),
+]
+
+
+@pytest.mark.parametrize(("key", "inside", "outside"), EDGES)
+def test_every_rule_at_its_edges(key, inside, outside):
+    load_config(None, [f"{key}={inside}"])
+    with pytest.raises(InputError) as error:
+        load_config(None, [f"{key}={outside}"])
+    assert str(error.value).startswith(f"command line: {key}: expected {rule_of(key).allowed}, came ")
+
+
+def test_every_rule_belongs_to_a_key_and_is_tried_at_its_edges():
+    general = {re.sub(r"^stages\.\w+\.", "stages.*.", key) for key in TYPES}
+    assert set(RULES) <= general
+    assert {re.sub(r"^stages\.\w+\.", "stages.*.", key) for key, _, _ in EDGES} == set(RULES)
+
+
+# --- help ---
+
+
+def test_help_covers_every_key_with_type_and_default():
+    described = {item.key: item for item in describe_keys() if item.type != "section"}
+    assert list(described) == list(TYPES)
+    assert described["data.batch_size"][1:] == (
+        "int",
+        "64",
+        "images per device and training step",
+        "1 or more",
+    )
+    assert described["model.branches"].default == "[2, 1, 2, 1]"
+    text = help_text()
+    assert all(f"  {key}=" in text for key in TYPES)
+    for stage_free in (item for item in described.values() if not item.key.startswith("stages.")):
+        assert stage_free.comment or stage_free.key == "data.std", stage_free.key
+
+
+def test_comments_are_read_behind_values_sections_and_quoted_hashes(tmp_path):
+    path = written(
+        tmp_path,
+        'output_dir: "a # b"   # real comment: with # inside\n'
+        "checkpoint: x#y\n"
+        "data:   # images\n"
+        "  # and more\n"
+        "  path: ''  # where\n"
+        "  class_names: [\n    'a # b',\n  ]  # names\n"
+        "stages:\n"
+        "  teacher:\n    epochs: 1  # how long\n    kd_alpha: 0  # Eq. 13 (open)\n    init: a  # from\n"
+        "  step1:\n    epochs: 2\n    kd_alpha: 1  # (open)\n    init: b  # (open)\n",
+    )
+    comments = {item.key: item.comment for item in describe_keys(path)}
+    assert comments["output_dir"] == "real comment: with # inside"
+    assert comments["checkpoint"] == ""
+    assert comments["data"] == "images\nand more"
+    assert comments["data.path"] == "where"
+    assert comments["data.class_names"] == "names"
+    assert comments["stages.step1.epochs"] == "how long"
+    assert comments["stages.step1.kd_alpha"] == "Eq. 13 (open)"
+    assert comments["stages.step1.init"] == "from (open)"
+    defaults = {item.key: item.default for item in describe_keys(path)}
+    assert (defaults["output_dir"], defaults["checkpoint"]) == ('"a # b"', "x#y")
+
+
+def test_some_shortens_a_list():
+    assert some(["a", "b"]) == "a, b"
+    assert some(list("abcdefghij"), 3) == "a, b, c and 7 more"
+
+
+def test_importing_the_config_does_not_import_the_framework():
+    code = "import sys, src.config, src.config_help; sys.exit('mindspore' in sys.modules or 'numpy' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=DEFAULT_CONFIG.parent, check=True)
+
+
+def test_config_attribute_names_are_the_keys():
+    assert [key for key, _ in flat(load_config())] == list(TYPES)
+    assert {field.name for field in dataclasses.fields(Config)} == set(
+        yaml.safe_load(DEFAULT_CONFIG.read_text())
+    )

@@ -1,0 +1,151 @@
+"""Files are written whole or not at all, and leave nothing else behind."""
+
+import json
+import os
+import stat
+
+import pytest
+
+from src.errors import InputError
+from src.files import append_json_line, ensure_writable_dir, read_json_lines, replacing, write_atomic
+
+
+@pytest.mark.parametrize("data", [b"\x00\xff", "grüße\n"])
+def test_write_atomic_writes_exactly_the_data_with_mode_0644(tmp_path, data):
+    path = tmp_path / "a.bin"
+    write_atomic(path, data)
+    assert path.read_bytes() == (data if isinstance(data, bytes) else data.encode("utf-8"))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert os.listdir(tmp_path) == ["a.bin"]
+
+
+def test_the_mode_does_not_depend_on_the_mask_or_on_the_writer(tmp_path):
+    before = os.umask(0o077)
+    try:
+        with replacing(tmp_path / "a") as temporary:
+            temporary.write_text("x")
+            temporary.chmod(0o400)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o644
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, OSError])
+def test_a_failure_keeps_the_old_file_and_leaves_nothing_else(tmp_path, error):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(InputError if error is OSError else error), replacing(path) as temporary:
+        temporary.write_text("half")
+        (temporary.parent / "more.tmp").write_text("left by a library")
+        raise error
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_the_old_file_stands_until_the_new_one_is_whole(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with replacing(path) as temporary:
+        assert temporary.name == path.name
+        temporary.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+
+
+def test_a_full_disk_is_an_input_error_and_keeps_the_old_file(tmp_path, full_disk):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(InputError, match="a.txt: cannot be written: File too large"):
+        write_atomic(path, b"x" * 20_000)
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_refuses_a_missing_folder_and_names_that_are_no_file(tmp_path):
+    (tmp_path / "folder").mkdir(mode=0o750)
+    for path in (tmp_path / "none" / "a", tmp_path / "folder", tmp_path / "folder" / "..", "/"):
+        with pytest.raises(InputError, match="cannot be written"):
+            write_atomic(path, "x")
+    with (
+        pytest.raises(InputError, match="expected the name of a file"),
+        replacing(tmp_path / "folder" / ".."),
+    ):
+        pass
+    assert stat.S_IMODE((tmp_path / "folder").stat().st_mode) == 0o750
+    assert os.listdir(tmp_path) == ["folder"]
+
+
+def test_json_lines_come_back_in_order(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    records = [{"epoch": 1, "top1": 0.1}, {"epoch": 2, "name": "ü\n"}]
+    for record in records:
+        append_json_line(path, record)
+    assert read_json_lines(path) == records
+    assert path.read_bytes().count(b"\n") == 2
+
+
+@pytest.mark.parametrize("tail", [b'{"epoch": 2, "to', b'{"epoch": 2}', b"\xff"])
+def test_an_unfinished_line_is_not_read_and_is_cut_off_by_the_next_append(tmp_path, tail):
+    path = tmp_path / "metrics.jsonl"
+    append_json_line(path, {"epoch": 1})
+    with open(path, "ab") as file:
+        file.write(tail)
+    assert read_json_lines(path) == [{"epoch": 1}]
+    append_json_line(path, {"epoch": 2})
+    assert [json.loads(line) for line in path.read_text().splitlines()] == [{"epoch": 1}, {"epoch": 2}]
+
+
+def test_an_unfinished_first_line_is_cut_off_as_well(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b'{"epo')
+    append_json_line(path, {"epoch": 1})
+    assert path.read_bytes() == b'{"epoch": 1}\n'
+
+
+def test_json_lines_refuse_what_is_no_json(tmp_path, full_disk):
+    path = tmp_path / "metrics.jsonl"
+    with pytest.raises(ValueError, match="JSON"):
+        append_json_line(path, {"loss": float("nan")})
+    path.write_text('{"a": 1}\nnonsense\n')
+    with pytest.raises(InputError, match="metrics.jsonl, line 2: expected one JSON value, came b'nonsense'"):
+        read_json_lines(path)
+    with pytest.raises(InputError, match="none: cannot be read: No such file"):
+        read_json_lines(tmp_path / "none")
+    with pytest.raises(InputError, match="cannot be written: File too large"):
+        append_json_line(path, {"text": "x" * 20_000})
+
+
+def test_ensure_writable_dir_makes_the_folder_and_leaves_no_file(tmp_path):
+    ensure_writable_dir(tmp_path / "a" / "b")
+    ensure_writable_dir(tmp_path / "a" / "b")
+    assert os.listdir(tmp_path / "a" / "b") == []
+
+
+def test_ensure_writable_dir_can_leave_no_trace(tmp_path):
+    ensure_writable_dir(tmp_path / "a" / "b", keep=False)
+    assert os.listdir(tmp_path) == []
+    ensure_writable_dir(tmp_path, keep=False)
+    assert tmp_path.is_dir()
+
+
+def test_a_file_in_the_way_is_named(tmp_path):
+    (tmp_path / "file").write_text("x")
+    for path in (tmp_path / "file", tmp_path / "file" / "below" / "it"):
+        with pytest.raises(InputError, match=f"^{path}: expected a folder that can be written to, came: "):
+            ensure_writable_dir(path)
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_folder_that_takes_no_files_is_refused_even_for_root(tmp_path, monkeypatch):
+    with pytest.raises(
+        InputError, match="^/proc/self/bimlp: expected a folder that can be written to, came: "
+    ):
+        ensure_writable_dir("/proc/self/bimlp")
+
+    def read_only(*args, **kwargs):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("src.files.tempfile.NamedTemporaryFile", read_only)
+    with pytest.raises(InputError, match="came: Read-only file system"):
+        ensure_writable_dir(tmp_path / "a" / "b")
+    assert os.listdir(tmp_path) == []
