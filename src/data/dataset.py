@@ -1,0 +1,202 @@
+"""Batches: one epoch of a split, for one of several ranks, through MindSpore's input pipeline."""
+
+import contextlib
+import itertools
+import os
+import random
+
+import numpy as np
+from mindspore import dataset as ms_dataset
+
+from src.data import augment, images
+from src.data.sources import open_split
+from src.errors import InputError
+
+QUEUE_ROWS = 4  # rows that wait before each operator; behind the batching a row is a batch
+COLUMNS = ["image", "label"]
+
+
+def create_dataset(cfg, split, rank=0, ranks=1):
+    """The batches of one split for one rank.
+
+    Args:
+        cfg: all settings; read are `seed` and those under `data`.
+        split: "train" (augmented, soft labels) or "val".
+        rank, ranks: this process, of how many.
+
+    Raises:
+        InputError: data that is missing, damaged, or too little for one batch.
+    """
+    return Dataset(cfg, split, rank, ranks)
+
+
+class Dataset:
+    """A split's batches; see `create_dataset`.
+
+    Attributes:
+        class_names: tuple of K names.
+    """
+
+    def __init__(self, cfg, split, rank=0, ranks=1):
+        if not 0 <= rank < ranks:
+            raise ValueError(f"rank: expected 0 to {ranks - 1}, came {rank}")
+        self._seed, self._data = cfg.seed, cfg.data
+        self._training = split == "train"
+        self._rank, self._ranks = rank, ranks
+        self._split = open_split(cfg.data, split)
+        self._batch_size = cfg.data.batch_size if self._training else cfg.data.eval_batch_size
+        per_image = augment.training if self._training else augment.evaluation
+        self._per_image = per_image(cfg.data, self._split.shape)
+        self._per_batch = augment.mixing(cfg.data) if self._training else []
+        self.class_names = self._split.class_names
+        if self._training and not self.batches:
+            raise InputError(
+                f"data.batch_size: expected at most {len(self._split) // ranks} "
+                f"({len(self._split)} training images on {ranks} devices), came {self._batch_size}"
+            )
+
+    @property
+    def size(self):
+        """Images in the split, of all ranks together, without those left out."""
+        return len(self._split) - len(self._split.unreadable)
+
+    @property
+    def skipped(self):
+        """[(path, reason)] of the files left out so far (data.bad_images=skip)."""
+        return list(self._split.skipped)
+
+    @property
+    def batches(self):
+        """Batches of one epoch of this rank."""
+        if self._training:  # full batches, as many on every rank
+            return len(self._split) // self._ranks // self._batch_size
+        return -(-len(self._order(0)) // self._batch_size)
+
+    def epoch(self, index):
+        """Iterate over the batches of epoch `index`, numpy arrays.
+
+        Training: images float32 (B, 3, S, S), labels float32 (B, K), each row summing to 1; order and
+        augmentation depend on (seed, rank, index) and the number of threads (data.workers, at most the
+        machine's cores) only. Validation: labels int32 (B,).
+
+        Raises:
+            InputError: a file turns out damaged on the way and data.bad_images is "error".
+        """
+        delivered = 0
+        while True:
+            try:
+                for batch in itertools.islice(self._pipeline(index), delivered, None):
+                    delivered += 1
+                    yield batch
+                return
+            except RuntimeError as failure:
+                self._leave_out_fault(index, delivered, failure)
+
+    def _leave_out_fault(self, index, delivered, failure):
+        """Find the file that stopped the pipeline and leave it out, or raise.
+
+        The batches before it do not change by that, so the epoch can be run again up to there.
+        """
+        fault = self._split.first_fault(self._order(index)[delivered * self._batch_size :])
+        if fault is None:
+            raise failure
+        number, cause = fault
+        if self._data.bad_images != "skip":
+            error = images.UnreadableImage(self._split.paths[number], cause)
+            raise InputError(f"{error}; data.bad_images=skip leaves such files out") from failure
+        self._split.leave_out(number, cause)
+
+    def _order(self, index):
+        """Numbers of this rank's images in epoch `index`, in order.
+
+        In training, images left out since opening are replaced by the epoch's first ones, so that every
+        rank keeps its number of batches.
+        """
+        if not self._training:
+            order = np.arange(self._rank, len(self._split), self._ranks)
+            return order[self._readable(order)]
+        order = np.random.default_rng([self._seed, index]).permutation(len(self._split))
+        order = order[self._rank :: self._ranks][: self.batches * self._batch_size]
+        readable = self._readable(order)
+        if not readable.any():
+            raise InputError(f"{self._data.path}: expected readable training images, came none")
+        order[~readable] = np.resize(order[readable], np.count_nonzero(~readable))
+        return order
+
+    def _readable(self, numbers):
+        """Which of the images can be read, as bools."""
+        return ~np.isin(numbers, list(self._split.unreadable))
+
+    def _pipeline(self, index):
+        """One run through MindSpore's pipeline."""
+        order = self._order(index)
+        if not len(order):
+            return
+        streams = np.random.SeedSequence([self._seed, self._rank, index]).spawn(2)
+        with _global_settings(int(streams[0].generate_state(1)[0])):
+            rows = self._operators(
+                _Rows(self._split, order, self._training), np.random.default_rng(streams[1])
+            )
+            iterator = rows.create_tuple_iterator(num_epochs=1, output_numpy=True)
+        try:
+            yield from map(tuple, iterator)
+        finally:
+            iterator.stop()
+
+    def _operators(self, rows, generator):
+        """MindSpore's dataset over `rows`: per-image operators, batching, per-batch operators."""
+        data, threads = self._data, min(self._data.workers, os.cpu_count() or 1)
+        # Pixels in memory are handed out faster by one thread than by several.
+        readers = threads if self._split.shape is None else 1
+        pipeline = ms_dataset.GeneratorDataset(
+            rows, COLUMNS, shuffle=False, num_parallel_workers=readers, python_multiprocessing=False
+        )
+        pipeline = pipeline.map(self._per_image, ["image"], num_parallel_workers=threads)
+        pipeline = pipeline.batch(self._batch_size, num_parallel_workers=threads)
+        if self._training and data.random_erasing:
+            erase = augment.RandomErasing(data.random_erasing, generator)
+            pipeline = pipeline.map(erase, ["image"], num_parallel_workers=1, python_multiprocessing=False)
+        if self._per_batch:
+            pipeline = pipeline.map(self._per_batch, COLUMNS, num_parallel_workers=threads)
+        return pipeline
+
+
+class _Rows:
+    """What the pipeline reads: (image, label) in the epoch's order.
+
+    Labels are one-hot float32 (K,) for training, else int32 numbers.
+    """
+
+    def __init__(self, split, order, one_hot):
+        self._split, self._order = split, order
+        self._classes = np.arange(len(split.class_names)) if one_hot else None
+
+    def __len__(self):
+        return len(self._order)
+
+    def __getitem__(self, position):
+        number = self._order[position]
+        label = self._split.labels[number]
+        if self._classes is not None:
+            label = (self._classes == label).astype(np.float32)
+        return self._split[number], label
+
+
+@contextlib.contextmanager
+def _global_settings(seed):
+    """MindSpore's global seed and queue length for a pipeline that is created meanwhile.
+
+    Both are read when the iterator is made. Setting the seed also seeds Python's and numpy's global
+    generators, which belong to others: everything is put back.
+    """
+    config = ms_dataset.config
+    before = config.get_seed(), config.get_prefetch_size(), random.getstate(), np.random.get_state()
+    config.set_seed(seed)
+    config.set_prefetch_size(QUEUE_ROWS)
+    try:
+        yield
+    finally:
+        config.set_seed(before[0])
+        config.set_prefetch_size(before[1])
+        random.setstate(before[2])
+        np.random.set_state(before[3])

@@ -1,0 +1,130 @@
+"""Single image files: is it whole, its bytes for the pipeline, its pixels as RGB.
+
+Every mode becomes 8-bit RGB in one way, whether Pillow or the pipeline's own decoder reads the file:
+grey is repeated, 16 bits keep their high byte, CMYK and palettes are converted, transparency is dropped,
+an animation gives its first frame, and the EXIF orientation is not applied.
+"""
+
+import contextlib
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from src.data import augment
+from src.errors import InputError
+from src.files import reason
+
+JPEG, PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
+# How a whole file of the kind ends; zeros or line ends after it are common and harmless.
+ENDINGS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}
+TAIL = 64  # bytes
+
+
+class UnreadableImage(InputError):
+    """An image file that cannot be read.
+
+    Attributes:
+        path: the file.
+        cause: one line on what is wrong with it.
+    """
+
+    def __init__(self, path, cause):
+        super().__init__(f"{path}: expected a whole image file, came: {cause}")
+        self.path, self.cause = path, cause
+
+
+def load_rgb(path):
+    """Pixels of an image file of any mode: uint8 array (H, W, 3).
+
+    Raises:
+        UnreadableImage: an InputError; the file is missing, cut off, or no image.
+    """
+    with _blaming(path):
+        return _read_rgb(path)
+
+
+def preprocess(image, data):
+    """Exactly the evaluation transform: uint8 (H, W, 3) -> float32 (3, image_size, image_size).
+
+    Args:
+        image: pixels, as `load_rgb` gives them.
+        data: the settings under `data` with which the network was trained.
+    """
+    for operator in augment.evaluation(data, image.shape[:2]):
+        image = operator(image)
+    return image
+
+
+def fault(path, thorough=False):
+    """What is wrong with the file, or None if it seems to be a whole image.
+
+    Quick: reads a JPEG's header and last bytes, checks a PNG's checksums, and decodes only other kinds and
+    files that do not end as their kind should. Thorough: decodes it with Pillow and as the pipeline does.
+    """
+    try:
+        with _blaming(path):
+            if thorough or not _ends_properly(path):
+                _read_rgb(path)
+            if thorough:
+                augment.decode(encoded(path))
+    except UnreadableImage as error:
+        return error.cause
+    return None
+
+
+def encoded(path):
+    """The file's bytes as 1-D uint8, in a format that the pipeline decodes.
+
+    JPEG and PNG stay as they are; any other kind is decoded here and handed on as PPM, a header before
+    the pixels.
+    """
+    content = Path(path).read_bytes()
+    if not content.startswith((JPEG, PNG)):
+        pixels = _read_rgb(io.BytesIO(content))
+        height, width = pixels.shape[:2]
+        content = b"P6 %d %d 255\n" % (width, height) + pixels.tobytes()
+    return np.frombuffer(content, np.uint8)
+
+
+@contextlib.contextmanager
+def _blaming(path):
+    """Whatever goes wrong meanwhile becomes an UnreadableImage: damaged files raise nearly anything."""
+    try:
+        yield
+    except Exception as error:
+        raise UnreadableImage(path, _words(error)) from error
+
+
+def _read_rgb(file):
+    """Decode with Pillow; `file` is a path or an open binary file."""
+    with Image.open(file) as image:
+        if image.mode.startswith("I"):  # "I;16" in its byte orders; "I" holds 16-bit values as well
+            high_byte = np.clip(np.asarray(image).astype(np.int64) >> 8, 0, 255).astype(np.uint8)
+            return np.repeat(high_byte[:, :, None], 3, axis=2)
+        if "transparency" in image.info:  # by way of RGBA, as Pillow wants it for palettes
+            image = image.convert("RGBA")
+        return np.array(image.convert("RGB"))
+
+
+def _ends_properly(path):
+    """Whether the last bytes are those of the file's kind. Raises, as Pillow does, on other faults."""
+    with open(path, "rb") as file:
+        image = Image.open(file)
+        ending = ENDINGS.get(image.format)
+        if ending is None:
+            return False
+        image.verify()  # checksums, where the kind has any
+        file.seek(0, io.SEEK_END)
+        file.seek(max(0, file.tell() - TAIL))
+        return file.read().rstrip(b"\0\r\n").endswith(ending)
+
+
+def _words(error):
+    """One line on what went wrong, without the path, which the message names already."""
+    if isinstance(error, Image.UnidentifiedImageError):
+        return "no known image format"
+    if isinstance(error, OSError) and error.strerror:
+        return reason(error)
+    return (str(error).splitlines() or [type(error).__name__])[0]
