@@ -1,0 +1,92 @@
+"""BiMLP: stem, four stages of MBB blocks, downsampling between them, head (paper, section 3.2, Table 1)."""
+
+from itertools import pairwise
+
+from mindspore import nn, ops
+from mindspore.common.initializer import TruncatedNormal
+
+from .blocks import Block
+from .layers import BatchNorm, FullConv, MultiMaxPool, RPReLU
+from .layout import CHANNEL_FIRST, spatial_mean, to_layout
+
+
+class Stem(nn.Cell):
+    """RPReLU(Norm(conv(x))), full precision: (B, 3, H, W) -> (B, C, H / stride, W / stride)."""
+
+    def __init__(self, channels, kernel, stride, padding, arithmetic):
+        super().__init__()
+        self.conv = FullConv(3, channels, kernel, stride, padding, arithmetic)
+        self.norm = BatchNorm(channels, arithmetic.axis)
+        self.act = RPReLU(channels, arithmetic.axis)
+
+    def construct(self, x):
+        return self.act(self.norm(self.conv(x)))
+
+
+class Downsample(nn.Cell):
+    """The proposed downsampling (Fig. 3): FC at the incoming resolution, Norm, RPReLU, the four pools."""
+
+    def __init__(self, in_channels, out_channels, arithmetic):
+        super().__init__()
+        self.fc = FullConv(in_channels, out_channels, 1, 1, 0, arithmetic)
+        self.norm = BatchNorm(out_channels, arithmetic.axis)
+        self.act = RPReLU(out_channels, arithmetic.axis)
+        self.pool = MultiMaxPool()
+
+    def construct(self, x):
+        return self.pool(self.act(self.norm(self.fc(x))))
+
+
+class OriginalDownsample(nn.Cell):
+    """Wave-MLP's downsampling, the ablation of Table 6: conv 3x3 stride 2 padding 1, Norm."""
+
+    def __init__(self, in_channels, out_channels, arithmetic):
+        super().__init__()
+        self.conv = FullConv(in_channels, out_channels, 3, 2, 1, arithmetic)
+        self.norm = BatchNorm(out_channels, arithmetic.axis)
+
+    def construct(self, x):
+        return self.norm(self.conv(x))
+
+
+DOWNSAMPLES = {"proposed": Downsample, "original": OriginalDownsample}
+
+
+class BiMLP(nn.Cell):
+    """Images (B, 3, H, W) -> logits (B, num_classes).
+
+    Args: widths and depths per stage; stem (kernel, stride, padding); arithmetic; branches (S1, C1, S2, C2);
+    downsample, a key of DOWNSAMPLES; drop_path_rate of the last block, growing linearly from 0.
+
+    `keep` switches drop path on: (2 * blocks, B, 1, 1, 1) factors, see `drop_path_rates` and Block.
+    """
+
+    def __init__(self, widths, depths, stem, num_classes, arithmetic, branches, downsample, drop_path_rate):
+        super().__init__()
+        if downsample not in DOWNSAMPLES:
+            raise ValueError(f"downsample: expected one of {', '.join(DOWNSAMPLES)}, got {downsample!r}")
+        self.stem = Stem(widths[0], *stem, arithmetic)
+        self.stages = nn.CellList(
+            [nn.CellList([Block(w, branches, arithmetic) for _ in range(d)]) for w, d in zip(widths, depths)]
+        )
+        layer = DOWNSAMPLES[downsample]
+        self.downsamples = nn.CellList([layer(a, b, arithmetic) for a, b in pairwise(widths)])
+        self.norm = BatchNorm(widths[-1], arithmetic.axis)
+        self.head = nn.Dense(widths[-1], num_classes, weight_init=TruncatedNormal(0.02), bias_init="zeros")
+        self.axis = arithmetic.axis
+        last = max(sum(depths) - 1, 1)
+        self.drop_path_rates = tuple(drop_path_rate * (i // 2) / last for i in range(2 * sum(depths)))
+
+    def construct(self, x, keep=None):
+        x = self.stem(to_layout(x, self.axis))
+        if keep is not None and self.axis == CHANNEL_FIRST:
+            keep = ops.transpose(keep, (0, 2, 1, 3, 4))
+        index = 0
+        for i in range(len(self.stages)):
+            for block in self.stages[i]:
+                x = block(x, None if keep is None else keep[index : index + 2])
+                index += 2
+            if i < len(self.downsamples):
+                x = self.downsamples[i](x)
+        x = to_layout(spatial_mean(self.norm(x)), self.axis)
+        return self.head(x.reshape(-1, x.shape[1]))

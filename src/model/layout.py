@@ -1,0 +1,123 @@
+"""Feature maps in one of two layouts, and the sums, shifts and merges over them.
+
+A map is (B, C, H, W) with channel axis 1, or (C, B, H, W) with channel axis 0. The second makes an FC
+over channels one plain matrix product and keeps a channel's numbers together, which the CPU backend
+does several times quicker. Every function here takes the axis; networks take and give NCHW.
+
+MindSpore's CPU ReduceSum over inner axes of a 4-D tensor is about ten times slower than over the
+outermost or over the rows of a matrix; these functions keep to the quick ones.
+"""
+
+from mindspore import dtype as mstype
+from mindspore import nn, ops
+
+_sum = ops.ReduceSum()
+_bias_add = ops.BiasAdd()
+CHANNEL_FIRST, BATCH_FIRST = 0, 1  # channel axes
+
+
+def to_layout(x, axis):
+    """(B, C, H, W) -> the layout."""
+    return x if axis == BATCH_FIRST else ops.transpose(x, (1, 0, 2, 3))
+
+
+def per_channel(v, axis):
+    """(C,) -> a shape that broadcasts over a map."""
+    return v.reshape(1, -1, 1, 1) if axis == BATCH_FIRST else v.reshape(-1, 1, 1, 1)
+
+
+def add_channel(x, v, axis):
+    """x + v_c for v (C,)."""
+    if axis == BATCH_FIRST:
+        return _bias_add(x, v)
+    return _bias_add(x.reshape(1, x.shape[0], -1), v).reshape(x.shape)
+
+
+def channel_sum(x, axis):
+    """Sum over B, H, W: a map -> (C,)."""
+    if axis == CHANNEL_FIRST:
+        return _sum(x.reshape(x.shape[0], -1), 1)
+    _, c, h, w = x.shape
+    return _sum(_sum(x, 0).reshape(c, h * w), 1)
+
+
+def spatial_sum(x):
+    """Sum over H, W, in either layout: (., ., H, W) -> (., ., 1, 1)."""
+    rows, columns, h, w = x.shape
+    return ops.matmul(x.reshape(-1, h * w), ops.ones((h * w, 1), mstype.float32)).reshape(-1, columns, 1, 1)
+
+
+def spatial_mean(x):
+    """Global average pooling, in either layout: (., ., H, W) -> (., ., 1, 1)."""
+    return spatial_sum(x) * (1.0 / (x.shape[2] * x.shape[3]))
+
+
+class SpatialScale(nn.Cell):
+    """y = x * a for x (., ., H, W) and a (., ., 1, 1), in either layout; da is summed over H, W."""
+
+    def construct(self, x, a):
+        return x * a
+
+    def bprop(self, x, a, out, dout):
+        return dout * a, spatial_sum(dout * x)
+
+
+class GroupSum(nn.Cell):
+    """Sum of n adjacent channels: channel j of the output is the sum of channels n j .. n j + n - 1."""
+
+    def __init__(self, group, axis):
+        super().__init__()
+        self.group, self.axis = group, axis
+
+    def construct(self, x):
+        total = self._every(x, 0)
+        for i in range(1, self.group):
+            total = total + self._every(x, i)
+        return total
+
+    def _every(self, x, start):
+        return x[:, start :: self.group] if self.axis == BATCH_FIRST else x[start :: self.group]
+
+    def bprop(self, x, out, dout):
+        if self.axis == BATCH_FIRST:
+            b, c, h, w = dout.shape
+            parts = dout.reshape(b, c, 1, h * w)
+            return (ops.concat((parts,) * self.group, 2).reshape(x.shape),)
+        parts = dout.reshape(dout.shape[0], 1, -1)
+        return (ops.concat((parts,) * self.group, 1).reshape(x.shape),)
+
+
+class GroupMean(nn.Cell):
+    """Mean of n adjacent channels: channel j of the output is the mean of channels n j .. n j + n - 1."""
+
+    def __init__(self, group, axis):
+        super().__init__()
+        self.sum = GroupSum(group, axis)
+        self.factor = 1.0 / group
+
+    def construct(self, x):
+        return self.sum(x) * self.factor
+
+
+class BranchSoftmax(nn.Cell):
+    """Weights of n branches from a (n C)-channel 1x1 map, channel n c + i for branch i of channel c.
+
+    Returns n maps (., ., 1, 1) of C channels, which sum to 1.
+    """
+
+    def __init__(self, branches, axis):
+        super().__init__()
+        self.branches, self.axis = branches, axis
+
+    def construct(self, a):
+        rows = a.shape[0]
+        weights = ()
+        if self.axis == BATCH_FIRST:
+            a = ops.softmax(a.reshape(-1, a.shape[1] // self.branches, self.branches), 2)
+            for i in range(self.branches):
+                weights += (a[:, :, i : i + 1].reshape(-1, a.shape[1], 1, 1),)
+        else:
+            a = ops.softmax(a.reshape(rows // self.branches, self.branches, -1), 1)
+            for i in range(self.branches):
+                weights += (a[:, i : i + 1].reshape(rows // self.branches, -1, 1, 1),)
+        return weights

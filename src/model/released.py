@@ -1,0 +1,296 @@
+"""The network of the published checkpoints, for evaluation only.
+
+The authors' released code computes another network than their paper describes. `ReleasedBiMLP` reproduces its
+arithmetic under its parameter names, so that a published file loads as it is:
+
+    net = ReleasedBiMLP(**RELEASED["released_bimlp_s"])
+    mindspore.load_param_into_net(net, mindspore.load_checkpoint("BiMLP_S.ckpt"))
+
+Where the released code departs from the paper (R: reproduced here, -: not):
+
+1  R  activations are rounded to -1, 0 or +1; no gradient passes
+2  R  the weight scale is a mean over the input channels of one tap, not over the whole filter
+3  R  sign(0) = 0 for weights
+4  -  the weights' gradient is unmasked: nothing is trained here
+5  R  shortcuts carry x + b, the shifted input of the sign; in the MLP they carry x
+6  R  the first shortcut of the MLP has a norm and an RPReLU of its own
+7  R  BiMLP-M normalises its trunk by GroupNorm with one group, BiMLP-S by BatchNorm
+8  -  the drop path's mask has a wrong rank: there is no drop path in evaluation
+9  -  the head squeezes the batch axis away when there is one image: here a mean over (H, W)
+
+Attributes have the checkpoints' names, because MindSpore names parameters by them: `move*` are the shifts b
+of RSign, `theta_*` and `fc_*` the phase and amplitude of a wave, `tfc_*` its local FC, `sfc_*` the Spatial
+Binary FC; `_h` filters are (1, 7) and mix along the width, `_w` filters are (7, 1) and mix along the height.
+Shapes: B images, C channels, H and W pixels, O output channels.
+"""
+
+from mindspore import Parameter, nn, ops
+from mindspore.common.initializer import Normal, initializer
+
+RELEASED = {
+    "released_bimlp_s": {"depths": (2, 2, 4, 2), "widths": (64, 128, 320, 512), "norm": "batch"},
+    "released_bimlp_m": {"depths": (2, 3, 10, 3), "widths": (64, 128, 320, 512), "norm": "group"},
+}
+
+EPS = 1.0e-5  # of every norm
+
+
+def parameter(shape, start="zeros", requires_grad=True):
+    return Parameter(initializer(start, shape), requires_grad=requires_grad)
+
+
+def per_channel(v):
+    """(C,) -> (1, C, 1, 1)."""
+    return v.reshape((1, -1, 1, 1))
+
+
+def three_valued(x, t):
+    """+1 where x > t, -1 where x < -t, else 0: rint(clip(x, -1, 1)) for t = 0.5, sign, sign(0) = 0, for 0."""
+    return ops.cast(x > t, x.dtype) - ops.cast(x < -t, x.dtype)
+
+
+def scaled_sign(weight):
+    """alpha sign(W) with sign(0) = 0 and alpha = mean of |W| over axis 1 alone (departures 2, 3).
+
+    A 1x1 FC has one scale per filter, the wave's filters (two channels) have one per tap, and depth-wise
+    filters keep their real weights, because sign(w) |w| = w.
+    """
+    return three_valued(weight, 0.0) * ops.abs(weight).mean(axis=(1,), keep_dims=True)
+
+
+def uni_shortcut(x, channels):
+    """U(x), Eq. 12: (B, C, H, W) -> (B, O, H, W): O / C copies, or the mean of C / O adjacent channels."""
+    b, c, h, w = x.shape
+    if c == channels:
+        return x
+    if c < channels:
+        return ops.tile(x, (1, channels // c, 1, 1))
+    return x.reshape((b, channels, c // channels, h, w)).mean(axis=(2,))
+
+
+def wave(amplitude, theta):
+    """The wave of the PATM: twice (B, C, H, W) -> (B, 2C, H, W), all z cos(theta), then all z sin(theta)."""
+    return ops.concat((amplitude * ops.cos(theta), amplitude * ops.sin(theta)), 1)
+
+
+def binary_fc(x, shift, fc, norm, act):
+    """RPReLU(BN(FC(q(x + b))) + U(x + b)): Channel and Spatial Binary FC, Eq. 10 and 11, by departure 5."""
+    x = shift(x)
+    return act(norm(fc(x)) + uni_shortcut(x, fc.c_out))
+
+
+class Affine(nn.Cell):
+    """A weight and a bias under a name of their own; the owner computes with them."""
+
+    def __init__(self, weight_shape):
+        super().__init__()
+        self.weight = parameter(weight_shape, Normal(0.02))
+        self.bias = parameter(weight_shape[:1])
+
+
+class Shift(nn.Cell):
+    """x + b, one b per channel."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.bias = parameter((1, channels, 1, 1))
+
+    def construct(self, x):
+        return x + self.bias
+
+
+class PReLU(nn.Cell):
+    """max(x, 0) + w min(x, 0), one w per channel."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.w = parameter((1, channels, 1, 1), 0.25)
+
+    def construct(self, x):
+        return ops.relu(x) - self.w * ops.relu(-x)
+
+
+class RPReLU(nn.Cell):
+    """PReLU(x + b1) + b2, as in the paper."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.move1, self.move2, self.act = Shift(channels), Shift(channels), PReLU(channels)
+
+    def construct(self, x):
+        return self.move2(self.act(self.move1(x)))
+
+
+class BatchNorm(nn.Cell):
+    """gamma (x - mean) / sqrt(variance + eps) + beta with the stored mean and variance of each channel."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.moving_mean = parameter((channels,), requires_grad=False)
+        self.moving_variance = parameter((channels,), "ones", requires_grad=False)
+        self.gamma, self.beta = parameter((channels,), "ones"), parameter((channels,))
+
+    def construct(self, x):
+        scale = self.gamma / ops.sqrt(self.moving_variance + EPS)
+        return x * per_channel(scale) + per_channel(self.beta - self.moving_mean * scale)
+
+
+class GroupNorm(nn.Cell):
+    """gamma (x - mean) / sqrt(variance + eps) + beta, mean and variance of an image's map (departure 7)."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.gamma, self.beta = parameter((channels,), "ones"), parameter((channels,))
+
+    def construct(self, x):
+        x = x - x.mean(axis=(1, 2, 3), keep_dims=True)
+        x = x / ops.sqrt(ops.square(x).mean(axis=(1, 2, 3), keep_dims=True) + EPS)
+        return x * per_channel(self.gamma) + per_channel(self.beta)
+
+
+NORMS = {"batch": BatchNorm, "group": GroupNorm}
+
+
+class BinaryConv(nn.Cell):
+    """conv(q(x), alpha sign(W)), zero padding to the input's size, no bias (departures 1, 2 and 3)."""
+
+    def __init__(self, c_in, c_out, kernel=(1, 1), groups=1):
+        super().__init__()
+        self.c_out = c_out
+        self.weight = parameter((c_out, c_in // groups, *kernel), Normal(0.02))
+        self.conv = ops.Conv2D(c_out, kernel, pad_mode="same", group=groups)
+
+    def construct(self, x):
+        return self.conv(three_valued(x, 0.5), scaled_sign(self.weight))
+
+
+class BinaryMLP(nn.Cell):
+    """Channel Binary MLP, C -> hidden -> O; the reweighting has the same form (departures 5 and 6).
+
+    y = RPReLU2(BN1(FC1(q(x + b))) + RPReLU1(BN0(U(x)))); out = RPReLU3(BN2(FC2(q(y + b'))) + U(y)).
+    """
+
+    def __init__(self, c_in, hidden, c_out):
+        super().__init__()
+        self.move1, self.fc1 = Shift(c_in), BinaryConv(c_in, hidden)
+        self.act1, self.act2, self.act3 = RPReLU(hidden), RPReLU(hidden), RPReLU(c_out)
+        self.move2, self.fc2 = Shift(hidden), BinaryConv(hidden, c_out)
+        self.norm1, self.norm2, self.norm0 = BatchNorm(hidden), BatchNorm(c_out), BatchNorm(hidden)
+
+    def construct(self, x):
+        shortcut = self.act1(self.norm0(uni_shortcut(x, self.fc1.c_out)))
+        y = self.act2(self.norm1(self.fc1(self.move1(x))) + shortcut)
+        return self.act3(self.norm2(self.fc2(self.move2(y))) + uni_shortcut(y, self.fc2.c_out))
+
+
+class SpatialBlock(nn.Cell):
+    """MBB block 1 behind its norm: two Spatial Binary MLPs and a Channel Binary FC (departure 5).
+
+    a = softmax over the three branches of Reweight(GAP(h + w + c + z)), Reweight a `BinaryMLP` C -> C/4 -> 3C
+    whose output channel 3 k + i weighs branch i of channel k; out = Proj(h a0 + w a1 + c a2 + z).
+    """
+
+    def __init__(self, c):
+        super().__init__()
+        self.fc_h, self.fc_w, self.fc_c, self.proj = (BinaryConv(c, c) for _ in range(4))
+        self.theta_h_conv, self.theta_w_conv = BinaryConv(c, c), BinaryConv(c, c)
+        self.tfc_h = BinaryConv(2 * c, c, (1, 7), groups=c)
+        self.tfc_w = BinaryConv(2 * c, c, (7, 1), groups=c)
+        self.reweight = BinaryMLP(c, c // 4, 3 * c)
+        self.move_fch, self.move_fcw, self.move_fcc, self.move_proj = (Shift(c) for _ in range(4))
+        self.move_thetah, self.move_thetaw = Shift(c), Shift(c)
+        self.move_tfch, self.move_tfcw = Shift(2 * c), Shift(2 * c)
+        self.fc_h_bn, self.fc_w_bn, self.theta_h_bn, self.theta_w_bn = (BatchNorm(c) for _ in range(4))
+        self.norm_h, self.norm_w, self.norm_c, self.norm_proj = (BatchNorm(c) for _ in range(4))
+        self.fc_h_act, self.fc_w_act, self.theta_h_act, self.theta_w_act = (RPReLU(c) for _ in range(4))
+        self.act_h, self.act_w, self.act_c, self.act_proj = (RPReLU(c) for _ in range(4))
+
+    def construct(self, z):
+        theta = binary_fc(z, self.move_thetah, self.theta_h_conv, self.theta_h_bn, self.theta_h_act)
+        amplitude = binary_fc(z, self.move_fch, self.fc_h, self.fc_h_bn, self.fc_h_act)
+        h = binary_fc(wave(amplitude, theta), self.move_tfch, self.tfc_h, self.norm_h, self.act_h)
+        theta = binary_fc(z, self.move_thetaw, self.theta_w_conv, self.theta_w_bn, self.theta_w_act)
+        amplitude = binary_fc(z, self.move_fcw, self.fc_w, self.fc_w_bn, self.fc_w_act)
+        w = binary_fc(wave(amplitude, theta), self.move_tfcw, self.tfc_w, self.norm_w, self.act_w)
+        c = binary_fc(z, self.move_fcc, self.fc_c, self.norm_c, self.act_c)
+        a = self.reweight((h + w + c + z).mean(axis=(2, 3), keep_dims=True))  # (B, 3C, 1, 1)
+        a = ops.softmax(a.reshape((z.shape[0], z.shape[1], 3, 1, 1)), axis=2)
+        f = h * a[:, :, 0] + w * a[:, :, 1] + c * a[:, :, 2] + z
+        return binary_fc(f, self.move_proj, self.proj, self.norm_proj, self.act_proj)
+
+
+class Block(nn.Cell):
+    """Both MBB blocks: x <- x + SpatialBlock(Norm1(x)); m = Norm2(x); x <- x + out(m).
+
+    out = w0 s_h + w1 s_w + (1 - w0 - w1) MLP(m), s_h and s_w the Spatial Binary FCs of m, whose weights stay
+    real (departure 2) and whose shortcuts carry m + b (5).
+    """
+
+    def __init__(self, c, norm):
+        super().__init__()
+        self.weight = parameter((2,))
+        self.norm1, self.attn = norm(c), SpatialBlock(c)
+        self.norm2, self.mlp = norm(c), BinaryMLP(c, 4 * c, c)
+        self.move_h, self.move_w = Shift(c), Shift(c)
+        self.sfc_h = BinaryConv(c, c, (1, 7), groups=c)
+        self.sfc_w = BinaryConv(c, c, (7, 1), groups=c)
+        self.act1, self.act2, self.norm_h, self.norm_w = RPReLU(c), RPReLU(c), BatchNorm(c), BatchNorm(c)
+
+    def construct(self, x):
+        x = x + self.attn(self.norm1(x))
+        m = self.norm2(x)
+        h = binary_fc(m, self.move_h, self.sfc_h, self.norm_h, self.act1)
+        w = binary_fc(m, self.move_w, self.sfc_w, self.norm_w, self.act2)
+        w0, w1 = self.weight[0], self.weight[1]
+        return x + w0 * h + w1 * w + (1 - w0 - w1) * self.mlp(m)
+
+
+class Embedding(nn.Cell):
+    """Stem and downsampling: RPReLU(Norm(conv(x) + bias)), then the mean of max-pools, if any (departure 7).
+
+    (B, C, H, W) -> (B, O, H', W'), full precision; the pools have stride 2 and padding SAME.
+    """
+
+    def __init__(self, c_in, c_out, norm, kernel=1, stride=1, padding=0, pools=()):
+        super().__init__()
+        self.proj, self.norm, self.act = Affine((c_out, c_in, kernel, kernel)), norm(c_out), RPReLU(c_out)
+        self.conv = ops.Conv2D(c_out, (kernel, kernel), pad_mode="pad", pad=padding, stride=stride)
+        self.pools = [ops.MaxPool(kernel_size=k, strides=2, pad_mode="same") for k in pools]
+
+    def construct(self, x):
+        x = self.act(self.norm(self.conv(x, self.proj.weight) + per_channel(self.proj.bias)))
+        return sum([pool(x) for pool in self.pools]) / len(self.pools) if self.pools else x
+
+
+class ReleasedBiMLP(nn.Cell):
+    """Images (B, 3, H, W) -> logits (B, num_classes): the released network as a whole (departures 7 and 9).
+
+    depths, widths: blocks and channels of the four stages. norm: "batch" (S) or "group" (M), for the stem,
+    the downsamplings, Norm1, Norm2 and the last norm; all other norms are BatchNorm with stored statistics.
+    Raises ValueError for an unknown norm, for other than four depths and widths, for widths that are not
+    multiples of 4 (the shortcuts of the reweighting), and when it is called in training mode.
+    """
+
+    def __init__(self, depths, widths, num_classes=1000, norm="batch"):
+        super().__init__()
+        if norm not in NORMS:
+            raise ValueError(f"norm: expected one of {', '.join(NORMS)}; got {norm!r}")
+        if len(depths) != 4 or len(widths) != 4:
+            raise ValueError(f"depths and widths: expected four each; got {depths} and {widths}")
+        if any(c < 4 or c % 4 for c in widths):
+            raise ValueError(f"widths: expected multiples of 4; got {widths}")
+        layer = NORMS[norm]
+        self.patch_embed = Embedding(3, widths[0], layer, kernel=7, stride=4, padding=2)
+        network = []
+        for stage in range(4):
+            if stage > 0:
+                network.append(Embedding(widths[stage - 1], widths[stage], layer, pools=(2, 3, 5, 7)))
+            network.append(nn.SequentialCell([Block(widths[stage], layer) for _ in range(depths[stage])]))
+        self.network = nn.SequentialCell(network)
+        self.norm, self.head = layer(widths[-1]), Affine((num_classes, widths[-1]))
+
+    def construct(self, x):
+        if self.training:
+            raise ValueError("the released network is for evaluation only: call set_train(False)")
+        x = self.norm(self.network(self.patch_embed(x)))
+        return ops.matmul(x.mean(axis=(2, 3)), self.head.weight.T) + self.head.bias

@@ -1,0 +1,194 @@
+"""Layers: integer sums, borders, Uni-shortcut, RPReLU, pools; and each fast operation against the plain one."""
+
+import mindspore as ms
+import numpy as np
+import pytest
+from mindspore import Tensor
+
+from src.model.arithmetic import make_arithmetic
+from src.model.forms import FORMS
+from src.model.layers import BatchNorm, BinaryFC, LocalBinaryFC, MultiMaxPool, RPReLU, uni_shortcut
+from src.model.layout import to_layout
+from tests.model import reference
+
+PLAIN, FAST = make_arithmetic("binary", form="plain"), make_arithmetic("binary", form="fast")
+SIZES = (1, 31, 32, 33, 63, 64, 65, 127, 320)  # straddle the word
+
+
+def random(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def run(cell, x, axis):
+    """The cell on NCHW numpy images in the layout of `axis`."""
+    return to_layout(cell(to_layout(Tensor(x), axis)), axis).asnumpy()
+
+
+@pytest.mark.parametrize("arithmetic", [PLAIN, FAST], ids=["plain", "fast"])
+@pytest.mark.parametrize("channels", SIZES)
+def test_accumulator_is_an_integer_with_the_parity_of_the_channel_count(channels, arithmetic, pynative):
+    layer, x = BinaryFC(channels, 3, arithmetic), random(2, channels, 4, 5)
+    total = to_layout(layer.accumulate(to_layout(Tensor(x), arithmetic.axis)), arithmetic.axis).asnumpy()
+    weight = reference.sign(layer.weight.asnumpy()[:, :, 0, 0])
+    np.testing.assert_array_equal(total, np.einsum("bchw,oc->bohw", reference.sign(x), weight))
+    assert not ((total - channels) % 2).any() and np.abs(total).max() <= channels
+
+
+@pytest.mark.parametrize("arithmetic", [PLAIN, FAST], ids=["plain", "fast"])
+def test_zero_counts_as_minus_one(arithmetic, pynative):
+    layer = BinaryFC(5, 2, arithmetic)
+    weight = reference.sign(layer.weight.asnumpy()).sum(axis=(1, 2, 3))
+    total = run(layer.accumulate, np.zeros((1, 5, 1, 1), np.float32), arithmetic.axis)
+    np.testing.assert_array_equal(total[0, :, 0, 0], -weight)
+
+
+@pytest.mark.parametrize("arithmetic", [PLAIN, FAST], ids=["plain", "fast"])
+@pytest.mark.parametrize("axis", ["width", "height"])
+@pytest.mark.parametrize("group", [1, 2])
+@pytest.mark.parametrize("size", [(1, 1), (2, 5), (7, 3), (9, 8)])
+def test_local_sum_is_exact_and_padding_contributes_nothing(size, group, axis, arithmetic, pynative):
+    layer = LocalBinaryFC(3 * group, 3, axis, arithmetic)
+    x = random(2, 3 * group, *size)
+    total = run(layer.accumulate, x, arithmetic.axis)
+    oracle = reference.Reference(
+        {"l.weight": layer.weight.asnumpy(), "l.rsign.bias": np.zeros(3 * group)}, "binary", (), ()
+    )
+    scale = np.abs(layer.weight.asnumpy()).mean(axis=(1, 2, 3)).reshape(1, -1, 1, 1)
+    np.testing.assert_array_equal(total, np.rint(oracle.local_fc(x, "l") / scale))
+    np.testing.assert_allclose(run(layer, x, arithmetic.axis), oracle.local_fc(x, "l"), rtol=1e-5)
+
+
+@pytest.mark.parametrize("kernel,stride,padding", [(7, 4, 2), (3, 2, 1), (1, 1, 0)])
+def test_fast_convolution_is_the_plain_one(kernel, stride, padding):
+    x, w = random(2, 3, 16, 12), random(5, 3, kernel, kernel, seed=1)
+
+    def outputs(form):
+        cell = FORMS[form].conv(5, kernel, stride, padding)
+        axis = FORMS[form].axis
+
+        def inner(x, w):
+            y = to_layout(cell(to_layout(x, axis), w), axis)
+            return (y * y).sum(), y
+
+        (_, y), grads = ms.value_and_grad(inner, (0, 1), has_aux=True)(Tensor(x), Tensor(w))
+        return [t.asnumpy() for t in (y, *grads)]
+
+    for plain, fast in zip(outputs("plain"), outputs("fast")):
+        np.testing.assert_allclose(fast, plain, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("axis,shape", [("width", (1, 7)), ("height", (7, 1))])
+def test_fast_local_fc_has_the_plain_ones_gradients(axis, shape):
+    x, w = random(2, 6, 5, 9), random(3, 2, *shape, seed=1)
+
+    def outputs(form):
+        cell, channel_axis = FORMS[form].local_fc(shape, 3, 2), FORMS[form].axis
+
+        def inner(x, w):
+            y = to_layout(cell(to_layout(x, channel_axis), w), channel_axis)
+            return (y * y).sum()
+
+        return [t.asnumpy() for t in ms.grad(inner, (0, 1))(Tensor(x), Tensor(w))]
+
+    for plain, fast in zip(outputs("plain"), outputs("fast")):
+        np.testing.assert_allclose(fast, plain, rtol=1e-4, atol=1e-4)
+
+
+def test_polynomial_cos_and_sin_and_their_gradients():
+    theta = np.concatenate([np.linspace(-20, 20, 4001), [0, 1000, -1000, np.pi, -np.pi]]).astype(np.float32)
+    cell = FORMS["fast"].cos_sin()
+    cos, sin = (t.asnumpy() for t in cell(Tensor(theta)))
+    np.testing.assert_allclose(cos, np.cos(theta.astype(np.float64)), atol=5e-7)
+    np.testing.assert_allclose(sin, np.sin(theta.astype(np.float64)), atol=5e-7)
+
+    def inner(t):
+        cos, sin = cell(t)
+        return (2 * cos + 3 * sin).sum()
+
+    exact = -2 * np.sin(theta.astype(np.float64)) + 3 * np.cos(theta.astype(np.float64))
+    np.testing.assert_allclose(ms.grad(inner)(Tensor(theta)).asnumpy(), exact, atol=3e-6)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("out", [6, 18, 3, 2])
+def test_uni_shortcut_copies_or_averages_adjacent_channels(out, axis):
+    x = random(2, 6, 3, 2)
+    cell = uni_shortcut(6, out, axis)
+    np.testing.assert_allclose(run(cell, x, axis), reference.uni_shortcut(x, out), rtol=1e-6, atol=1e-7)
+
+    def inner(x):
+        return (to_layout(cell(to_layout(x, axis)), axis) * Tensor(weights)).sum()
+
+    weights = random(2, out, 3, 2, seed=1)
+    gradient = ms.grad(inner)(Tensor(x)).asnumpy()
+    unit = reference.uni_shortcut(np.eye(6).reshape(6, 6, 1, 1), out)[
+        :, :, 0, 0
+    ]  # (input channel, output channel)
+    np.testing.assert_allclose(gradient, np.einsum("bohw,co->bchw", weights, unit), rtol=1e-5, atol=1e-6)
+
+
+def test_uni_shortcut_by_hand():
+    x = np.arange(4, dtype=np.float32).reshape(1, 4, 1, 1)
+    np.testing.assert_array_equal(run(uni_shortcut(4, 2, 1), x, 1)[0, :, 0, 0], [0.5, 2.5])
+    np.testing.assert_array_equal(run(uni_shortcut(4, 8, 1), x, 1)[0, :, 0, 0], [0, 1, 2, 3, 0, 1, 2, 3])
+
+
+def test_uni_shortcut_refuses_widths_of_which_none_divides_the_other():
+    with pytest.raises(ValueError, match=r"Uni-shortcut.*4 -> 6"):
+        uni_shortcut(4, 6, 1)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_rprelu_and_its_gradients(axis):
+    x, dout = random(2, 3, 4, 5), random(2, 3, 4, 5, seed=1)
+    cell = RPReLU(3, axis)
+    assert set(cell.slope.asnumpy()) == {0.25}
+    b1, w, b2 = (random(3, seed=s) for s in (2, 3, 4))
+    for parameter, value in ((cell.shift_in, b1), (cell.slope, w), (cell.shift_out, b2)):
+        parameter.set_data(Tensor(value))
+    wide = {k: v.reshape(1, -1, 1, 1) for k, v in (("b1", b1), ("w", w), ("b2", b2))}
+    t = x + wide["b1"]
+    expected = np.where(t > 0, t, wide["w"] * t) + wide["b2"]
+    np.testing.assert_allclose(run(cell, x, axis), expected, rtol=1e-6, atol=1e-6)
+
+    def inner(x):
+        return (to_layout(cell(to_layout(x, axis)), axis) * Tensor(dout)).sum()
+
+    dx, (db1, dw, db2) = ms.grad(inner, 0, [cell.shift_in, cell.slope, cell.shift_out])(Tensor(x))
+    slope = np.where(t > 0, 1, wide["w"])
+    np.testing.assert_allclose(dx.asnumpy(), dout * slope, rtol=1e-5, atol=1e-6)
+    for got, full in ((db1, dout * slope), (dw, dout * np.minimum(t, 0)), (db2, dout)):
+        np.testing.assert_allclose(got.asnumpy(), full.sum((0, 2, 3)), rtol=1e-4, atol=1e-5)
+
+
+def test_pooling_windows_are_asymmetric():
+    """A single bright pixel at position p lights output i iff p is in i's window, per kernel."""
+    windows = {2: (0, 1), 3: (0, 2), 5: (-1, 3), 7: (-2, 4)}
+    pool = MultiMaxPool()
+    for p in range(8):
+        x = np.zeros((1, 1, 8, 8), np.float32)
+        x[0, 0, p, p] = 4.0
+        expected = np.zeros((4, 4))
+        for low, high in windows.values():
+            lit = [2 * i + low <= p <= 2 * i + high for i in range(4)]
+            expected += np.outer(lit, lit)
+        np.testing.assert_array_equal(pool(Tensor(x)).asnumpy()[0, 0], expected)
+
+
+@pytest.mark.parametrize("size", [7, 8, 2, 1])
+def test_pooling_of_negative_maps_ignores_the_padding(size):
+    x = -1 - np.abs(random(2, 3, size, size))
+    expected = sum(reference.max_pool_same(x, k) for k in (2, 3, 5, 7)) / 4
+    np.testing.assert_allclose(MultiMaxPool()(Tensor(x)).asnumpy(), expected, rtol=1e-6)
+
+
+def test_batch_norm_is_the_same_in_both_layouts():
+    x = random(4, 3, 5, 2)
+    results = []
+    for axis in (0, 1):
+        norm = BatchNorm(3, axis)
+        norm.set_train(True)
+        results.append((run(norm, x, axis), norm.moving_mean.asnumpy(), norm.moving_variance.asnumpy()))
+    for first, second in zip(*results):
+        np.testing.assert_allclose(first, second, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(results[0][1], 0.1 * x.mean((0, 2, 3)), rtol=1e-4, atol=1e-6)
