@@ -12,6 +12,8 @@ from src.config_types import TYPES
 from src.errors import InputError
 
 CONFIG_NAME = "config.yaml"
+RELEASED_CONFIG = Path(__file__).resolve().parent.parent / "config" / "released.yaml"
+RELEASED_PREFIX = "released_"  # of the names of the authors' networks
 # everyday flag -> key that it sets
 FLAGS = {
     "data_path": "data.path",
@@ -53,6 +55,13 @@ def create_parser(program, description):
     parser.add_argument("--checkpoint", metavar="FILE", help="sets checkpoint")
     parser.add_argument("overrides", nargs="*", metavar="section.key=value", help="any setting, see below")
     return parser
+
+
+def add_model_flag(parser):
+    """Add --model, which `config_of_checkpoint` reads."""
+    parser.add_argument(
+        "--model", metavar="NAME", help="a model's name, for a checkpoint without a run beside it"
+    )
 
 
 def parse(parser, argv):
@@ -118,6 +127,30 @@ def config_beside(checkpoint_path, overrides=(), flags=None):
             "give the settings that it was trained with by --config_path"
         )
     return load_config(path, overrides, flags, complete=True)
+
+
+def config_of_checkpoint(args):
+    """The Config for using the checkpoint of parsed arguments, with overrides and flags.
+
+    It is that of the run that wrote the checkpoint, from the file beside it, unless --config_path is given, or
+    --model: then the defaults hold, for the authors' files config/released.yaml.
+
+    Raises:
+        InputError: as `config_beside` and `load_config`, or no checkpoint is named.
+    """
+    if args.model:
+        args.overrides.append(f"model.name={args.model}")
+        if args.model.startswith(RELEASED_PREFIX) and not args.config_path:
+            args.config_path = RELEASED_CONFIG
+    if args.model or args.config_path:
+        config = config_from(args)
+        checkpoint = config.checkpoint
+    else:
+        checkpoint = args.checkpoint
+        config = config_beside(checkpoint, args.overrides, flags_of(args)) if checkpoint else None
+    if not checkpoint:
+        raise InputError("command line: expected --checkpoint FILE, came none")
+    return config
 
 
 def run(main, argv=None):

@@ -1,0 +1,26 @@
+# Sourced by the other scripts: an environment with the project's packages, made on first use.
+#   environment FILE   makes $VENV (default .venv) if need be, installs requirements FILE, activates it
+# A VENV whose packages are the file's already is used as it is.
+environment() {
+  local requirements="$1" venv="${VENV:-$PWD/.venv}" python stamp
+  if [ ! -x "$venv/bin/python" ]; then
+    for python in python3.11 python3.12 python3.10 python3; do
+      if "$python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; then
+        break
+      fi
+      python=""
+    done
+    if [ -z "$python" ]; then
+      echo "error: Python 3.10 to 3.12 is needed, found none of python3.10, python3.11, python3.12" >&2
+      exit 2
+    fi
+    "$python" -m venv "$venv"
+  fi
+  stamp="$venv/$requirements.installed"
+  if ! cat requirements.txt "$requirements" | cmp -s - "$stamp"; then
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$requirements"
+    cat requirements.txt "$requirements" >"$stamp"
+  fi
+  # shellcheck disable=SC1091
+  source "$venv/bin/activate"
+}

@@ -1,0 +1,66 @@
+"""From settings to a device and a network: what train.py, eval.py and export.py share. Only they import it."""
+
+import os
+
+from src.errors import InputError
+
+
+def start_device(config):
+    """Choose the device and graph mode. Raises InputError when this installation lacks the device."""
+    os.environ.setdefault("GLOG_v", "3")  # the framework's warnings are for its developers
+    import mindspore as ms
+
+    try:
+        ms.set_device(config.device_target)
+    except (ValueError, RuntimeError) as error:
+        raise InputError(
+            f"device_target: expected a device that this MindSpore installation serves, got {config.device_target}"
+        ) from error
+    ms.set_context(mode=ms.GRAPH_MODE)
+    ms.set_deterministic(True)
+    ms.set_seed(config.seed)
+
+
+def build_network(config, name, classes, precision, pretrained=False, form=None):
+    """create_model with the overrides of the config's model section that this network knows.
+
+    form: overrides model.form. Raises InputError for what create_model refuses.
+    """
+    from src.model import accepted_overrides, create_model
+
+    overrides = {k: v for k, v in vars(config.model).items() if k in accepted_overrides(name)}
+    if form is not None and "form" in overrides:
+        overrides["form"] = form
+    if pretrained:
+        overrides["pretrained"] = True
+    try:
+        return create_model(name, classes, precision, **overrides)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+
+
+def trained_network(config, form=None):
+    """The network of a saved run: that of config.stage, or model.name in binary precision for stage "all"."""
+    name, precision = config.model.name, "binary"
+    if config.stage != "all":
+        stage = getattr(config.stages, config.stage)
+        name, precision = stage.model or name, stage.precision
+    if not config.model.num_classes:
+        raise InputError("model.num_classes: expected the number of classes of the checkpoint, got 0")
+    network = build_network(config, name, config.model.num_classes, precision, form=form)
+    network.set_train(False)
+    return network
+
+
+def load_weights(network, path):
+    """Load a checkpoint whose names and shapes are exactly the network's. Raises InputError otherwise."""
+    from src.checkpoint import load_into, read_checkpoint
+
+    load_into(network, read_checkpoint(path), path)
+
+
+def hand_on_weights(network, path):
+    """Load a checkpoint of another stage: only RSign biases may be missing or left over."""
+    from src.checkpoint import hand_on, read_checkpoint
+
+    hand_on(network, read_checkpoint(path), path)

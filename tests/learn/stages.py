@@ -1,0 +1,35 @@
+"""A small stage on the embedded digits, for the tests of the loop."""
+
+import mindspore as ms
+
+from src.config import load_config
+from src.data import create_dataset
+from src.learn import Stage, Workers
+from src.model import binary_layers, create_model
+
+SETTINGS = (
+    "seed=3", "data.batch_size=16", "data.eval_batch_size=100", "data.crop_padding=1", "data.mixup=0.5",
+    "data.image_size=8", "train.steps_per_epoch=3", "stages.step2.epochs=3", "stages.step2.warmup_epochs=1",
+    "stages.step2.learning_rate=0.003",
+)  # fmt: skip
+
+
+def small_network(seed, precision="binary"):
+    ms.set_seed(seed)
+    return create_model(
+        "bimlp_t", 10, precision, widths=(8,), depths=(1,), stem=(3, 2, 1), drop_path_rate=0.2
+    )
+
+
+def small_stage(folder, *overrides, workers=None, teacher=None):
+    """A stage "step2" that trains a narrow BiMLP for three epochs of three steps."""
+    workers = workers or Workers()
+    config = load_config(None, (*SETTINGS, *overrides))
+    network = small_network(config.seed + workers.rank)  # ranks start different on purpose
+    data = {split: create_dataset(config, split, workers.rank, workers.size) for split in ("train", "val")}
+    return Stage(
+        name="step2", network=network, teacher=teacher, settings=config.stages.step2, train=config.train,
+        binary_weights=[layer.weight for _, layer in binary_layers(network)], workers=workers,
+        train_data=data["train"], val_data=data["val"], seed=config.seed, folder=folder,
+        batch_size=config.data.batch_size, eval_batch_size=config.data.eval_batch_size,
+    )  # fmt: skip

@@ -1,0 +1,136 @@
+"""One stage from its first step to its files: going on after a stop, bad numbers, several workers."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import mindspore as ms
+import numpy as np
+import pytest
+
+from src.checkpoint import read_checkpoint
+from src.errors import InputError
+from src.files import read_json_lines
+from src.learn import Stopped, loop, run_stage
+from src.learn.assign import make_assign
+from tests.learn.stages import small_network, small_stage
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = {"metrics.jsonl", "curves.png", "best.ckpt", "last.ckpt", "state.ckpt"}
+
+
+@pytest.fixture(autouse=True)
+def graph_mode():
+    ms.set_context(mode=ms.GRAPH_MODE)
+
+
+def weights(path):
+    return {name: p.asnumpy() for name, p in read_checkpoint(path).items()}
+
+
+def assert_equal(a, b):
+    assert a.keys() == b.keys()
+    for name in a:
+        np.testing.assert_array_equal(a[name], b[name], err_msg=name)
+
+
+def timeless(folder):
+    """metrics.jsonl without what a clock decides."""
+    return [{k: v for k, v in r.items() if "second" not in k} for r in read_json_lines(folder / "metrics.jsonl")]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The folder of an uninterrupted run, with a teacher and a moving average."""
+    ms.set_context(mode=ms.GRAPH_MODE)
+    folder = tmp_path_factory.mktemp("whole")
+    stage = taught_stage(folder)
+    run_stage(stage, resume=False)
+    return folder
+
+
+def taught_stage(folder):
+    teacher = small_network(8, "fp32")
+    teacher.set_train(False)
+    return small_stage(folder, "train.ema_decay=0.5", teacher=teacher)
+
+
+def test_a_run_leaves_its_files_and_one_record_per_epoch(whole):
+    assert {p.name for p in whole.iterdir()} == FILES
+    records = read_json_lines(whole / "metrics.jsonl")
+    assert [r["epoch"] for r in records] == [1, 2, 3]
+    keys = {"train_loss", "train_top1", "top1", "top5", "flip_ratio", "learning_rate", "images_per_second"}
+    assert keys <= records[0].keys()
+    assert 0 < records[0]["flip_ratio"] < 0.5
+    assert 0 <= records[0]["top1"] <= records[0]["top5"] <= 1
+
+
+def test_best_is_the_average_and_last_the_weights(whole):
+    best, last = weights(whole / "best.ckpt"), weights(whole / "last.ckpt")
+    assert best.keys() == last.keys()
+    assert any((best[name] != last[name]).any() for name in best)
+
+
+@pytest.mark.parametrize("stop_at", [3, 5])
+def test_a_stopped_run_ends_as_the_whole_one(whole, tmp_path, monkeypatch, stop_at):
+    """Stopped by SIGTERM after step 3 (the end of an epoch) or 5 (in the middle of one), then resumed."""
+    one_step, done = loop._Trainer._one_step, []
+
+    def step_then_signal(self, images, labels):
+        result = one_step(self, images, labels)
+        done.append(1)
+        if len(done) == stop_at:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return result
+
+    monkeypatch.setattr(loop._Trainer, "_one_step", step_then_signal)
+    with pytest.raises(Stopped) as stopped:
+        run_stage(taught_stage(tmp_path), resume=True)
+    assert stopped.value.code == 128 + signal.SIGTERM and len(done) == stop_at
+    monkeypatch.setattr(loop._Trainer, "_one_step", one_step)
+    run_stage(taught_stage(tmp_path), resume=True)
+    for name in ("best.ckpt", "last.ckpt"):
+        assert_equal(weights(tmp_path / name), weights(whole / name))
+    state, expected = weights(tmp_path / "state.ckpt"), weights(whole / "state.ckpt")
+    for name in ("run.total_seconds",):
+        del state[name], expected[name]
+    assert_equal(state, expected)
+    assert timeless(tmp_path) == timeless(whole)
+
+
+def test_a_finished_run_resumed_does_nothing_more(whole):
+    before = {p.name: p.read_bytes() for p in whole.iterdir()}
+    summary = run_stage(taught_stage(whole), resume=True)
+    assert summary["epochs"] == 3 and summary["top1"] == max(r["top1"] for r in read_json_lines(whole / "metrics.jsonl"))
+    assert {p.name: p.read_bytes() for p in whole.iterdir()} == before
+
+
+def test_a_loss_that_is_not_finite_names_the_step_and_keeps_the_checkpoint(tmp_path):
+    stage = small_stage(tmp_path)
+    trainer = loop._Trainer(stage)
+    trainer.epoch([])
+    kept = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    make_assign([stage.network.head.bias])([ms.Tensor(np.full(10, np.inf, np.float32))])
+    with pytest.raises(InputError, match="stage step2, epoch 2, step 1: expected a finite loss"):
+        trainer.epoch([])
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == kept
+
+
+def test_two_workers_end_with_the_same_weights(tmp_path):
+    """They start from different seeds and see different images; msrun's exit code is the job's."""
+    command = [
+        "msrun", "--worker_num=2", "--local_worker_num=2", "--master_port=8142", "--join=True",
+        f"--log_dir={tmp_path / 'log'}", str(ROOT / "tests/learn/worker.py"), str(tmp_path),
+    ]  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=400)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    summaries = [json.loads((tmp_path / f"rank{rank}.json").read_text()) for rank in (0, 1)]
+    assert [s["size"] for s in summaries] == [2, 2] and summaries[0]["top1"] == summaries[1]["top1"]
+    first, second = (weights(tmp_path / f"rank{rank}.ckpt") for rank in (0, 1))
+    assert_equal(first, second)
+    start = {p.name: p.asnumpy() for p in small_network(3).get_parameters()}
+    assert all((first[name] != start[name]).any() for name in start if name.endswith("fc.weight"))

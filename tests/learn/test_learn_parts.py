@@ -1,0 +1,201 @@
+"""Loss, schedule, optimizer, average, flip ratio, evaluation and state, each against a closed form."""
+
+import numpy as np
+import mindspore as ms
+import pytest
+from mindspore import Parameter, Tensor, ops
+
+from src.errors import InputError
+from src.learn.assign import make_assign
+from src.learn.average import MovingAverage
+from src.learn.evaluate import evaluate, hits, padded
+from src.learn.flip import flip_ratio, signs
+from src.learn.loss import cross_entropy, distillation_loss, kl_divergence, smooth_labels
+from src.learn.optimizer import AdamW, decays, global_norm
+from src.learn.parallel import Workers
+from src.learn.schedule import scaled_learning_rate, warmup_cosine
+from src.learn.state import Progress, load_state, save_state
+from src.learn.step import path_factors
+
+RNG = np.random.default_rng(0)
+
+
+def log_softmax(x):
+    x = x - x.max(axis=1, keepdims=True)
+    return x - np.log(np.exp(x).sum(axis=1, keepdims=True))
+
+
+def logits(seed):
+    return np.random.default_rng(seed).normal(size=(4, 5)).astype(np.float32)
+
+
+def test_distillation_loss_is_eq_13_and_its_gradient_is_the_students():
+    student, teacher = logits(1), logits(2)
+    labels = np.eye(5, dtype=np.float32)[[0, 2, 2, 4]]
+    p_t, log_t, log_s = np.exp(log_softmax(teacher)), log_softmax(teacher), log_softmax(student)
+    kl = (p_t * (log_t - log_s)).sum(1).mean()
+    ce = -(labels * log_s).sum(1).mean()
+    arguments = [Tensor(a) for a in (student, labels, teacher)]
+    np.testing.assert_allclose(kl_divergence(arguments[2], arguments[0]).asnumpy(), kl, rtol=1e-5)
+    np.testing.assert_allclose(cross_entropy(arguments[0], arguments[1]).asnumpy(), ce, rtol=1e-5)
+    np.testing.assert_allclose(distillation_loss(*arguments, 0.9).asnumpy(), 0.9 * kl + 0.1 * ce, rtol=1e-5)
+    student_gradient, teacher_gradient = ms.grad(distillation_loss, (0, 2))(*arguments, 0.9)
+    expected = (np.exp(log_s) - 0.9 * p_t - 0.1 * labels) / 4
+    np.testing.assert_allclose(student_gradient.asnumpy(), expected, atol=1e-6)
+    assert not teacher_gradient.asnumpy().any()
+
+
+def test_smoothed_labels_stay_a_distribution():
+    smooth = smooth_labels(Tensor(np.eye(4, dtype=np.float32)), 0.1).asnumpy()
+    np.testing.assert_allclose(smooth, np.where(np.eye(4), 0.925, 0.025), rtol=1e-6)
+
+
+def test_warm_up_then_cosine_by_hand():
+    assert warmup_cosine(1.0, 0.0, 5, 2) == pytest.approx([0.5, 1.0, 1.0, 0.5, 0.0])
+    assert warmup_cosine(1.0, 0.2, 3, 0) == pytest.approx([1.0, 0.6, 0.2])
+    assert warmup_cosine(1.0, 0.0, 2, 2) == pytest.approx([0.5, 1.0])
+    assert scaled_learning_rate(1e-3, 1024, 256) == pytest.approx(2.5e-4)
+    with pytest.raises(ValueError, match="at most the run's 2 steps, got 3"):
+        warmup_cosine(1.0, 0.0, 2, 3)
+
+
+def test_adamw_is_loshchilov_and_hutters_with_bias_correction():
+    start = {"matrix": RNG.normal(size=(3, 2)).astype(np.float32), "bias": RNG.normal(size=3).astype(np.float32)}
+    parameters = [Parameter(Tensor(v), name=n) for n, v in start.items()]
+    optimizer = AdamW(parameters, (0.9, 0.99), 1e-3, 0.1, decay_all=False)
+    expected = {n: v.astype(np.float64) for n, v in start.items()}
+    m, v = ({n: 0.0 for n in start} for _ in range(2))
+    for step, rate in enumerate((0.1, 0.05, 0.02), start=1):
+        gradients = {n: np.random.default_rng(step).normal(size=w.shape).astype(np.float32) for n, w in start.items()}
+        optimizer(tuple(Tensor(g) for g in gradients.values()), *optimizer.coefficients(rate, step))
+        for n, g in gradients.items():
+            m[n], v[n] = 0.9 * m[n] + 0.1 * g, 0.99 * v[n] + 0.01 * g * g
+            update = m[n] / (1 - 0.9**step) / (np.sqrt(v[n] / (1 - 0.99**step)) + 1e-3)
+            decay = 0.1 if n == "matrix" else 0.0
+            expected[n] = expected[n] - rate * (update + decay * expected[n])
+    for p in parameters:
+        np.testing.assert_allclose(p.asnumpy(), expected[p.name], rtol=2e-5, atol=1e-6)
+
+
+def test_only_matrices_and_filters_decay():
+    assert decays("fc.weight", (4, 3, 1, 1)) and decays("head.weight", (10, 4))
+    for name in ("head.bias", "norm.gamma", "fc.rsign.bias", "act.slope", "block2.merge"):
+        assert not decays(name, (4,))
+
+
+def test_global_norm_is_over_all_elements():
+    gradients = (Tensor(np.full((2, 3), 2.0, np.float32)), Tensor(np.array([5.0], np.float32)))
+    assert float(global_norm(gradients).asnumpy()) == pytest.approx(7.0)
+
+
+def test_assignment_reaches_compiled_functions():
+    """The trap that make_assign is for: set_data would leave the compiled function with the old value."""
+    p = Parameter(Tensor(np.ones(2, np.float32)), name="w")
+
+    @ms.jit
+    def read(x):
+        return p * x
+
+    two = Tensor(np.full(2, 2.0, np.float32))
+    assert read(two).asnumpy().tolist() == [2.0, 2.0]
+    put = make_assign([p])
+    put([Tensor(np.array([3.0, 4.0], np.float32))])
+    assert read(two).asnumpy().tolist() == [6.0, 8.0] and p.asnumpy().tolist() == [3.0, 4.0]
+
+
+def test_moving_average_blends_and_gives_the_weights_back():
+    p = Parameter(Tensor(np.array([1.0, 2.0], np.float32)), name="w")
+    average = MovingAverage([p], 0.75)
+    make_assign([p])([Tensor(np.array([5.0, 2.0], np.float32))])
+    average.update()
+
+    @ms.jit
+    def read(x):
+        return p * x
+
+    one = Tensor(np.ones(2, np.float32))
+    with average.in_place():
+        assert p.asnumpy().tolist() == read(one).asnumpy().tolist() == [2.0, 2.0]
+    assert p.asnumpy().tolist() == read(one).asnumpy().tolist() == [5.0, 2.0]
+
+
+def test_flip_ratio_counts_changed_signs_and_zero_is_negative():
+    before = signs([Tensor(np.array([1.0, -1.0, 0.0, 0.5], np.float32))])
+    after = signs([Tensor(np.array([2.0, 1.0, -3.0, 0.0], np.float32))])
+    assert flip_ratio(before, after) == 0.5
+    assert flip_ratio(signs([]), signs([])) == 0.0
+
+
+def test_path_factors_keep_the_mean_and_follow_from_seed_step_and_rank():
+    rates = (0.0, 0.25, 0.5)
+    factors = path_factors(rates, 4000, 1, 7, 0).asnumpy()
+    assert factors.shape == (3, 4000, 1, 1, 1)
+    assert set(np.unique(factors[0])) == {1.0} and set(np.unique(factors[2])) == {0.0, 2.0}
+    np.testing.assert_allclose(factors.mean((1, 2, 3, 4)), 1, atol=0.06)
+    np.testing.assert_array_equal(factors, path_factors(rates, 4000, 1, 7, 0).asnumpy())
+    for other in ((2, 7, 0), (1, 8, 0), (1, 7, 1)):
+        assert (factors != path_factors(rates, 4000, *other).asnumpy()).any()
+    assert path_factors((0.0, 0.0), 4, 1, 1, 0) is None
+
+
+class Rows:
+    """A validation split of five images in batches of two; the label is the first pixel."""
+
+    size = 5
+
+    def epoch(self, index):
+        images = np.arange(5, dtype=np.float32).reshape(5, 1, 1, 1)
+        for start in (0, 2, 4):
+            yield images[start : start + 2], np.arange(start, min(start + 2, 5), dtype=np.int32)
+
+
+def one_hot_of_pixel(x):
+    return ops.cast(x.reshape(-1, 1) == Tensor(np.arange(7, dtype=np.float32)), ms.float32)
+
+
+def test_the_last_partial_batch_counts():
+    score = evaluate(one_hot_of_pixel, Rows(), 2, Workers())
+    assert (score.total, score.correct, score.top1, score.top5) == (5, 5, 1.0, 1.0)
+
+
+def test_a_lost_image_is_an_error():
+    rows = Rows()
+    rows.size = 6
+    with pytest.raises(ValueError, match="expected 6 images, got 5"):
+        evaluate(one_hot_of_pixel, rows, 2, Workers())
+
+
+def test_hits_count_top1_and_top5():
+    scores = np.array([[9, 8, 7, 6, 5, 4], [4, 5, 6, 7, 8, 9]], np.float32)
+    assert hits(scores, np.array([0, 1])) == (1, 2)
+    assert hits(scores, np.array([5, 0])) == (0, 0)
+
+
+def test_padding_repeats_the_last_image():
+    images = np.arange(2, dtype=np.float32).reshape(2, 1)
+    np.testing.assert_array_equal(padded(images, 4)[:, 0], [0, 1, 1, 1])
+    assert padded(images, 2) is images
+
+
+def test_state_comes_back_as_it_was(tmp_path):
+    tensors = {"w": Parameter(Tensor(logits(1)), name="w")}
+    progress = Progress(epoch=3, step=2, loss_sum=1 / 3, best_top1=0.1, seconds=2.5)
+    save_state(tmp_path / "state.ckpt", progress, tensors)
+    other = {"w": Parameter(Tensor(logits(2)), name="w")}
+    assert load_state(tmp_path / "state.ckpt", other) == progress
+    np.testing.assert_array_equal(other["w"].asnumpy(), logits(1))
+
+
+def test_state_of_another_network_is_refused(tmp_path):
+    save_state(tmp_path / "state.ckpt", Progress(), {"w": Parameter(Tensor(logits(1)), name="w")})
+    other = {"v": Parameter(Tensor(logits(2)), name="v")}
+    with pytest.raises(InputError, match="2 entries differ, the first is v"):
+        load_state(tmp_path / "state.ckpt", other)
+    np.testing.assert_array_equal(other["v"].asnumpy(), logits(2))
+
+
+def test_a_run_without_a_job_is_alone():
+    assert Workers().first and Workers().sum([1.0, 2.0]) == [1.0, 2.0]
+    parameter = Parameter(Tensor(logits(1)))
+    Workers().broadcast_([parameter])
+    np.testing.assert_array_equal(parameter.asnumpy(), logits(1))

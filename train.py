@@ -1,0 +1,238 @@
+#!/usr/bin/env python
+"""Train BiMLP in two steps by distillation: python train.py [--config_path FILE] [section.key=value ...]."""
+
+import json
+import sys
+from pathlib import Path
+
+from src.cli import config_from, create_parser, parse, run
+from src.errors import InputError
+
+STAGES = ("teacher", "step1", "step2")
+# settings that a resumed run may give anew: they do not change its result
+MAY_DIFFER = ("resume", "output_dir", "checkpoint", "device_target", "data.path", "train.log_every")
+DESCRIPTION = (
+    "Runs the stages of the config in order (teacher, step1, step2), each into output_dir/<stage>.\n"
+    "example: python train.py --config_path config/cifar10.yaml --data_path cifar10 --output_dir output/cifar10"
+)
+
+
+def chosen_stages(config):
+    """The names of the stages to run, in order; a stage of 0 epochs is left out."""
+    names = STAGES if config.stage == "all" else (config.stage,)
+    chosen = [name for name in names if getattr(config.stages, name).epochs]
+    if not chosen:
+        raise InputError(
+            f"stage {config.stage}: expected at least one epoch to train, got stages with epochs: 0"
+        )
+    return chosen
+
+
+def weights_of(config, name):
+    """The best checkpoint of a stage of this output_dir."""
+    path = Path(config.output_dir) / name / "best.ckpt"
+    if not path.is_file():
+        raise InputError(
+            f"stage {name}: expected its checkpoint {path}, found none; train it first or name another"
+        )
+    return path
+
+
+def check_hand_overs(config, names):
+    """Refuse at once what would fail hours later: a stage whose teacher or first weights nobody makes."""
+    done = set()
+    for name in names:
+        settings = getattr(config.stages, name)
+        starts = config.checkpoint if name == names[0] else ""
+        for source in {
+            settings.init if not starts else "",
+            settings.teacher if not settings.teacher_checkpoint else "",
+        }:
+            if source in STAGES and source not in done:
+                weights_of(config, source)
+        for path in (
+            starts,
+            settings.teacher_checkpoint,
+            settings.init if settings.init not in STAGES else "",
+        ):
+            if path and not Path(path).is_file():
+                raise InputError(f"stage {name}: expected a checkpoint, no file at {path}")
+        done.add(name)
+
+
+def build_teacher(config, settings, classes):
+    """The frozen network that the stage learns from, or None."""
+    from src.build import build_network, load_weights
+
+    if not settings.teacher:
+        return None
+    source = settings.teacher_checkpoint
+    if settings.teacher in STAGES:
+        stage = getattr(config.stages, settings.teacher)
+        name, precision = stage.model or config.model.name, stage.precision
+        source = source or weights_of(config, settings.teacher)
+    else:
+        name, precision = settings.teacher, "fp32"
+    if not source and not settings.teacher_pretrained:
+        raise InputError(
+            f"teacher {name}: expected weights; give teacher_checkpoint=FILE or teacher_pretrained=true"
+        )
+    teacher = build_network(
+        config, name, classes, precision, pretrained=settings.teacher_pretrained and not source
+    )
+    if source:
+        load_weights(teacher, source)
+    teacher.set_train(False)
+    for parameter in teacher.get_parameters():
+        parameter.requires_grad = False
+    return teacher
+
+
+def first_weights(config, name, network, first):
+    """Load what the stage starts from: --checkpoint for the first stage to run, else its `init`."""
+    from src.build import hand_on_weights
+
+    settings = getattr(config.stages, name)
+    source = config.checkpoint if first and config.checkpoint else settings.init
+    if source:
+        hand_on_weights(network, weights_of(config, source) if source in STAGES else source)
+
+
+def prepare_folder(folder, resolved):
+    """Save the resolved settings in the stage's folder; when it holds a run, they must be the same.
+
+    Raises InputError naming the settings that differ, or a folder that holds a run without resume=true.
+    """
+    from src.config import load_config, save_config, to_flat
+
+    path = folder / "config.yaml"
+    if (folder / "state.ckpt").exists():
+        if not resolved.resume:
+            raise InputError(
+                f"{folder}: holds a run; give resume=true to go on with it, or another --output_dir"
+            )
+        before, now = to_flat(load_config(path, complete=True)), to_flat(resolved)
+        differing = [key for key in now if key not in MAY_DIFFER and now[key] != before[key]]
+        if differing:
+            first = differing[0]
+            raise InputError(
+                f"{folder}: resume expects the settings of the run: {', '.join(differing)} differ "
+                f"({first} was {before[first]}, got {now[first]})"
+            )
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        save_config(resolved, path)
+
+
+def run_one(config, name, first, data, workers):
+    """Train one stage and return its summary."""
+    import mindspore as ms
+
+    from src.build import build_network
+    from src.config import with_values
+    from src.learn import Stage, run_stage, say
+    from src.model import binary_layers
+
+    settings = getattr(config.stages, name)
+    names = data["train"].class_names
+    ms.set_seed(config.seed)
+    model = settings.model or config.model.name
+    network = build_network(config, model, len(names), settings.precision, pretrained=settings.pretrained)
+    first_weights(config, name, network, first)
+    teacher = build_teacher(config, settings, len(names))
+    folder = Path(config.output_dir) / name
+    if workers.first:
+        prepare_folder(
+            folder,
+            with_values(
+                config, {"stage": name, "model.num_classes": len(names), "data.class_names": list(names)}
+            ),
+        )
+        taught = f" taught by {settings.teacher}" if teacher is not None else ""
+        steps = data["train"].batches
+        say(
+            f"{name}: {model} in {settings.precision}{taught}, {settings.epochs} epochs of {steps} steps -> {folder}"
+        )
+    stage = Stage(
+        name=name,
+        network=network,
+        teacher=teacher,
+        binary_weights=[layer.weight for _, layer in binary_layers(network)],
+        train_data=data["train"],
+        val_data=data["val"],
+        settings=settings,
+        train=config.train,
+        batch_size=config.data.batch_size,
+        eval_batch_size=config.data.eval_batch_size,
+        seed=config.seed,
+        folder=folder,
+        workers=workers,
+    )
+    return run_stage(stage, config.resume)
+
+
+def write_summary(config, summary):
+    """Put one stage's summary into output_dir/summary.json, in the order of the stages."""
+    from src.files import write_atomic
+
+    path = Path(config.output_dir) / "summary.json"
+    known = {}
+    if path.exists():
+        known = {entry["name"]: entry for entry in json.loads(path.read_text())["stages"]}
+    known[summary["name"]] = summary
+    write_atomic(
+        path, json.dumps({"stages": [known[name] for name in STAGES if name in known]}, indent=2) + "\n"
+    )
+
+
+def open_data(config, workers):
+    """Both splits, checked against each other and the config."""
+    from src.data import create_dataset
+    from src.learn import say
+
+    data = {split: create_dataset(config, split, workers.rank, workers.size) for split in ("train", "val")}
+    found = len(data["train"].class_names)
+    if config.model.num_classes not in (0, found):
+        raise InputError(
+            f"model.num_classes: expected {found}, the classes in the data, got {config.model.num_classes}"
+        )
+    if workers.first:
+        sizes = ", ".join(f"{data[split].size} {split}" for split in data)
+        say(f"data: {config.data.source}, {found} classes, images: {sizes}")
+        skipped = [entry for split in data.values() for entry in split.skipped]
+        for path, reason in skipped:
+            say(f"skipped: {path}: {reason}")
+    return data
+
+
+def main(argv):
+    """Returns the exit code: 0, or 128 + n after signal n."""
+    config = config_from(parse(create_parser("train.py", DESCRIPTION), argv))
+    names = chosen_stages(config)
+    check_hand_overs(config, names)
+    from src.files import ensure_writable_dir
+
+    ensure_writable_dir(config.output_dir, keep=False)
+    from src.build import start_device
+
+    start_device(config)
+    from src.learn import Stopped, say, start_workers
+
+    workers = start_workers()
+    data = open_data(config, workers)
+    try:
+        for name in names:
+            summary = run_one(config, name, name == names[0], data, workers)
+            if workers.first:
+                write_summary(config, summary)
+                say(
+                    f"{name}: top1 {summary['top1']:.4f} after {summary['epochs']} epochs, {summary['seconds']:.0f} s"
+                )
+    except Stopped as stopped:
+        sys.stderr.write(f"stopped by {stopped}; resume=true goes on\n")
+        return stopped.code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))
