@@ -1,6 +1,7 @@
 """From settings to a device and a network: what train.py, eval.py and export.py share. Only they import it."""
 
 import os
+import tempfile
 
 from src.errors import InputError
 
@@ -8,6 +9,7 @@ from src.errors import InputError
 def start_device(config):
     """Choose the device and graph mode. Raises InputError when this installation lacks the device."""
     os.environ.setdefault("GLOG_v", "3")  # the framework's warnings are for its developers
+    os.environ.setdefault("MS_OM_PATH", tempfile.gettempdir())  # where it dumps graphs when compiling fails
     import mindspore as ms
 
     try:
@@ -39,12 +41,17 @@ def build_network(config, name, classes, precision, pretrained=False, form=None)
         raise InputError(str(error)) from error
 
 
+def trained_model(config):
+    """(name, precision) of a saved run's network."""
+    if config.stage == "all":
+        return config.model.name, "binary"
+    stage = getattr(config.stages, config.stage)
+    return stage.model or config.model.name, stage.precision
+
+
 def trained_network(config, form=None):
     """The network of a saved run: that of config.stage, or model.name in binary precision for stage "all"."""
-    name, precision = config.model.name, "binary"
-    if config.stage != "all":
-        stage = getattr(config.stages, config.stage)
-        name, precision = stage.model or name, stage.precision
+    name, precision = trained_model(config)
     if not config.model.num_classes:
         raise InputError("model.num_classes: expected the number of classes of the checkpoint, got 0")
     network = build_network(config, name, config.model.num_classes, precision, form=form)

@@ -39,7 +39,9 @@ def assert_equal(a, b):
 
 def timeless(folder):
     """metrics.jsonl without what a clock decides."""
-    return [{k: v for k, v in r.items() if "second" not in k} for r in read_json_lines(folder / "metrics.jsonl")]
+    return [
+        {k: v for k, v in r.items() if "second" not in k} for r in read_json_lines(folder / "metrics.jsonl")
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +106,9 @@ def test_a_stopped_run_ends_as_the_whole_one(whole, tmp_path, monkeypatch, stop_
 def test_a_finished_run_resumed_does_nothing_more(whole):
     before = {p.name: p.read_bytes() for p in whole.iterdir()}
     summary = run_stage(taught_stage(whole), resume=True)
-    assert summary["epochs"] == 3 and summary["top1"] == max(r["top1"] for r in read_json_lines(whole / "metrics.jsonl"))
+    assert summary["epochs"] == 3 and summary["top1"] == max(
+        r["top1"] for r in read_json_lines(whole / "metrics.jsonl")
+    )
     assert {p.name: p.read_bytes() for p in whole.iterdir()} == before
 
 
@@ -125,7 +129,11 @@ def test_two_workers_end_with_the_same_weights(tmp_path):
         "msrun", "--worker_num=2", "--local_worker_num=2", "--master_port=8142", "--join=True",
         f"--log_dir={tmp_path / 'log'}", str(ROOT / "tests/learn/worker.py"), str(tmp_path),
     ]  # fmt: skip
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
     done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=400)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     summaries = [json.loads((tmp_path / f"rank{rank}.json").read_text()) for rank in (0, 1)]

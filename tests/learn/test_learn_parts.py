@@ -1,7 +1,7 @@
 """Loss, schedule, optimizer, average, flip ratio, evaluation and state, each against a closed form."""
 
-import numpy as np
 import mindspore as ms
+import numpy as np
 import pytest
 from mindspore import Parameter, Tensor, ops
 
@@ -60,13 +60,18 @@ def test_warm_up_then_cosine_by_hand():
 
 
 def test_adamw_is_loshchilov_and_hutters_with_bias_correction():
-    start = {"matrix": RNG.normal(size=(3, 2)).astype(np.float32), "bias": RNG.normal(size=3).astype(np.float32)}
+    start = {
+        "matrix": RNG.normal(size=(3, 2)).astype(np.float32),
+        "bias": RNG.normal(size=3).astype(np.float32),
+    }
     parameters = [Parameter(Tensor(v), name=n) for n, v in start.items()]
     optimizer = AdamW(parameters, (0.9, 0.99), 1e-3, 0.1, decay_all=False)
     expected = {n: v.astype(np.float64) for n, v in start.items()}
     m, v = ({n: 0.0 for n in start} for _ in range(2))
     for step, rate in enumerate((0.1, 0.05, 0.02), start=1):
-        gradients = {n: np.random.default_rng(step).normal(size=w.shape).astype(np.float32) for n, w in start.items()}
+        gradients = {
+            n: np.random.default_rng(step).normal(size=w.shape).astype(np.float32) for n, w in start.items()
+        }
         optimizer(tuple(Tensor(g) for g in gradients.values()), *optimizer.coefficients(rate, step))
         for n, g in gradients.items():
             m[n], v[n] = 0.9 * m[n] + 0.1 * g, 0.99 * v[n] + 0.01 * g * g

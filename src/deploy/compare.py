@@ -1,0 +1,116 @@
+"""A file against its network, on random images.
+
+Two correct programs round differently, and a network may magnify that: the sign of an activation turns a difference,
+however small, into one of 2 when the activation lies close enough to 0; cos and sin of a large phase lose digits.
+Among millions of signs a few always turn, and give other logits although nothing is wrong. So a file that fails the
+plain comparison gets a second one, cut into parts at its signs and phases: every part is given the network's values.
+The logits must then agree, every sign that falls otherwise must be of a value that close to its threshold, and every
+phase that close to the network's.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from mindspore import Tensor
+
+from src.errors import InputError
+
+from .mindir_file import first_line
+from .modes import eager
+
+# Of logits; of phases and of turned signs' values as well, there relative to the largest value when that is above 1.
+TOLERANCE = 1e-4
+FREE_SIZES = (1, 3)  # batches that a file of free batch size is run on
+SEED = 1
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Differences from the network, all of them the largest over the images.
+
+    difference: of a logit, in parts or, when `in_parts` is False, as a whole; whole: of a logit as a whole.
+    signs: comparisons with a constant; turned: how many fall otherwise; margin: how far their values are from
+    the threshold, and phases from the network's.
+    """
+
+    difference: float
+    whole: float
+    in_parts: bool = False
+    signs: int = 0
+    turned: int = 0
+    margin: float = 0.0
+
+    @property
+    def agrees(self):
+        """Whether the file computes what the network does. False for NaN."""
+        return self.difference <= TOLERANCE and self.margin <= TOLERANCE
+
+    def __str__(self):
+        if not self.in_parts:
+            return f"{self.difference:.2g}"
+        turned = f"{self.turned} of {self.signs} signs fall otherwise; " if self.signs else ""
+        return (
+            f"{self.difference:.2g} in parts, cut at signs and phases ({turned}at the cuts up to {self.margin:.2g}); "
+            f"{self.whole:.2g} as a whole"
+        )
+
+
+def random_batches(batch_size, image_size):
+    """Arrays (B, 3, H, W), uniform on [-1, 1) from a fixed seed; for a free batch size one of each FREE_SIZES.
+
+    The range is that of normalised images: on others a trained network is far from what its norms expect.
+    """
+    random = np.random.default_rng(SEED)
+    sizes = FREE_SIZES if batch_size is None else (batch_size,)
+    return [random.random((size, 3, image_size, image_size), np.float32) * 2 - 1 for size in sizes]
+
+
+def outputs_of(network, batches):
+    """The network's logits, computed eagerly. Raises InputError for images that it cannot take."""
+    with eager():
+        try:
+            return [network(Tensor(images)).asnumpy() for images in batches]
+        except (RuntimeError, TypeError, ValueError) as error:
+            size = batches[0].shape[-1]
+            raise InputError(
+                f"data.image_size: {type(network).__name__} cannot compute images of {size} x {size} here: "
+                f"{first_line(error)}"
+            ) from error
+
+
+def compare(run, batches, expected):
+    """The Comparison of run(images) with the expected logits."""
+    difference = max(largest(run(images) - logits) for images, logits in zip(batches, expected))
+    return Comparison(difference, difference)
+
+
+def compare_in_parts(run, reference, cuts, batches, expected, whole):
+    """The Comparison of the parts of a file.
+
+    Args:
+        run: (images, given) -> (logits, values), as from `load_onnx_in_parts`.
+        reference: images -> (logits, *results), the network's logits and its results at the cuts.
+        cuts: the Cuts, in the order of results and values.
+        whole: the largest difference of a logit as a whole.
+    """
+    difference, signs, turned, margin = 0.0, 0, 0, 0.0
+    for images, logits in zip(batches, expected):
+        own, *results = reference(images)
+        given, values = run(images, results)
+        difference = max(difference, largest(own - logits), largest(given - logits))
+        for cut, result, value in zip(cuts, results, values):
+            if cut.op == "Phase":
+                distance = value - result
+            else:
+                distance = value - np.float32(cut.threshold)
+                wrong = (distance > 0 if cut.op == "Greater" else distance < 0) != result
+                distance = distance[wrong]
+                signs, turned = signs + wrong.size, turned + int(wrong.sum())
+            margin = max(margin, largest(distance) / max(1.0, largest(value)))
+    return Comparison(difference, whole, True, signs, turned, margin)
+
+
+def largest(values):
+    """The largest absolute value, 0 for none, infinity where there is a NaN."""
+    peak = float(np.abs(values).max(initial=0.0))
+    return peak if peak == peak else float("inf")

@@ -1,0 +1,54 @@
+"""MINDIR files: written by MindSpore, loaded again and run compiled, as a deployed network is."""
+
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor, nn
+
+from src.errors import InputError
+
+from .modes import compiled
+
+
+def write_mindir(network, batch_size, image_size, path):
+    """Write the network as it is to `path`, which ends in .mindir.
+
+    batch_size: images per batch, or None for a free number. Raises InputError for a network that MindSpore
+    cannot export so, or that is too large for one file.
+    """
+    shape = (batch_size, 3, image_size, image_size)
+    images = (
+        Tensor(shape=list(shape), dtype=ms.float32)
+        if batch_size is None
+        else Tensor(np.zeros(shape, np.float32))
+    )
+    with compiled():
+        try:
+            ms.export(network, images, file_name=str(path), file_format="MINDIR")
+        except (RuntimeError, TypeError, ValueError) as error:
+            free = "a free batch size" if batch_size is None else f"batches of {batch_size}"
+            raise InputError(
+                f"{type(network).__name__}: MindSpore cannot export it for {free} of {image_size} x {image_size} "
+                f"images: {first_line(error)}"
+            ) from error
+    if not path.is_file():
+        raise InputError(
+            f"{path.name}: expected one file, came a graph with parameters of 1 GiB or more beside it"
+        )
+
+
+def load_mindir(path):
+    """The function images -> outputs (arrays; several outputs as a tuple) of a MINDIR file, compiled."""
+    network = nn.GraphCell(ms.load(str(path)))
+
+    def run(images):
+        with compiled():
+            outputs = network(Tensor(images))
+        return tuple(y.asnumpy() for y in outputs) if isinstance(outputs, tuple) else outputs.asnumpy()
+
+    return run
+
+
+def first_line(error):
+    """The first line of an error's message that holds words, or its type."""
+    lines = (line.strip(" -") for line in str(error).splitlines())
+    return next((line for line in lines if line), type(error).__name__)

@@ -1,0 +1,133 @@
+"""export.py: a run's checkpoint to a file, and refusals that write nothing."""
+
+import dataclasses
+import importlib.util
+from pathlib import Path
+
+import mindspore as ms
+import numpy as np
+import pytest
+
+from src import build
+from src.checkpoint import save_checkpoint
+from src.cli import add_model_flag, config_of_checkpoint, create_parser, parse, run
+from src.config import load_config, save_config
+from src.deploy.mindir_file import load_mindir
+from src.errors import InputError
+from src.model import zoo
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def main():
+    spec = importlib.util.spec_from_file_location("export_script", ROOT / "export.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main
+
+
+@pytest.fixture
+def trained(tmp_path, tiny, monkeypatch):
+    """The folder of a finished step 2, whose bimlp_t is one narrow block; with the network."""
+    small = dataclasses.replace(zoo.VARIANTS["bimlp_t"], widths=(8,), depths=(1,))
+    monkeypatch.setitem(zoo.VARIANTS, "bimlp_t", small)
+    monkeypatch.setattr(
+        build, "start_device", lambda config: None
+    )  # the device can be chosen once per process
+    folder = tmp_path / "step2"
+    folder.mkdir()
+    network = tiny()
+    save_checkpoint(folder / "best.ckpt", network)
+    save_config(load_config(overrides=["stage=step2", "model.num_classes=10"]), folder / "config.yaml")
+    return folder, network
+
+
+def test_a_checkpoint_becomes_a_checked_file_beside_it(main, trained, images, logits, capsys):
+    folder, network = trained
+    argv = ["--checkpoint", str(folder / "best.ckpt"), "--file_format", "mindir", "--batch_size", "2"]
+    assert run(main, argv) == 0
+    path = folder / "best.mindir"
+    lines = capsys.readouterr().out.splitlines()
+    table = {line[:20].strip(): line[20:] for line in lines}
+    assert table["model"] == "bimlp_t in binary, 14 binary layers frozen"
+    assert table["file"] == str(path)
+    assert table["bytes"] == str(path.stat().st_size)
+    assert float(table["largest difference"]) <= 1e-4
+    assert "16 x 16" in table["compared on"]
+    assert sorted(file.name for file in folder.iterdir()) == ["best.ckpt", "best.mindir", "config.yaml"]
+    x = images(2, 16)
+    np.testing.assert_allclose(load_mindir(path)(x), logits(network, x), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--file_format", "AIR"], "file_format AIR: needs an Ascend backend"),
+        (["--file_format", "PB"], "file_format: expected one of MINDIR, ONNX, came 'PB'"),
+        (["--batch_size", "0"], "batch_size: expected a whole number from 1 on, or dynamic, came '0'"),
+        (["--batch_size", "-1"], "batch_size"),
+        (["--batch_size", "two"], "came 'two'"),
+        (["--output", "best.onnx"], "best.onnx: expected the name of a MINDIR file, ending in .mindir"),
+        (["--output", "no/such/folder/best.mindir"], "cannot be written: No such file or directory"),
+        (["--file_fromat", "ONNX"], "unknown flag --file_fromat; did you mean --file_format?"),
+        (["model.num_classes=11"], "expected 11 classes, came 10"),
+        (["model.name=bimlp_x"], "unknown model: 'bimlp_x'"),
+        (["data.image_size=2"], "image"),
+    ],
+)
+def test_bad_requests_end_with_one_line_and_write_nothing(
+    arguments, message, main, trained, capsys, monkeypatch
+):
+    folder, _ = trained
+    monkeypatch.chdir(folder)
+    assert run(main, ["--checkpoint", str(folder / "best.ckpt"), *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1
+    assert message in err
+    assert sorted(file.name for file in folder.iterdir()) == ["best.ckpt", "config.yaml"]
+
+
+def test_a_truncated_checkpoint_is_refused(main, trained, capsys):
+    folder, _ = trained
+    path = folder / "best.ckpt"
+    path.write_bytes(path.read_bytes()[:-100])
+    assert run(main, ["--checkpoint", str(path)]) == 2
+    assert "truncated" in capsys.readouterr().err
+    assert not (folder / "best.mindir").exists()
+
+
+# --- the settings of a checkpoint, shared with eval.py ---
+
+
+def settings(*argv):
+    parser = create_parser("export.py", "")
+    add_model_flag(parser)
+    return config_of_checkpoint(parse(parser, list(argv)))
+
+
+def test_settings_come_from_the_run_and_the_command_line(trained):
+    folder, _ = trained
+    config = settings("--checkpoint", str(folder / "best.ckpt"), "data.image_size=24")
+    assert (config.stage, config.model.num_classes, config.data.image_size) == ("step2", 10, 24)
+    assert config.checkpoint == str(folder / "best.ckpt")
+
+
+def test_released_models_have_their_settings_from_wherever_the_script_is_called(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = settings("--checkpoint", "BiMLP_S.ckpt", "--model", "released_bimlp_s")
+    assert (config.model.name, config.model.num_classes, config.data.image_size) == (
+        "released_bimlp_s",
+        1000,
+        224,
+    )
+
+
+@pytest.mark.parametrize("argv", [(), ("--model", "bimlp_s"), ("--model", "released_bimlp_s")])
+def test_a_checkpoint_must_be_named(argv):
+    with pytest.raises(InputError, match="expected --checkpoint FILE, came none"):
+        settings(*argv)
+
+
+def test_graph_mode_is_left_as_it_was():
+    assert ms.get_context("mode") == ms.GRAPH_MODE
