@@ -10,7 +10,7 @@ from src.model import binary_layers, create_model
 SETTINGS = (
     "seed=3", "data.batch_size=16", "data.eval_batch_size=100", "data.crop_padding=1", "data.mixup=0.5",
     "data.image_size=8", "train.steps_per_epoch=3", "stages.step2.epochs=3", "stages.step2.warmup_epochs=1",
-    "stages.step2.learning_rate=0.003",
+    "stages.step2.learning_rate=0.03",
 )  # fmt: skip
 
 
