@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Training speed of bimlp_t beside PyTorch eager, in one run on this machine.
+#   usage:  bash benchmarks/run_train.sh [--json] [--cases bimlp_t ...] [--blocks N] [--steps N] ...
+#   needs:  the project's environment (PYTHON, default .venv/bin/python, else python3); on first use it makes
+#           .venv-torch (200 MB download for a CPU-only PyTorch). TORCH_PYTHON names another one that has PyTorch.
+#   expect: a line "largest_differences" per case, below 1e-4, before anything is timed; then a JSON line per
+#           block and a table with the ratio of images/s. A few minutes on 2 cores. Exit code 1 when the
+#           two networks do not compute the same.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+
+python=${PYTHON:-$root/.venv/bin/python}
+if [[ -z ${PYTHON:-} && ! -x $python ]]; then
+    python=python3
+fi
+
+if [[ -z ${TORCH_PYTHON:-} ]]; then
+    wanted=$root/benchmarks/requirements-torch.txt
+    installed=$root/.venv-torch/requirements-torch.txt # written last: a broken installation is made anew
+    if ! cmp -s "$wanted" "$installed"; then
+        "$python" -m venv --clear "$root/.venv-torch"
+        "$root/.venv-torch/bin/python" -m pip install --quiet -r "$wanted" >&2
+        cp "$wanted" "$installed"
+    fi
+    TORCH_PYTHON=$root/.venv-torch/bin/python
+fi
+
+exec "$python" "$root/benchmarks/train.py" --torch-python "$TORCH_PYTHON" "$@"
