@@ -12,7 +12,7 @@ import numpy as np
 from mindspore import Tensor
 from worker import serve, timed
 
-from src.learn.optimizer import AdamW
+from src.learn.optimizer import AdamW, can_fuse
 from src.learn.parallel import Workers
 from src.learn.step import make_forward, make_predict, make_train_step
 from src.model import create_model
@@ -38,11 +38,12 @@ class MindSporeSide:
         trainable = {name: p for name, p in self.parameters.items() if p.requires_grad}
         np.savez(self.folder / "weights.npz", **{name: p.asnumpy() for name, p in self.parameters.items()})
         self.optimizer = AdamW(
-            list(trainable.values()), training["betas"], training["eps"], training["weight_decay"], False
-        )
+            list(trainable.values()), training["betas"], training["eps"], training["weight_decay"], False,
+            training["clip_norm"], can_fuse(),
+        )  # fmt: skip
         self.moments = dict(zip(trainable, self.optimizer.moments1))
         forward = make_forward(self.network, None, 0.0, 0.0)
-        self.train_step = make_train_step(forward, self.optimizer, training["clip_norm"], Workers())
+        self.train_step = make_train_step(forward, self.optimizer, Workers())
         batches = np.load(self.folder / "batches.npz")
         self.images, self.labels = batches["images"], batches["labels"]
         self.steps = 0
@@ -71,7 +72,8 @@ class MindSporeSide:
         self.steps += 1
         coefficients = self.optimizer.coefficients(self.training["learning_rate"], self.steps)
         images, labels = Tensor(self.images[index]), Tensor(self.labels[index])
-        loss, _, norm = (float(t.asnumpy()) for t in self.train_step(images, labels, None, *coefficients))
+        results = self.train_step(images, labels, None, coefficients)
+        loss, _, norm = (t.asnumpy().item() for t in results)
         return loss, norm
 
     def block(self, steps):

@@ -110,13 +110,15 @@ class _Trainer:
         trainable = [p for p in self.parameters.values() if p.requires_grad]
         self.buffers = [p for p in self.parameters.values() if not p.requires_grad]
         self.put_buffers = make_assign(self.buffers)
-        self.optimizer = AdamW(trainable, train.betas, train.eps, train.weight_decay, train.decay_all)
+        self.optimizer = AdamW(
+            trainable, train.betas, train.eps, train.weight_decay, train.decay_all, train.clip_norm
+        )
         self.average = None
         if train.ema_decay:
             self.average = MovingAverage(self.parameters.values(), train.ema_decay)
         alpha = settings.kd_alpha if stage.teacher is not None else 0.0
         forward = make_forward(stage.network, stage.teacher, alpha, train.label_smoothing)
-        self.step = make_train_step(forward, self.optimizer, train.clip_norm, workers)
+        self.step = make_train_step(forward, self.optimizer, workers)
         self.predict = make_predict(stage.network)
         self.path_rates = getattr(stage.network, "drop_path_rates", ())
         self.progress = Progress()
@@ -257,8 +259,8 @@ class _Trainer:
         rate = self.rates[number]
         keep = path_factors(self.path_rates, len(images), stage.seed, number, stage.workers.rank)
         coefficients = self.optimizer.coefficients(rate, number + 1)
-        loss, hits, norm = self.step(Tensor(images), Tensor(labels), keep, *coefficients)
-        loss, norm = float(loss.asnumpy()), float(norm.asnumpy())
+        loss, hits, norm = self.step(Tensor(images), Tensor(labels), keep, coefficients)
+        loss, norm = float(loss.asnumpy()), float(norm.asnumpy().item())
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise InputError(
                 f"stage {stage.name}, epoch {progress.epoch + 1}, step {progress.step + 1}: expected a finite loss and "

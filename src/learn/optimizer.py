@@ -2,8 +2,11 @@
 
 import math
 
+import mindspore as ms
 import numpy as np
 from mindspore import ParameterTuple, Tensor, nn, ops
+
+from src import operators
 
 _adam = ops.AdamWeightDecay()
 _update = ops.MultitypeFuncGraph("adamw_update")
@@ -44,38 +47,65 @@ def decays(name, shape):
     return len(shape) > 1
 
 
+def can_fuse():
+    """Whether this device and machine have the operator that updates all parameters at once."""
+    return ms.get_context("device_target") == "CPU" and operators.available()
+
+
 class AdamW(nn.Cell):
-    r"""Loshchilov and Hutter's AdamW, one fused kernel per parameter.
+    r"""Loshchilov and Hutter's AdamW on gradients scaled down to a global norm of at most clip_norm (0: as they are).
 
     m <- b1 m + (1 - b1) g;  v <- b2 v + (1 - b2) g^2;
     w <- w - rate (m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps) + decay w).
-    The kernel has no bias correction; `coefficients` folds it into the rate, eps and decay of step t.
-    The framework's own AdamW walks the parameters in a loop too deep for its compiler beyond some
-    hundred of them.
+    fused: one operator does it for all parameters (see `can_fuse`), else a kernel per parameter. Both have no bias
+    correction; `coefficients` folds it into the rate, eps and decay of step t. The framework's own
+    AdamW walks the parameters in a loop too deep for its compiler beyond some hundred of them.
     """
 
-    def __init__(self, parameters, betas, eps, weight_decay, decay_all):
+    def __init__(self, parameters, betas, eps, weight_decay, decay_all, clip_norm, fused):
         super().__init__()
         self.weights = ParameterTuple(parameters)
         self.moments1 = self.weights.clone("moment1", init="zeros")
         self.moments2 = self.weights.clone("moment2", init="zeros")
         flags = [decay_all or decays(p.name, p.shape) for p in parameters]
         self.decays = tuple(Tensor(np.float32(flag)) for flag in flags)
+        self.all_decays = Tensor(np.array(flags, np.float32))
         self.beta1, self.beta2 = betas
-        self.eps = eps
-        self.weight_decay = weight_decay
+        self.eps, self.weight_decay, self.clip_norm = eps, weight_decay, clip_norm
+        self.fused = operators.FusedAdamW(len(flags)) if fused else None
 
     def coefficients(self, rate, step):
-        """(rate, eps, decay) tensors for the kernel at step >= 1, so that the update is the one above."""
+        """(rate, eps, decay, b1, b2, clip_norm) as a tensor for step >= 1, so that the update is the one above."""
         correction1 = 1 - self.beta1**step
         correction2 = math.sqrt(1 - self.beta2**step)
         folded = rate * correction2 / correction1
         decay = self.weight_decay * rate / folded if folded else 0.0
-        return tuple(Tensor(np.float32(v)) for v in (folded, self.eps * correction2, decay))
+        values = (folded, self.eps * correction2, decay, self.beta1, self.beta2, self.clip_norm)
+        return Tensor(np.array(values, np.float32))
 
-    def construct(self, gradients, rate, eps, decay):
-        update = ops.partial(_update, rate, eps, decay, self.beta1, self.beta2)
-        return ops.HyperMap()(update, self.decays, self.weights, self.moments1, self.moments2, gradients)
+    def construct(self, gradients, coefficients):
+        """Update the weights; returns the gradients' norm before scaling, a tensor of one number."""
+        if self.fused is not None:
+            return self.fused(
+                coefficients, self.all_decays, self.weights, self.moments1, self.moments2, gradients
+            )
+        norm = global_norm(gradients)
+        if self.clip_norm > 0:
+            gradients = scale_gradients(gradients, ops.minimum(self.clip_norm / (norm + 1e-6), 1.0))
+        update = ops.partial(
+            _update, coefficients[0], coefficients[1], coefficients[2], self.beta1, self.beta2
+        )
+        done = ops.HyperMap()(update, self.decays, self.weights, self.moments1, self.moments2, gradients)
+        return ops.depend(norm, done)
+
+    def updates(self):
+        """How many updates this process has done so far."""
+        return self.fused.updates() if self.fused is not None else 0
+
+    def sleep_until(self, updates):
+        """Wait for that many updates without taking processor time, where that can be done; else return at once."""
+        if self.fused is not None:
+            self.fused.sleep_until(updates)
 
     def state(self):
         """The moments by name, for the run state."""

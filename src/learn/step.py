@@ -5,7 +5,6 @@ import numpy as np
 from mindspore import Tensor, nn, ops
 
 from .loss import cross_entropy, distillation_loss, smooth_labels
-from .optimizer import global_norm, scale_gradients
 
 
 def make_forward(network, teacher, alpha, smoothing):
@@ -33,11 +32,10 @@ def make_forward(network, teacher, alpha, smoothing):
     return forward
 
 
-def make_train_step(forward, optimizer, clip_norm, workers):
-    """The jitted step: (images, labels, keep, rate, eps, decay) -> (loss, hits, gradient norm).
+def make_train_step(forward, optimizer, workers):
+    """The jitted step: (images, labels, keep, coefficients) -> (loss, hits, gradient norm).
 
-    Gradients are averaged over the workers, then scaled down to the global norm clip_norm (0: as they
-    are), then applied by AdamW.
+    Gradients are averaged over the workers, then given to the optimizer with its coefficients of the step.
     """
     gradient = ms.value_and_grad(forward, None, optimizer.weights, has_aux=True)
     reduce = nn.Identity()
@@ -45,15 +43,17 @@ def make_train_step(forward, optimizer, clip_norm, workers):
         reduce = nn.DistributedGradReducer(optimizer.weights, mean=True, degree=workers.size)
 
     @ms.jit
-    def step(images, labels, keep, rate, eps, decay):
+    def step(images, labels, keep, coefficients):
         (loss, hits), gradients = gradient(images, labels, keep)
-        gradients = reduce(gradients)
-        norm = global_norm(gradients)
-        if clip_norm > 0:
-            gradients = scale_gradients(gradients, ops.minimum(clip_norm / (norm + 1e-6), 1.0))
-        return ops.depend(loss, optimizer(gradients, rate, eps, decay)), hits, norm
+        return loss, hits, optimizer(reduce(gradients), coefficients)
 
-    return step
+    def step_and_wait(*arguments):
+        before = optimizer.updates()
+        results = step(*arguments)
+        optimizer.sleep_until(before + 1)
+        return results
+
+    return step_and_wait
 
 
 def make_predict(network):

@@ -26,6 +26,11 @@ class Arithmetic:
     compute_type: mstype.Type
 
     @property
+    def precision(self):
+        """The name in PRECISIONS."""
+        return PRECISIONS[int(self.binary_act) + int(self.binary_weight)]
+
+    @property
     def axis(self):
         """The maps' channel axis."""
         return self.form.axis
@@ -45,6 +50,6 @@ def make_arithmetic(precision="binary", activation_gradient="window", form="auto
         binary_act=precision != "fp32",
         binary_weight=precision == "binary",
         gradient=activation_gradient,
-        form=choose_form(form),
+        form=choose_form(form, compute_type),
         compute_type=COMPUTE_TYPES[compute_type],
     )

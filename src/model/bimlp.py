@@ -6,7 +6,7 @@ from mindspore import nn, ops
 from mindspore.common.initializer import TruncatedNormal
 
 from .blocks import Block
-from .layers import BatchNorm, FullConv, MultiMaxPool, RPReLU
+from .layers import BatchNorm, FullConv, RPReLU
 from .layout import CHANNEL_FIRST, spatial_mean, to_layout
 
 
@@ -16,8 +16,8 @@ class Stem(nn.Cell):
     def __init__(self, channels, kernel, stride, padding, arithmetic):
         super().__init__()
         self.conv = FullConv(3, channels, kernel, stride, padding, arithmetic)
-        self.norm = BatchNorm(channels, arithmetic.axis)
-        self.act = RPReLU(channels, arithmetic.axis)
+        self.norm = BatchNorm(channels, arithmetic)
+        self.act = RPReLU(channels, arithmetic)
 
     def construct(self, x):
         return self.act(self.norm(self.conv(x)))
@@ -29,9 +29,9 @@ class Downsample(nn.Cell):
     def __init__(self, in_channels, out_channels, arithmetic):
         super().__init__()
         self.fc = FullConv(in_channels, out_channels, 1, 1, 0, arithmetic)
-        self.norm = BatchNorm(out_channels, arithmetic.axis)
-        self.act = RPReLU(out_channels, arithmetic.axis)
-        self.pool = MultiMaxPool()
+        self.norm = BatchNorm(out_channels, arithmetic)
+        self.act = RPReLU(out_channels, arithmetic)
+        self.pool = arithmetic.form.max_pool()
 
     def construct(self, x):
         return self.pool(self.act(self.norm(self.fc(x))))
@@ -43,7 +43,7 @@ class OriginalDownsample(nn.Cell):
     def __init__(self, in_channels, out_channels, arithmetic):
         super().__init__()
         self.conv = FullConv(in_channels, out_channels, 3, 2, 1, arithmetic)
-        self.norm = BatchNorm(out_channels, arithmetic.axis)
+        self.norm = BatchNorm(out_channels, arithmetic)
 
     def construct(self, x):
         return self.norm(self.conv(x))
@@ -71,7 +71,7 @@ class BiMLP(nn.Cell):
         )
         layer = DOWNSAMPLES[downsample]
         self.downsamples = nn.CellList([layer(a, b, arithmetic) for a, b in pairwise(widths)])
-        self.norm = BatchNorm(widths[-1], arithmetic.axis)
+        self.norm = BatchNorm(widths[-1], arithmetic)
         self.head = nn.Dense(widths[-1], num_classes, weight_init=TruncatedNormal(0.02), bias_init="zeros")
         self.axis = arithmetic.axis
         last = max(sum(depths) - 1, 1)

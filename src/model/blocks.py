@@ -1,27 +1,40 @@
 """The four elements of Eq. 10 and 11 and the two MBB blocks (paper, section 3.2, Fig. 2)."""
 
-from mindspore import Parameter, nn, ops
+from mindspore import Parameter, nn
 from mindspore.common.initializer import initializer
 
 from .layers import AXES, BatchNorm, BinaryFC, LocalBinaryFC, RPReLU, uni_shortcut
-from .layout import BranchSoftmax, SpatialScale, spatial_mean
 
 MLP_RATIO = 4  # width of the Channel Binary MLP's hidden layer over its input's
 REWEIGHT_RATIO = 4  # input width over the reweight MLP's hidden width
 
 
 class ShortcutFC(nn.Cell):
-    """RPReLU(BN(FC(x)) + U(x)): what Eq. 10 and Eq. 11 have in common."""
+    """RPReLU(BN(FC(x)) + U(x)): what Eq. 10 and Eq. 11 have in common.
 
-    def __init__(self, fc, in_channels, out_channels, axis):
+    fc: the BinaryLayer; fused: maker of the Cell that does all of it at once, or None.
+    """
+
+    def __init__(self, fc, in_channels, out_channels, arithmetic, fused):
         super().__init__()
         self.fc = fc
-        self.norm = BatchNorm(out_channels, axis)
-        self.shortcut = uni_shortcut(in_channels, out_channels, axis)
-        self.act = RPReLU(out_channels, axis)
+        self.norm = BatchNorm(out_channels, arithmetic)
+        self.shortcut = uni_shortcut(in_channels, out_channels, arithmetic.axis)
+        self.act = RPReLU(out_channels, arithmetic)
+        self.fused = None
+        if fused:
+            self.fused = fused(arithmetic.precision, arithmetic.gradient, fc.weight.shape, in_channels)
 
     def construct(self, x):
-        return self.act(self.norm(self.fc(x)) + self.shortcut(x))
+        if self.fused is None:
+            return self.act(self.norm(self.fc(x)) + self.shortcut(x))
+        norm, act = self.norm, self.act
+        y, _, _, mean, variance = self.fused(
+            x, self.fc.shift(), self.fc.weight, norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance,
+            act.shift_in, act.slope, act.shift_out,
+        )  # fmt: skip
+        norm.move(mean, variance)
+        return y
 
 
 class ChannelBinaryFC(ShortcutFC):
@@ -29,7 +42,7 @@ class ChannelBinaryFC(ShortcutFC):
 
     def __init__(self, in_channels, out_channels, arithmetic):
         fc = BinaryFC(in_channels, out_channels, arithmetic)
-        super().__init__(fc, in_channels, out_channels, arithmetic.axis)
+        super().__init__(fc, in_channels, out_channels, arithmetic, arithmetic.form.fused_global_fc)
 
 
 class SpatialBinaryFC(ShortcutFC):
@@ -37,7 +50,7 @@ class SpatialBinaryFC(ShortcutFC):
 
     def __init__(self, in_channels, out_channels, axis, arithmetic):
         fc = LocalBinaryFC(in_channels, out_channels, axis, arithmetic)
-        super().__init__(fc, in_channels, out_channels, arithmetic.axis)
+        super().__init__(fc, in_channels, out_channels, arithmetic, arithmetic.form.fused_local_fc)
 
 
 class ChannelBinaryMLP(nn.Cell):
@@ -64,101 +77,92 @@ class SpatialBinaryMLP(nn.Cell):
         self.phase_fc = ChannelBinaryFC(channels, channels, arithmetic)
         self.amplitude_fc = ChannelBinaryFC(channels, channels, arithmetic)
         self.mix_fc = SpatialBinaryFC(2 * channels, channels, axis, arithmetic)
-        self.cos_sin = arithmetic.form.cos_sin()
-        self.channel_axis = arithmetic.axis
+        self.fan_out = arithmetic.form.fan_out(2)
+        self.wave = arithmetic.form.wave()
 
     def construct(self, x):
-        cos, sin = self.cos_sin(self.phase_fc(x))
-        z = self.amplitude_fc(x)
-        return self.mix_fc(ops.concat((z * cos, z * sin), self.channel_axis))
+        a, b = self.fan_out(x)
+        return self.mix_fc(self.wave(self.phase_fc(a), self.amplitude_fc(b)))
 
 
-class MBBBlock1(nn.Cell):
+class Branches(nn.Cell):
+    """The branches of an MBB block: width and height, `spatial` in all, and `channel` over the channels.
+
+    make_spatial(axis) and make_channel() give a branch. Subclasses merge what `outputs` returns.
+    """
+
+    def __init__(self, spatial, channel, make_spatial, make_channel):
+        super().__init__()
+        self.width = nn.CellList([make_spatial("width") for _ in range(spatial // len(AXES))])
+        self.height = nn.CellList([make_spatial("height") for _ in range(spatial // len(AXES))])
+        self.channel = nn.CellList([make_channel() for _ in range(channel)])
+        self.branches = spatial + channel
+
+    def outputs(self, maps):
+        """What the branches make of as many maps: those along the height, the width, over the channels."""
+        results = ()
+        for group in (self.height, self.width, self.channel):
+            for branch in group:
+                results += (branch(maps[len(results)]),)
+        return results
+
+
+class MBBBlock1(Branches):
     """The spatial block on z = Norm1(x): branches merged by a softmax over them, per sample and channel.
 
-    With branches f_1 .. f_n (spatial MLPs along the width and the height, then Channel Binary FCs) and
+    With branches f_1 .. f_n (spatial MLPs along the height and the width, then Channel Binary FCs) and
     a = softmax over branches of ReweightMLP(GAP(sum f_i + z)):  out = CBFC(sum f_i a_i + z).
     The reweight MLP is C -> C / 4 -> n C on a 1x1 map; its output n c + i is branch i of channel c.
     """
 
     def __init__(self, channels, spatial, channel, arithmetic):
-        super().__init__()
-        self.width = nn.CellList(
-            [SpatialBinaryMLP(channels, "width", arithmetic) for _ in range(spatial // 2)]
+        super().__init__(
+            spatial,
+            channel,
+            lambda axis: SpatialBinaryMLP(channels, axis, arithmetic),
+            lambda: ChannelBinaryFC(channels, channels, arithmetic),
         )
-        self.height = nn.CellList(
-            [SpatialBinaryMLP(channels, "height", arithmetic) for _ in range(spatial // 2)]
-        )
-        self.channel = nn.CellList([ChannelBinaryFC(channels, channels, arithmetic) for _ in range(channel)])
-        self.branches = spatial + channel
         self.reweight = ChannelBinaryMLP(
             channels, channels // REWEIGHT_RATIO, self.branches * channels, arithmetic
         )
         self.projection = ChannelBinaryFC(channels, channels, arithmetic)
-        self.softmax = BranchSoftmax(self.branches, arithmetic.axis)
-        self.scale = SpatialScale()
+        self.fan_out = arithmetic.form.fan_out(2 + self.branches)
+        self.mean_of_sum = arithmetic.form.mean_of_sum(self.branches)
+        self.merge = arithmetic.form.softmax_merge(self.branches)
 
     def construct(self, z):
-        outputs = ()
-        for height in self.height:
-            outputs += (height(z),)
-        for width in self.width:
-            outputs += (width(z),)
-        for channel in self.channel:
-            outputs += (channel(z),)
-        total = z
-        for output in outputs:
-            total = total + output
-        weights = self.softmax(self.reweight(spatial_mean(total)))
-        merged = z
-        for i in range(self.branches):
-            merged = merged + self.scale(outputs[i], weights[i])
-        return self.projection(merged)
+        copies = self.fan_out(z)
+        mean, maps = self.mean_of_sum(copies[0], self.outputs(copies[2:]))
+        return self.projection(self.merge(self.reweight(mean), copies[1], maps))
 
 
-class MBBBlock2(nn.Cell):
+class MBBBlock2(Branches):
     """The channel block on m = Norm2(x): branches merged with n - 1 learned scalars, 0 at first.
 
-    Branches f_1 .. f_n are Spatial Binary FCs (along the width and the height), then Channel Binary MLPs;
+    Branches f_1 .. f_n are Spatial Binary FCs (along the height and the width), then Channel Binary MLPs;
     out = sum_{i < n} w_i f_i + (1 - sum_{i < n} w_i) f_n.
     """
 
     def __init__(self, channels, spatial, channel, arithmetic):
-        super().__init__()
-        self.width = nn.CellList(
-            [SpatialBinaryFC(channels, channels, "width", arithmetic) for _ in range(spatial // 2)]
+        super().__init__(
+            spatial,
+            channel,
+            lambda axis: SpatialBinaryFC(channels, channels, axis, arithmetic),
+            lambda: ChannelBinaryMLP(channels, MLP_RATIO * channels, channels, arithmetic),
         )
-        self.height = nn.CellList(
-            [SpatialBinaryFC(channels, channels, "height", arithmetic) for _ in range(spatial // 2)]
-        )
-        hidden = MLP_RATIO * channels
-        self.channel = nn.CellList(
-            [ChannelBinaryMLP(channels, hidden, channels, arithmetic) for _ in range(channel)]
-        )
-        self.branches = spatial + channel
         self.merge = Parameter(initializer("zeros", (self.branches - 1,)))
+        self.fan_out = arithmetic.form.fan_out(self.branches)
+        self.merge_branches = arithmetic.form.scalar_merge(self.branches)
 
     def construct(self, m):
-        outputs = ()
-        for height in self.height:
-            outputs += (height(m),)
-        for width in self.width:
-            outputs += (width(m),)
-        for channel in self.channel:
-            outputs += (channel(m),)
-        last = outputs[self.branches - 1]
-        merged = last
-        for i in range(self.branches - 1):
-            merged = merged + self.merge[i] * (outputs[i] - last)
-        return merged
+        return self.merge_branches(self.merge, self.outputs(self.fan_out(m)))[0]
 
 
 class Block(nn.Cell):
     """x <- x + DropPath(MBBBlock1(Norm1(x))); x <- x + DropPath(MBBBlock2(Norm2(x))).
 
-    branches = (S1, C1, S2, C2). `keep` is None, or (2, ...): the two paths' factors per sample, each of a shape that
-    broadcasts over maps,
-    0 where dropped, 1 / (1 - rate) where kept.
+    branches = (S1, C1, S2, C2). `keep` is None, or (2, ...): the two paths' factors per sample, 0 where
+    dropped, 1 / (1 - rate) where kept, each of a shape that broadcasts over maps.
     Raises ValueError for odd spatial counts or a block without a branch.
     """
 
@@ -166,15 +170,17 @@ class Block(nn.Cell):
         super().__init__()
         check_branches(branches)
         s1, c1, s2, c2 = branches
-        self.norm1 = BatchNorm(channels, arithmetic.axis)
+        self.norm1 = BatchNorm(channels, arithmetic)
         self.block1 = MBBBlock1(channels, s1, c1, arithmetic)
-        self.norm2 = BatchNorm(channels, arithmetic.axis)
+        self.norm2 = BatchNorm(channels, arithmetic)
         self.block2 = MBBBlock2(channels, s2, c2, arithmetic)
+        self.fan_out1, self.fan_out2 = arithmetic.form.fan_out(2), arithmetic.form.fan_out(2)
 
     def construct(self, x, keep=None):
-        out = self.block1(self.norm1(x))
-        x = x + (out if keep is None else out * keep[0])
-        out = self.block2(self.norm2(x))
+        x, z = self.fan_out1(x)
+        out = self.block1(self.norm1(z))
+        x, m = self.fan_out2(x + (out if keep is None else out * keep[0]))
+        out = self.block2(self.norm2(m))
         return x + (out if keep is None else out * keep[1])
 
 

@@ -1,31 +1,29 @@
-"""Two forms of the operations that MindSpore's CPU backend does 20 to 200 times too slowly.
+"""Three forms of the operations that MindSpore's CPU backend does 20 to 200 times too slowly.
 
 `plain` holds convolutions, cos and sin on (B, C, H, W) maps, as an exported network for Ascend should.
-`fast` computes the same with matrix products and polynomials on (C, B, H, W) maps. FORMS is the table;
-`choose_form` picks a row.
+`fast` computes the same with matrix products and polynomials on (C, B, H, W) maps, `fused` on such maps with
+C++ operators of this project's own for whole layers. FORMS is the table; `choose_form` picks a row.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import mindspore as ms
 from mindspore import nn, ops
 
+from src import operators
+
+from .functions import (
+    CosSin,
+    FanOut,
+    MeanOfSum,
+    MultiMaxPool,
+    PolynomialCosSin,
+    ScalarMerge,
+    SoftmaxMerge,
+    Wave,
+)
 from .layout import BATCH_FIRST, CHANNEL_FIRST, GroupSum
-
-
-@dataclass(frozen=True)
-class Form:
-    """The channel axis of the maps between layers, and makers of Cells.
-
-    conv(out_channels, kernel, stride, padding) -> (x, weight) -> y, square kernels, zero padding;
-    local_fc(kernel, out_channels, group) -> (x, weight) -> y; cos_sin() -> theta -> (cos, sin).
-    """
-
-    axis: int
-    conv: Callable
-    local_fc: Callable
-    cos_sin: Callable
 
 
 class Conv(nn.Cell):
@@ -47,14 +45,20 @@ class UnfoldedConv(nn.Cell):
         self.out_channels = out_channels
         self.kernel, self.stride, self.padding = kernel, stride, padding
 
-    def construct(self, x, weight):
+    def columns(self, x):
+        """The patches: (C, B, H, W) -> (C k k, B, H', W')."""
+        if self.kernel == 1:
+            return x
         _, b, h, w = x.shape
-        if self.kernel > 1:
-            h = (h + 2 * self.padding - self.kernel) // self.stride + 1
-            w = (w + 2 * self.padding - self.kernel) // self.stride + 1
-            x = ops.unfold(ops.transpose(x, (1, 0, 2, 3)), self.kernel, 1, self.padding, self.stride)
-            x = ops.transpose(x.reshape(b, -1, h * w), (1, 0, 2))
-        y = ops.matmul(weight.reshape(self.out_channels, -1), x.reshape(-1, b * h * w))
+        h = (h + 2 * self.padding - self.kernel) // self.stride + 1
+        w = (w + 2 * self.padding - self.kernel) // self.stride + 1
+        x = ops.unfold(ops.transpose(x, (1, 0, 2, 3)), self.kernel, 1, self.padding, self.stride)
+        return ops.transpose(x.reshape(b, -1, h, w), (1, 0, 2, 3))
+
+    def construct(self, x, weight):
+        x = self.columns(x)
+        k, b, h, w = x.shape
+        y = ops.matmul(weight.reshape(self.out_channels, -1), x.reshape(k, -1))
         return y.reshape(self.out_channels, b, h, w)
 
 
@@ -104,59 +108,90 @@ def banded(weight, size):
     return ops.matmul(weight, basis).reshape(-1, size, size)
 
 
-class CosSin(nn.Cell):
-    """theta -> (cos theta, sin theta), by the backend's own operations."""
+@dataclass(frozen=True)
+class Form:
+    """The channel axis of the maps between layers, and makers of Cells without parameters.
 
-    def construct(self, theta):
-        return ops.cos(theta), ops.sin(theta)
-
-
-# Minimax coefficients on |h| <= pi / 2, from the highest power of h^2 down:
-# sin h = h + h * P(h^2) to 5e-9, cos h = 1 + P(h^2) to 3e-10 before rounding.
-_SIN = (2.60005436e-06, -1.98066147e-04, 8.33301712e-03, -1.66666567e-01)
-_COS = (-2.60771031e-07, 2.47618864e-05, -1.38884038e-03, 4.16666418e-02, -0.5)
-_TURN_HIGH = 6.28125  # 2 pi in two parts: k * high is exact for |k| < 2^15
-_TURN_LOW = 1.9353071795864769e-3
-
-
-class PolynomialCosSin(nn.Cell):
-    """CosSin by elementary operations, to 4e-7 for |theta| <= 1e3.
-
-    theta = 2 pi k + 2 h with |h| <= pi / 2; cos = 1 - 2 sin^2 h, sin = 2 sin h cos h.
-    Backward: dtheta = dsin cos - dcos sin, from the outputs.
+    conv(out_channels, kernel, stride, padding) -> (x, weight) -> y, square kernels, zero padding;
+    local_fc(kernel, out_channels, group) -> (x, weight) -> y; the others as in functions.py.
+    fused_*: makers of the operators of src/operators that stand for a whole layer; None: the layer is composed.
     """
 
-    def construct(self, theta):
-        turns = ops.floor(theta * 0.15915494309189535 + 0.5)
-        h = (theta - turns * _TURN_HIGH - turns * _TURN_LOW) * 0.5
-        u = h * h
-        sine = u * _SIN[0]
-        for coefficient in _SIN[1:]:
-            sine = (sine + coefficient) * u
-        sine = sine * h + h
-        cosine = u * _COS[0]
-        for coefficient in _COS[1:]:
-            cosine = (cosine + coefficient) * u
-        doubled = sine + sine
-        return 1 - doubled * sine, doubled * cosine + doubled
-
-    def bprop(self, theta, out, dout):
-        return (dout[1] * out[0] - dout[0] * out[1],)
+    axis: int
+    conv: Callable
+    local_fc: Callable
+    wave: Callable
+    fan_out: Callable
+    mean_of_sum: Callable
+    softmax_merge: Callable
+    scalar_merge: Callable
+    max_pool: Callable
+    fused_dense: Callable | None = None
+    fused_norm: Callable | None = None
+    fused_rprelu: Callable | None = None
+    fused_global_fc: Callable | None = None
+    fused_local_fc: Callable | None = None
 
 
-FORMS = {
-    "plain": Form(axis=BATCH_FIRST, conv=Conv, local_fc=ConvLocalFC, cos_sin=CosSin),
-    "fast": Form(axis=CHANNEL_FIRST, conv=UnfoldedConv, local_fc=BandedLocalFC, cos_sin=PolynomialCosSin),
-}
+_PLAIN = Form(
+    axis=BATCH_FIRST,
+    conv=Conv,
+    local_fc=ConvLocalFC,
+    wave=lambda: Wave(CosSin(), BATCH_FIRST),
+    fan_out=FanOut,
+    mean_of_sum=MeanOfSum,
+    softmax_merge=lambda branches: SoftmaxMerge(branches, BATCH_FIRST),
+    scalar_merge=ScalarMerge,
+    max_pool=MultiMaxPool,
+)
+_FAST = Form(
+    axis=CHANNEL_FIRST,
+    conv=UnfoldedConv,
+    local_fc=BandedLocalFC,
+    wave=lambda: Wave(PolynomialCosSin(), CHANNEL_FIRST),
+    fan_out=FanOut,
+    mean_of_sum=MeanOfSum,
+    softmax_merge=lambda branches: SoftmaxMerge(branches, CHANNEL_FIRST),
+    scalar_merge=ScalarMerge,
+    max_pool=MultiMaxPool,
+)
+_FUSED = replace(
+    _FAST,
+    wave=operators.FusedWave,
+    fan_out=operators.FusedFanOut,
+    mean_of_sum=operators.FusedMeanOfSum,
+    softmax_merge=operators.FusedSoftmaxMerge,
+    scalar_merge=operators.FusedScalarMerge,
+    max_pool=operators.FusedMaxPool,
+    fused_dense=operators.FusedDense,
+    fused_norm=operators.FusedNorm,
+    fused_rprelu=operators.FusedRPReLU,
+    fused_global_fc=operators.FusedGlobalFC,
+    fused_local_fc=operators.FusedLocalFC,
+)
+FORMS = {"plain": _PLAIN, "fast": _FAST, "fused": _FUSED}
 
 
-def choose_form(name):
-    """A row of FORMS; "auto" is `fast` when the device is a CPU and `plain` otherwise.
+def choose_form(name, compute_type="float32"):
+    """A row of FORMS. "auto" is `plain` unless the device is a CPU; there `fused` where it can be, else `fast`.
 
-    Raises ValueError for another name.
+    `fused` needs float32, a C++ compiler, and graph mode: in PyNative mode the framework mixes up the gradients of
+    operators that give several maps.
+    Raises ValueError for another name, or when `fused` cannot be had.
     """
-    if name == "auto":
-        name = "fast" if ms.get_context("device_target") == "CPU" else "plain"
+    on_cpu = ms.get_context("device_target") == "CPU"
+    if name == "auto" and not on_cpu:
+        name = "plain"
+    elif name == "auto":
+        graph = ms.get_context("mode") == ms.GRAPH_MODE
+        name = "fused" if graph and compute_type == "float32" and operators.available() else "fast"
     if name not in FORMS:
         raise ValueError(f"form: expected auto or one of {', '.join(FORMS)}, got {name!r}")
+    if name == "fused":
+        if compute_type != "float32" or not on_cpu:
+            raise ValueError(f"form fused: expected compute_type float32 on a CPU, got {compute_type}")
+        try:
+            operators.library_path()
+        except operators.BuildError as error:
+            raise ValueError(f"form fused: {error}") from error
     return FORMS[name]

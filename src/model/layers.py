@@ -1,6 +1,7 @@
 """The layers that the blocks are made of: RPReLU, Uni-shortcut, the binary FC layers, norm, pooling."""
 
-from mindspore import Parameter, nn, ops
+import numpy as np
+from mindspore import Parameter, Tensor, nn, ops
 from mindspore import dtype as mstype
 from mindspore.common.initializer import HeNormal, initializer
 
@@ -11,11 +12,25 @@ from .layout import BATCH_FIRST, GroupMean, add_channel, channel_sum, per_channe
 class BatchNorm(nn.BatchNorm2d):
     """BatchNorm over B, H, W of a map, with the running statistics moving by a tenth per step."""
 
-    def __init__(self, channels, axis):
+    def __init__(self, channels, arithmetic):
         super().__init__(channels, eps=1e-5, momentum=0.9, affine=True, use_batch_statistics=None)
-        self.axis = axis
+        self.axis = arithmetic.axis
+        maker = arithmetic.form.fused_norm
+        self.fused = maker() if maker else None
+
+    def move(self, mean, variance):
+        """Set the running statistics, in training."""
+        if self.training:
+            ops.assign(self.moving_mean, mean)
+            ops.assign(self.moving_variance, variance)
 
     def construct(self, x):
+        if self.fused is not None:
+            y, _, mean, variance = self.fused(
+                x, self.gamma, self.beta, self.moving_mean, self.moving_variance
+            )
+            self.move(mean, variance)
+            return y
         if self.axis == BATCH_FIRST:
             return super().construct(x)
         c, b, h, w = x.shape
@@ -50,14 +65,18 @@ class RPReLU(nn.Cell):
     w is 0.25 at first, b1 and b2 are 0. At t = 0 the gradient is that of the lower branch.
     """
 
-    def __init__(self, channels, axis):
+    def __init__(self, channels, arithmetic):
         super().__init__()
         self.shift_in = Parameter(initializer("zeros", (channels,)))
         self.slope = Parameter(initializer(0.25, (channels,)))
         self.shift_out = Parameter(initializer("zeros", (channels,)))
-        self.function = ShiftedPReLU(axis)
+        maker = arithmetic.form.fused_rprelu
+        self.fused = maker() if maker else None
+        self.function = ShiftedPReLU(arithmetic.axis)
 
     def construct(self, x):
+        if self.fused is not None:
+            return self.fused(x, self.shift_in, self.slope, self.shift_out)[0]
         return self.function(x, self.shift_in, self.slope, self.shift_out)
 
 
@@ -98,9 +117,13 @@ class FullConv(nn.Cell):
         self.weight = Parameter(initializer(HeNormal(), (out_channels, in_channels, kernel, kernel)))
         self.bias = Parameter(initializer("zeros", (out_channels,)))
         self.conv = arithmetic.form.conv(out_channels, kernel, stride, padding)
+        maker = arithmetic.form.fused_dense
+        self.fused = maker() if maker else None
         self.compute_type, self.axis = arithmetic.compute_type, arithmetic.axis
 
     def construct(self, x):
+        if self.fused is not None:
+            return self.fused(self.conv.columns(x), self.weight, self.bias)[0]
         y = self.conv(ops.cast(x, self.compute_type), ops.cast(self.weight, self.compute_type))
         return add_channel(ops.cast(y, mstype.float32), self.bias, self.axis)
 
@@ -116,12 +139,18 @@ class BinaryLayer(nn.Cell):
     def __init__(self, in_channels, weight_shape, arithmetic):
         super().__init__()
         self.weight = Parameter(initializer(HeNormal(), weight_shape))
+        self.binary_act = arithmetic.binary_act
         self.rsign = nn.Identity()
+        self.no_shift = Tensor(np.zeros(in_channels, np.float32))
         if arithmetic.binary_act:
             self.rsign = RSign(in_channels, arithmetic.gradient, arithmetic.axis)
         self.weight_sign = WeightSign() if arithmetic.binary_weight else nn.Identity()
         self.scaled = arithmetic.binary_weight
         self.compute_type, self.axis = arithmetic.compute_type, arithmetic.axis
+
+    def shift(self):
+        """RSign's shift b (C,): zeros where activations stay real."""
+        return self.rsign.bias if self.binary_act else self.no_shift
 
     def contract(self, x, weight):
         """The layer's linear operation on its operands."""
@@ -172,21 +201,3 @@ class LocalBinaryFC(BinaryLayer):
 
     def contract(self, x, weight):
         return self.local_fc(x, weight)
-
-
-class MultiMaxPool(nn.Cell):
-    """Mean of four max-pools with kernels 2, 3, 5, 7 and stride 2 (paper, section 3.2, Fig. 3).
-
-    Padding SAME, ignored by the maximum: on an even size the windows of output i are [2i, 2i+1],
-    [2i, 2i+2], [2i-1, 2i+3], [2i-2, 2i+4]. (B, C, H, W) -> (B, C, ceil(H / 2), ceil(W / 2)).
-    """
-
-    def __init__(self):
-        super().__init__()
-        self.pool2 = ops.MaxPool(2, 2, "same")
-        self.pool3 = ops.MaxPool(3, 2, "same")
-        self.pool5 = ops.MaxPool(5, 2, "same")
-        self.pool7 = ops.MaxPool(7, 2, "same")
-
-    def construct(self, x):
-        return (self.pool2(x) + self.pool3(x) + self.pool5(x) + self.pool7(x)) * 0.25

@@ -52,16 +52,6 @@ def spatial_mean(x):
     return spatial_sum(x) * (1.0 / (x.shape[2] * x.shape[3]))
 
 
-class SpatialScale(nn.Cell):
-    """y = x * a for x (., ., H, W) and a (., ., 1, 1), in either layout; da is summed over H, W."""
-
-    def construct(self, x, a):
-        return x * a
-
-    def bprop(self, x, a, out, dout):
-        return dout * a, spatial_sum(dout * x)
-
-
 class GroupSum(nn.Cell):
     """Sum of n adjacent channels: channel j of the output is the sum of channels n j .. n j + n - 1."""
 
@@ -97,27 +87,3 @@ class GroupMean(nn.Cell):
 
     def construct(self, x):
         return self.sum(x) * self.factor
-
-
-class BranchSoftmax(nn.Cell):
-    """Weights of n branches from a (n C)-channel 1x1 map, channel n c + i for branch i of channel c.
-
-    Returns n maps (., ., 1, 1) of C channels, which sum to 1.
-    """
-
-    def __init__(self, branches, axis):
-        super().__init__()
-        self.branches, self.axis = branches, axis
-
-    def construct(self, a):
-        rows = a.shape[0]
-        weights = ()
-        if self.axis == BATCH_FIRST:
-            a = ops.softmax(a.reshape(-1, a.shape[1] // self.branches, self.branches), 2)
-            for i in range(self.branches):
-                weights += (a[:, :, i : i + 1].reshape(-1, a.shape[1], 1, 1),)
-        else:
-            a = ops.softmax(a.reshape(rows // self.branches, self.branches, -1), 1)
-            for i in range(self.branches):
-                weights += (a[:, i : i + 1].reshape(rows // self.branches, -1, 1, 1),)
-        return weights

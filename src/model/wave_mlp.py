@@ -11,8 +11,9 @@ from mindspore.common.initializer import TruncatedNormal, initializer
 
 from .bimlp import BiMLP
 from .blocks import MLP_RATIO, REWEIGHT_RATIO, Block
+from .functions import BranchSoftmax, SpatialScale
 from .layers import BatchNorm, BinaryFC, FullConv, LocalBinaryFC
-from .layout import BranchSoftmax, SpatialScale, add_channel, spatial_mean, to_layout
+from .layout import add_channel, spatial_mean, to_layout
 
 PATM_BRANCHES = 3  # along the width, along the height, over the channels
 
@@ -20,9 +21,9 @@ PATM_BRANCHES = 3  # along the width, along the height, over the channels
 class GroupNorm(nn.GroupNorm):
     """GroupNorm with one group: mean and variance over the C, H, W of each image."""
 
-    def __init__(self, channels, axis):
+    def __init__(self, channels, arithmetic):
         super().__init__(1, channels, eps=1e-5, affine=True)
-        self.axis = axis
+        self.axis = arithmetic.axis
 
     def construct(self, x):
         return to_layout(super().construct(to_layout(x, self.axis)), self.axis)
@@ -64,16 +65,14 @@ class WaveFC(nn.Cell):
     def __init__(self, channels, axis, arithmetic):
         super().__init__()
         self.phase_fc = FC(channels, channels, arithmetic)
-        self.phase_norm = BatchNorm(channels, arithmetic.axis)
+        self.phase_norm = BatchNorm(channels, arithmetic)
         self.amplitude_fc = BinaryFC(channels, channels, arithmetic)
         self.mix_fc = LocalBinaryFC(2 * channels, channels, axis, arithmetic)
-        self.cos_sin = arithmetic.form.cos_sin()
-        self.channel_axis = arithmetic.axis
+        self.wave = arithmetic.form.wave()
 
     def construct(self, x):
-        cos, sin = self.cos_sin(ops.relu(self.phase_norm(self.phase_fc(x))))
-        z = self.amplitude_fc(x)
-        return self.mix_fc(ops.concat((z * cos, z * sin), self.channel_axis))
+        theta = ops.relu(self.phase_norm(self.phase_fc(x)))
+        return self.mix_fc(self.wave(theta, self.amplitude_fc(x)))
 
 
 class PATM(nn.Cell):
@@ -106,9 +105,9 @@ class WaveBlock(nn.Cell):
 
     def __init__(self, channels, norm, arithmetic):
         super().__init__()
-        self.norm1 = norm(channels, arithmetic.axis)
+        self.norm1 = norm(channels, arithmetic)
         self.block1 = PATM(channels, arithmetic)
-        self.norm2 = norm(channels, arithmetic.axis)
+        self.norm2 = norm(channels, arithmetic)
         self.block2 = MLP(channels, MLP_RATIO * channels, channels, arithmetic)
 
     construct = Block.construct  # the same two steps
@@ -120,7 +119,7 @@ class Embedding(nn.Cell):
     def __init__(self, in_channels, out_channels, kernel, stride, padding, norm, arithmetic):
         super().__init__()
         self.conv = FullConv(in_channels, out_channels, kernel, stride, padding, arithmetic)
-        self.norm = norm(out_channels, arithmetic.axis)
+        self.norm = norm(out_channels, arithmetic)
 
     def construct(self, x):
         return self.norm(self.conv(x))
@@ -151,7 +150,7 @@ class WaveMLP(nn.Cell):
         self.downsamples = nn.CellList(
             [Embedding(a, b, 3, 2, 1, layer, arithmetic) for a, b in pairwise(widths)]
         )
-        self.norm = layer(widths[-1], arithmetic.axis)
+        self.norm = layer(widths[-1], arithmetic)
         self.head = nn.Dense(widths[-1], num_classes, weight_init=TruncatedNormal(0.02), bias_init="zeros")
         self.axis = arithmetic.axis
         last = max(sum(depths) - 1, 1)

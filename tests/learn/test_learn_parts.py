@@ -1,5 +1,7 @@
 """Loss, schedule, optimizer, average, flip ratio, evaluation and state, each against a closed form."""
 
+import math
+
 import mindspore as ms
 import numpy as np
 import pytest
@@ -59,21 +61,26 @@ def test_warm_up_then_cosine_by_hand():
         warmup_cosine(1.0, 0.0, 2, 3)
 
 
-def test_adamw_is_loshchilov_and_hutters_with_bias_correction():
+@pytest.mark.parametrize("clip_norm", [0.0, 0.5])
+@pytest.mark.parametrize("fused", [False, True])
+def test_adamw_is_loshchilov_and_hutters_with_bias_correction(fused, clip_norm):
     start = {
         "matrix": RNG.normal(size=(3, 2)).astype(np.float32),
         "bias": RNG.normal(size=3).astype(np.float32),
     }
     parameters = [Parameter(Tensor(v), name=n) for n, v in start.items()]
-    optimizer = AdamW(parameters, (0.9, 0.99), 1e-3, 0.1, decay_all=False)
+    optimizer = AdamW(parameters, (0.9, 0.99), 1e-3, 0.1, False, clip_norm, fused)
     expected = {n: v.astype(np.float64) for n, v in start.items()}
     m, v = ({n: 0.0 for n in start} for _ in range(2))
     for step, rate in enumerate((0.1, 0.05, 0.02), start=1):
         gradients = {
             n: np.random.default_rng(step).normal(size=w.shape).astype(np.float32) for n, w in start.items()
         }
-        optimizer(tuple(Tensor(g) for g in gradients.values()), *optimizer.coefficients(rate, step))
+        norm = optimizer(tuple(Tensor(g) for g in gradients.values()), optimizer.coefficients(rate, step))
+        whole = math.sqrt(sum((g.astype(np.float64) ** 2).sum() for g in gradients.values()))
+        assert norm.asnumpy().item() == pytest.approx(whole, rel=1e-5)
         for n, g in gradients.items():
+            g = g * min(clip_norm / whole, 1) if clip_norm else g
             m[n], v[n] = 0.9 * m[n] + 0.1 * g, 0.99 * v[n] + 0.01 * g * g
             update = m[n] / (1 - 0.9**step) / (np.sqrt(v[n] / (1 - 0.99**step)) + 1e-3)
             decay = 0.1 if n == "matrix" else 0.0

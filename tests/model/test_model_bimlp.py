@@ -34,12 +34,12 @@ def test_branch_counts_of_table_3_follow_the_reference(branches, pynative):
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_graph_mode_plain_and_fast_give_what_pynative_gives(precision):
+def test_graph_mode_gives_what_pynative_gives_in_every_form(precision):
     small = {"precision": precision, "widths": (8, 16), "depths": (1, 1)}
     network = reduced(form="plain", **small)
-    fast = copy_parameters(network, reduced(form="fast", seed=1, **small))
+    others = [copy_parameters(network, reduced(form=form, seed=1, **small)) for form in ("fast", "fused")]
     x = Tensor(images(2, 32))
-    in_graph = network(x).asnumpy(), fast(x).asnumpy()
+    in_graph = [each(x).asnumpy() for each in (network, *others)]
     ms.set_context(mode=ms.PYNATIVE_MODE)
     for logits in in_graph:
         np.testing.assert_allclose(logits, network(x).asnumpy(), rtol=1e-3, atol=1e-3)
@@ -74,9 +74,10 @@ def test_operands_of_every_binary_layer_are_exactly_minus_one_or_one(name, form,
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-@pytest.mark.parametrize("form", ["plain", "fast"])
-def test_every_parameter_gets_a_gradient(form, precision, pynative):
+@pytest.mark.parametrize("form", ["plain", "fast", "fused"])
+def test_every_parameter_gets_a_gradient(form, precision):
     # in evaluation mode: before a batch norm in training mode a bias has none
+    ms.set_context(mode=ms.GRAPH_MODE if form == "fused" else ms.PYNATIVE_MODE)
     network = reduced(precision=precision, form=form, widths=(16, 32), depths=(1, 1))
     labels = Tensor(np.arange(32, dtype=np.int32) % 10)
 
@@ -113,7 +114,7 @@ def test_drop_path_scales_both_paths_of_each_block_per_sample(form, pynative):
 
 @pytest.mark.parametrize("name,blocks", [("bimlp_s", (2, 2, 4, 2)), ("bimlp_m", (2, 3, 10, 3))])
 def test_binary_weights_are_those_of_the_specification(name, blocks):
-    """Per block 14 C^2 FC weights in the FCs, C^2 (1 + 3) / 4 ... written out below."""
+    """The weights of every binary layer of every block, counted by hand."""
     network = create_model(name)
     expected = 0
     for c, n in zip((64, 128, 320, 512), blocks):
@@ -152,7 +153,8 @@ REFUSED = [
     (("bimlp_s",), {"branches": (2, 1, 0, 0)}, "at least one branch"),
     (("bimlp_s",), {"downsample": "pool"}, "downsample: expected one of proposed, original, got 'pool'"),
     (("bimlp_s",), {"activation_gradient": "tanh"}, "activation_gradient: expected one of window"),
-    (("bimlp_s",), {"form": "slow"}, "form: expected auto or one of plain, fast, got 'slow'"),
+    (("bimlp_s",), {"form": "slow"}, "form: expected auto or one of plain, fast, fused, got 'slow'"),
+    (("bimlp_s",), {"form": "fused", "compute_type": "float16"}, "form fused: expected compute_type float32"),
     (("bimlp_s",), {"compute_type": "int8"}, "compute_type: expected one of float32"),
     (("wave_mlp_t", 10, "binary"), {}, "full-precision network"),
     (("resnet34", 10, "binary"), {}, "expected precision fp32"),

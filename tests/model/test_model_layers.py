@@ -7,7 +7,8 @@ from mindspore import Tensor
 
 from src.model.arithmetic import make_arithmetic
 from src.model.forms import FORMS
-from src.model.layers import BatchNorm, BinaryFC, LocalBinaryFC, MultiMaxPool, RPReLU, uni_shortcut
+from src.model.functions import MultiMaxPool, PolynomialCosSin
+from src.model.layers import BatchNorm, BinaryFC, LocalBinaryFC, RPReLU, uni_shortcut
 from src.model.layout import to_layout
 from tests.model import reference
 
@@ -96,7 +97,7 @@ def test_fast_local_fc_has_the_plain_ones_gradients(axis, shape):
 
 def test_polynomial_cos_and_sin_and_their_gradients():
     theta = np.concatenate([np.linspace(-20, 20, 4001), [0, 1000, -1000, np.pi, -np.pi]]).astype(np.float32)
-    cell = FORMS["fast"].cos_sin()
+    cell = PolynomialCosSin()
     cos, sin = (t.asnumpy() for t in cell(Tensor(theta)))
     np.testing.assert_allclose(cos, np.cos(theta.astype(np.float64)), atol=5e-7)
     np.testing.assert_allclose(sin, np.sin(theta.astype(np.float64)), atol=5e-7)
@@ -138,10 +139,10 @@ def test_uni_shortcut_refuses_widths_of_which_none_divides_the_other():
         uni_shortcut(4, 6, 1)
 
 
-@pytest.mark.parametrize("axis", [0, 1])
-def test_rprelu_and_its_gradients(axis):
+@pytest.mark.parametrize("arithmetic", [PLAIN, FAST], ids=["plain", "fast"])
+def test_rprelu_and_its_gradients(arithmetic):
     x, dout = random(2, 3, 4, 5), random(2, 3, 4, 5, seed=1)
-    cell = RPReLU(3, axis)
+    cell, axis = RPReLU(3, arithmetic), arithmetic.axis
     assert set(cell.slope.asnumpy()) == {0.25}
     b1, w, b2 = (random(3, seed=s) for s in (2, 3, 4))
     for parameter, value in ((cell.shift_in, b1), (cell.slope, w), (cell.shift_out, b2)):
@@ -185,10 +186,10 @@ def test_pooling_of_negative_maps_ignores_the_padding(size):
 def test_batch_norm_is_the_same_in_both_layouts():
     x = random(4, 3, 5, 2)
     results = []
-    for axis in (0, 1):
-        norm = BatchNorm(3, axis)
+    for arithmetic in (FAST, PLAIN):
+        norm = BatchNorm(3, arithmetic)
         norm.set_train(True)
-        results.append((run(norm, x, axis), norm.moving_mean.asnumpy(), norm.moving_variance.asnumpy()))
+        results.append((run(norm, x, arithmetic.axis), norm.moving_mean.asnumpy(), norm.moving_variance.asnumpy()))
     for first, second in zip(*results):
         np.testing.assert_allclose(first, second, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(results[0][1], 0.1 * x.mean((0, 2, 3)), rtol=1e-4, atol=1e-6)

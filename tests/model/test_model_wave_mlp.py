@@ -9,7 +9,6 @@ import pytest
 from mindspore import Tensor, ops
 
 from src.model.arithmetic import make_arithmetic
-from src.model.layout import BATCH_FIRST
 from src.model.wave_mlp import MLP, NORMS, PATM, WaveMLP
 
 WIDTHS = (64, 128, 320, 512)
@@ -144,7 +143,7 @@ def test_mlp_computes_its_formula_with_the_exact_gelu():
 def test_group_norm_takes_statistics_of_whole_images():
     x = np.random.default_rng(3).normal(1, 2, (BATCH, 4, 5, 6)).astype(np.float32)
     expected = np.stack([(image - image.mean()) / np.sqrt(image.var() + 1e-5) for image in x])
-    np.testing.assert_allclose(NORMS["group"](4, BATCH_FIRST)(Tensor(x)).asnumpy(), expected, atol=1e-5)
+    np.testing.assert_allclose(NORMS["group"](4, fp32("plain"))(Tensor(x)).asnumpy(), expected, atol=1e-5)
 
 
 def test_group_norm_replaces_all_norms_but_those_of_the_phases():

@@ -1,0 +1,271 @@
+"""The fused operators as Cells without parameters, each with its own backward pass.
+
+Maps are (C, B, H, W). What an operator computes is said in the C++ file of its name, and judged by the Cells of
+the other forms that it stands for.
+"""
+
+import ctypes
+import math
+import time
+
+import numpy as np
+from mindspore import Tensor, nn, ops
+from mindspore import dtype as mstype
+from mindspore.ops import signature
+
+from .library import library_path
+
+POLL, LONGEST_SLEEP = 2.0e-4, 60.0  # seconds
+# in the order of the enumerations of native/settings.h
+PRECISIONS = ("fp32", "binary_act", "binary")
+GRADIENTS = ("window", "polynomial", "clip")
+
+
+def operator(name, shapes, outputs, **attributes):
+    """The C++ function `name`; shapes: input shapes -> one shape, or as many as `outputs`, of float32 tensors.
+
+    What else `shapes` depends on must be said as attributes: the framework takes operators of one name for the
+    same when these and the inputs' shapes are.
+    """
+    types = mstype.float32 if outputs == 1 else (mstype.float32,) * outputs
+    made = ops.Custom(f"{library_path()}:{name}", shapes, lambda *inputs: types, func_type="aot")
+    for key, value in attributes.items():
+        made.add_prim_attr(key, value)
+    return made
+
+
+def settings(precision, gradient, training):
+    """native/settings.h as a tensor."""
+    values = (PRECISIONS.index(precision), GRADIENTS.index(gradient), int(training))
+    return Tensor(np.array(values, np.int32))
+
+
+class _FusedFC(nn.Cell):
+    """RPReLU(BN(FC(X_b)) + U(X)) in one pass per channel.
+
+    (x, rsign bias, weight, gamma, beta, running mean, running variance, shift_in, slope, shift_out) ->
+    (y, sums, saved, new running mean, new running variance).
+    """
+
+    name = ""  # of the C++ functions
+
+    def __init__(self, precision, gradient, weight_shape, in_channels):
+        super().__init__()
+        out = weight_shape[0]
+        saved = math.prod(weight_shape) + in_channels + 6 * out
+        each, inputs = (out,), (in_channels,)
+
+        def shapes(given, x, *rest):
+            y = (out, *x[1:])
+            return y, y, (saved,), each, each
+
+        def gradient_shapes(given, dy, x, *rest):
+            return x, inputs, weight_shape, each, each, each, each, each
+
+        self.run = operator(f"{self.name}_forward", shapes, 5, weight_shape=weight_shape)
+        self.back = operator(f"{self.name}_backward", gradient_shapes, 8, weight_shape=weight_shape)
+        self.in_training = settings(precision, gradient, True)
+        self.in_evaluation = settings(precision, gradient, False)
+
+    def construct(self, x, bias, weight, gamma, beta, mean, variance, b1, slope, b2):
+        given = self.in_training if self.training else self.in_evaluation
+        return self.run(given, x, bias, weight, gamma, beta, mean, variance, b1, slope, b2)
+
+    def bprop(self, x, bias, weight, gamma, beta, mean, variance, b1, slope, b2, out, dout):
+        given = self.in_training if self.training else self.in_evaluation
+        dx, dbias, dweight, dgamma, dbeta, db1, dslope, db2 = self.back(given, dout[0], x, out[1], out[2])
+        none = ops.zeros_like(mean)
+        return dx, dbias, dweight, dgamma, dbeta, none, none, db1, dslope, db2
+
+
+class FusedGlobalFC(_FusedFC):
+    """A Channel Binary FC: weight (O, C, 1, 1)."""
+
+    name = "fc"
+
+
+class FusedLocalFC(_FusedFC):
+    """A Spatial Binary FC: weight (O, G, 1, 7) or (O, G, 7, 1)."""
+
+    name = "local_fc"
+
+
+class FusedNorm(nn.Cell):
+    """(x, gamma, beta, running mean, running variance) -> (y, saved, new running mean, new running variance)."""
+
+    def __init__(self):
+        super().__init__()
+        self.run = operator("norm_forward", lambda given, x, *rest: (x, (3 * x[0],), x[:1], x[:1]), 4)
+        self.back = operator("norm_backward", lambda given, dy, x, saved: (x, x[:1], x[:1]), 3)
+        self.in_training = settings("fp32", "window", True)
+        self.in_evaluation = settings("fp32", "window", False)
+
+    def construct(self, x, gamma, beta, mean, variance):
+        given = self.in_training if self.training else self.in_evaluation
+        return self.run(given, x, gamma, beta, mean, variance)
+
+    def bprop(self, x, gamma, beta, mean, variance, out, dout):
+        given = self.in_training if self.training else self.in_evaluation
+        dx, dgamma, dbeta = self.back(given, dout[0], x, out[1])
+        none = ops.zeros_like(mean)
+        return dx, dgamma, dbeta, none, none
+
+
+class FusedRPReLU(nn.Cell):
+    """(x, b1, slope, b2) -> (y, saved)."""
+
+    def __init__(self):
+        super().__init__()
+        self.run = operator("rprelu_forward", lambda x, *rest: (x, (2 * x[0],)), 2)
+        self.back = operator("rprelu_backward", lambda dy, x, saved: (x, x[:1], x[:1], x[:1]), 4)
+
+    def construct(self, x, b1, slope, b2):
+        return self.run(x, b1, slope, b2)
+
+    def bprop(self, x, b1, slope, b2, out, dout):
+        return self.back(dout[0], x, out[1])
+
+
+class FusedWave(nn.Cell):
+    """(theta, z) -> [z cos theta, z sin theta]."""
+
+    def __init__(self):
+        super().__init__()
+        self.run = operator("wave_forward", lambda theta, z: (2 * theta[0], *theta[1:]), 1)
+        self.back = operator("wave_backward", lambda dout, theta, z: (theta, z), 2)
+
+    def construct(self, theta, z):
+        return self.run(theta, z)
+
+    def bprop(self, theta, z, out, dout):
+        return self.back(dout, theta, z)
+
+
+class FusedFanOut(nn.Cell):
+    """x -> (x, .., x), as many as it has readers: their gradients are added in one pass."""
+
+    def __init__(self, readers):
+        super().__init__()
+        self.readers = readers
+        self.add = operator("sum_of", lambda first, *rest: first, 1)
+
+    def construct(self, x):
+        return (x,) * self.readers
+
+    def bprop(self, x, out, dout):
+        return (self.add(*dout),)
+
+
+class FusedMeanOfSum(nn.Cell):
+    """(z, (f_1, .., f_n)) -> (the mean over H, W of z + sum f_i (C, B, 1, 1), (f_1, .., f_n)).
+
+    The maps are handed through, so that their two gradients meet in one pass.
+    """
+
+    def __init__(self, maps):
+        super().__init__()
+        self.run = operator("mean_of_sum", lambda z, *maps: (z[0], z[1], 1, 1), 1)
+        self.back = operator("mean_of_sum_backward", lambda d, *maps: (maps[0], *maps), 1 + maps)
+
+    def construct(self, z, maps):
+        return self.run(z, *maps), maps
+
+    def bprop(self, z, maps, out, dout):
+        gradients = self.back(dout[0], *dout[1])
+        return gradients[0], gradients[1:]
+
+
+class FusedSoftmaxMerge(nn.Cell):
+    """(logits, z, (f_1, .., f_n)) -> z + sum_i softmax_i(logits) f_i."""
+
+    def __init__(self, branches):
+        super().__init__()
+        self.run = operator("softmax_merge_forward", lambda logits, z, *maps: z, 1)
+        self.back = operator(
+            "softmax_merge_backward", lambda dout, logits, *maps: (logits, *maps), 1 + branches
+        )
+
+    def construct(self, logits, z, maps):
+        return self.run(logits, z, *maps)
+
+    def bprop(self, logits, z, maps, out, dout):
+        gradients = self.back(dout, logits, *maps)
+        return gradients[0], dout, gradients[1:]
+
+
+class FusedScalarMerge(nn.Cell):
+    """(w, (f_1, .., f_n)) -> (sum_{i < n} w_i f_i + (1 - sum_{i < n} w_i) f_n, saved)."""
+
+    def __init__(self, branches):
+        super().__init__()
+        self.run = operator("scalar_merge_forward", lambda w, *maps: (maps[0], w), 2)
+        self.back = operator(
+            "scalar_merge_backward", lambda dout, w, *maps: ((maps[0][0], *w), *maps), 1 + branches
+        )
+        self.sum = ops.ReduceSum()
+
+    def construct(self, w, maps):
+        return self.run(w, *maps)
+
+    def bprop(self, w, maps, out, dout):
+        gradients = self.back(dout[0], out[1], *maps)
+        return self.sum(gradients[0], 0), gradients[1:]
+
+
+class FusedDense(nn.Cell):
+    """(x (K, B, H, W), weight (O, ...), bias) -> (weight as a matrix (O, K) times x, plus bias; saved)."""
+
+    def __init__(self):
+        super().__init__()
+        self.run = operator("dense_forward", lambda x, weight, bias: ((weight[0], *x[1:]), weight), 2)
+        self.back = operator("dense_backward", lambda dy, x, saved: (x, saved, (saved[0],)), 3)
+
+    def construct(self, x, weight, bias):
+        return self.run(x, weight, bias)
+
+    def bprop(self, x, weight, bias, out, dout):
+        return self.back(dout[0], x, out[1])
+
+
+class FusedMaxPool(nn.Cell):
+    """The mean of the four max-pools."""
+
+    def __init__(self):
+        super().__init__()
+        self.run = operator("max_pool_forward", lambda x: (x[0], x[1], (x[2] + 1) // 2, (x[3] + 1) // 2), 1)
+        self.back = operator("max_pool_backward", lambda dy, x: x, 1)
+
+    def construct(self, x):
+        return self.run(x)
+
+    def bprop(self, x, out, dout):
+        return (self.back(dout, x),)
+
+
+class FusedAdamW(nn.Cell):
+    """(coefficients, decays, weights, first moments, second moments, gradients) -> the gradients' norm.
+
+    Changes weights and moments in place, as its signature tells the compiler; see native/adamw.cc.
+    """
+
+    def __init__(self, parameters):
+        super().__init__()
+        self.run = operator("adamw", lambda *shapes: (1,), 1)
+        read, write = signature.sig_rw.RW_READ, signature.sig_rw.RW_WRITE
+        access = (read, read) + (write,) * (3 * parameters) + (read,) * parameters
+        self.run.set_signatures(tuple(signature.make_sig(f"input{i}", rw) for i, rw in enumerate(access)))
+        self.run.add_prim_attr("side_effect_mem", True)
+        self.updates = ctypes.CDLL(library_path()).adamw_updates
+        self.updates.restype = ctypes.c_int64
+
+    def construct(self, coefficients, decays, weights, moments1, moments2, gradients):
+        return self.run(coefficients, decays, *weights, *moments1, *moments2, *gradients)
+
+    def sleep_until(self, updates):
+        """Return when the operator has run so often in this process, or after LONGEST_SLEEP seconds.
+
+        The framework waits for a result by spinning, on a core that the operators could use.
+        """
+        end = time.monotonic() + LONGEST_SLEEP
+        while self.updates() < updates and time.monotonic() < end:
+            time.sleep(POLL)

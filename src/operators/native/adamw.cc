@@ -1,0 +1,64 @@
+// One step of AdamW over all parameters, with the gradients scaled down to a global norm first.
+//
+// Inputs: coefficients (rate, eps, decay, beta1, beta2, clip_norm), decays (n: 1 where weight decay holds, else 0),
+// n weights, n first moments, n second moments, n gradients. Output: the gradients' norm before scaling.
+// Weights and moments are changed in place.
+#include <atomic>
+#include <cmath>
+
+#include "simd.h"
+#include "tensors.h"
+#include "threads.h"
+
+namespace {
+std::atomic<int64_t> updates{0};
+
+struct Counted {
+  ~Counted() { ++updates; }
+};
+}  // namespace
+
+// How often the operator has run in this process.
+extern "C" int64_t adamw_updates() { return updates; }
+
+OPERATOR(adamw) {
+  const Counted counted;
+  const int n = (t.count() - 3) / 4;
+  const float *given = t.get(0), *decays = t.get(1);
+  const float rate = given[0], eps = given[1], decay = given[2], beta1 = given[3], beta2 = given[4];
+  const float clip_norm = given[5];
+  Pool &pool = Pool::instance();
+
+  double *squares = Scratch::get<double>(0, n);
+  pool.each(n, [&](int64_t p) {
+    const float *g = t.get(2 + 3 * n + p);
+    Sum sum;
+    over(t.size(2 + p), [&](auto tag, int64_t i) {
+      auto v = load<decltype(tag)>(g + i);
+      sum.add(v * v);
+    });
+    squares[p] = sum.total();
+  });
+  double total = 0;
+  for (int p = 0; p < n; ++p) total += squares[p];
+  const float norm = static_cast<float>(std::sqrt(total));
+  t.get(2 + 4 * n)[0] = norm;
+  // a norm that is not finite changes no weight: the caller stops or skips the step
+  if (!std::isfinite(norm)) return;
+  const float scale = clip_norm > 0 ? std::fmin(clip_norm / (norm + 1e-6f), 1.0f) : 1.0f;
+
+  pool.each(n, [&](int64_t p) {
+    float *w = t.get(2 + p), *m = t.get(2 + n + p), *v = t.get(2 + 2 * n + p);
+    const float *g = t.get(2 + 3 * n + p);
+    const float shrink = 1 - rate * decay * decays[p];
+    over(t.size(2 + p), [&](auto tag, int64_t i) {
+      using T = decltype(tag);
+      const T gradient = scale * load<T>(g + i);
+      const T first = beta1 * load<T>(m + i) + (1 - beta1) * gradient;
+      const T second = beta2 * load<T>(v + i) + (1 - beta2) * gradient * gradient;
+      store(m + i, first);
+      store(v + i, second);
+      store(w + i, shrink * load<T>(w + i) - rate * first / (square_root(second) + splat<T>(eps)));
+    });
+  });
+}

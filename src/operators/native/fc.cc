@@ -1,0 +1,133 @@
+// Channel Binary FC: RPReLU(BN(FC(sign(x + b))) + U(x)), forward and backward.
+//
+// x (C, B, H, W) as a matrix of C rows and N = B H W columns, W (O, C, 1, 1).
+#include "operands.h"
+#include "panels.h"
+#include "rows.h"
+#include "saved.h"
+#include "shortcut.h"
+#include "tensors.h"
+#include "threads.h"
+
+namespace {
+
+// The operand of the product: panels of sign(x + b), or of x.
+float *pack_input(const float *x, const float *b, int64_t channels, int64_t n, const Settings &set, int slot) {
+  float *panels = Scratch::get<float>(slot, panels_of(n) * channels * COLUMNS);
+  Pool::instance().each((channels + 7) / 8, [&](int64_t group) {
+    for (int64_t c = group * 8; c < std::min(channels, group * 8 + 8); ++c) {
+      const float *row = x + c * n;
+      fill_row(panels, channels, c, n, [&](auto tag, int64_t i) {
+        return input_operand(load<decltype(tag)>(row + i), b[c], set);
+      });
+    }
+  });
+  return panels;
+}
+
+// Rows that one thread takes at a time.
+int64_t rows_at_once(int64_t rows) {
+  const int64_t share = rows / (4 * Pool::instance().size()) / ROWS * ROWS;
+  return std::max<int64_t>(ROWS, std::min<int64_t>(32, share));
+}
+
+}  // namespace
+
+OPERATOR(fc_forward) {
+  const Settings set(t.get<int32_t>(0));
+  const float *x = t.get(1), *b = t.get(2), *w = t.get(3), *gamma = t.get(4), *beta = t.get(5);
+  const float *b1 = t.get(8), *slope = t.get(9), *b2 = t.get(10);
+  float *y = t.get(11), *s = t.get(12);
+  const Running running{t.get(6), t.get(7), t.get(14), t.get(15)};
+  const int64_t in = t.dim(3, 1), out = t.dim(3, 0), n = t.size(1) / in;
+  const Saved saved(t.get(13), in * out, in, out);
+  const Shortcut shortcut(in, out, n);
+
+  std::copy(b, b + in, saved.b);
+  const float *panels = pack_input(x, b, in, n, set, 0);
+  float *blocks = Scratch::get<float>(1, blocks_of(out) * ROWS * in);
+  const int64_t step = rows_at_once(out);
+  Pool::instance().each((out + step - 1) / step, [&](int64_t item) {
+    const int64_t first = item * step, last = std::min(out, first + step);
+    for (int64_t o = first; o < last; o += ROWS)
+      fill_block(blocks, o / ROWS, out, in, [&](int64_t row, int64_t k) { return weight_operand(w[row * in + k], set); });
+    multiply(blocks, panels, in, n, first, last, s);
+    std::copy(w + first * in, w + last * in, saved.w + first * in);
+    float *buffer = Scratch::get<float>(2, n);
+    for (int64_t o = first; o < last; ++o) {
+      const float scale = scale_of(w + o * in, in, set);
+      const Statistics used = running.use(o, s + o * n, n, scale, set.training);
+      saved.keep(o, gamma[o], beta[o], b1[o], slope[o], used.mean, used.variance);
+      activation_forward(s + o * n, shortcut.forward(x, o, buffer), n, affine_of(used, gamma[o], beta[o], scale),
+                         {b1[o], slope[o], b2[o]}, y + o * n);
+    }
+  });
+}
+
+OPERATOR(fc_backward) {
+  const Settings set(t.get<int32_t>(0));
+  const float *dy = t.get(1), *x = t.get(2), *s = t.get(3);
+  float *dx = t.get(5), *db = t.get(6), *dw = t.get(7), *dgamma = t.get(8), *dbeta = t.get(9);
+  float *db1 = t.get(10), *dslope = t.get(11), *db2 = t.get(12);
+  const int64_t in = t.dim(2, 0), out = t.dim(3, 0), n = t.size(2) / in;
+  const Saved saved(t.get(4), in * out, in, out);
+  const float *w = saved.w, *b = saved.b;
+  const Shortcut shortcut(in, out, n);
+  Pool &pool = Pool::instance();
+
+  const float *inputs = pack_input(x, b, in, n, set, 0);
+  float *ds = Scratch::get<float>(3, panels_of(n) * out * COLUMNS);
+  float *dt = Scratch::get<float>(4, out * n);
+  pool.each(out, [&](int64_t o) {
+    const float *sums = s + o * n, scale = scale_of(w + o * in, in, set);
+    float *d = dt + o * n;
+    const Statistics used{saved.mean[o], saved.variance[o]};
+    const ActivationGradients act =
+        activation_backward(dy + o * n, sums, shortcut.forward(x, o, Scratch::get<float>(2, n)), n,
+                            affine_of(used, saved.gamma[o], saved.beta[o], scale), {saved.b1[o], saved.slope[o], 0}, d);
+    db1[o] = act.b1;
+    dslope[o] = act.slope;
+    db2[o] = act.b2;
+    const NormGradients norm = norm_backward(d, sums, n, used, saved.gamma[o], scale, set.training);
+    dgamma[o] = norm.gamma;
+    dbeta[o] = norm.beta;
+    fill_row(ds, out, o, n, [&](auto tag, int64_t i) {
+      using T = decltype(tag);
+      return norm.a * load<T>(d + i) + norm.b * load<T>(sums + i) + splat<T>(norm.c);
+    });
+  });
+
+  float *blocks = Scratch::get<float>(1, blocks_of(in) * ROWS * out);
+  pool.each(blocks_of(in), [&](int64_t block) {
+    fill_block(blocks, block, in, out, [&](int64_t c, int64_t o) { return weight_operand(w[o * in + c], set); });
+    const int64_t first = block * ROWS, last = std::min(in, first + ROWS);
+    multiply(blocks, ds, out, n, first, last, dx);
+    for (int64_t c = first; c < last; ++c) {
+      float *d = dx + c * n;
+      const float *row = x + c * n;
+      Sum sum;
+      over(n, [&](auto tag, int64_t i) {
+        using T = decltype(tag);
+        T g = load<T>(d + i);
+        if (set.binary_act()) {
+          g = sign_backward(load<T>(row + i) + splat<T>(b[c]), g, set.gradient);
+          sum.add(g);
+        }
+        store(d + i, g + shortcut.backward<T>(dt, c, i));
+      });
+      db[c] = sum.total();
+    }
+  });
+
+  const int64_t step = std::max<int64_t>(CORRELATED, std::min<int64_t>(32, out / (4 * pool.size())));
+  pool.each((out + step - 1) / step, [&](int64_t item) {
+    const int64_t first = item * step, last = std::min(out, first + step);
+    correlate(ds, out, inputs, in, n, first, last, dw);
+    if (!set.binary_weight()) return;
+    over((last - first) * in, [&](auto tag, int64_t i) {
+      using T = decltype(tag);
+      float *at = dw + first * in + i;
+      store(at, weight_backward(load<T>(w + first * in + i), load<T>(at), set));
+    });
+  });
+}

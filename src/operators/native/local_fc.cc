@@ -1,0 +1,138 @@
+// Spatial Binary FC: RPReLU(BN(LFC(sign(x + b))) + U(x)) along one axis, forward and backward.
+//
+// x (O G, B, H, W), W (O, G, 1, 7) along the width or (O, G, 7, 1) along the height. Output channel o needs
+// input channels o G .. o G + G - 1 alone, so one thread does all of a channel.
+#include "lines.h"
+#include "operands.h"
+#include "rows.h"
+#include "saved.h"
+#include "shortcut.h"
+#include "tensors.h"
+#include "threads.h"
+
+namespace {
+
+// A zeroed row between zeros; returns the padded numbers, `lines.margin()` after the start of the memory.
+float *zeroed(const Lines &lines, int slot) {
+  float *room = Scratch::get<float>(slot, lines.room());
+  std::fill(room, room + lines.room(), 0.0f);
+  return room + lines.margin();
+}
+
+// out[i] = sum_k w[k] in[i + shift(k)], or with shifts the other way round.
+void correlate(const Lines &lines, const float *in, const float *w, bool reverse, bool add, float *out) {
+  const int first = lines.first_tap(), last = lines.last_tap();
+  over(lines.padded(), [&](auto tag, int64_t i) {
+    using T = decltype(tag);
+    T sum = add ? load<T>(out + i) : splat<T>(0);
+    for (int k = first; k <= last; ++k) {
+      const int64_t shift = lines.shift(k);
+      sum += w[k] * load<T>(in + i + (reverse ? -shift : shift));
+    }
+    store(out + i, sum);
+  });
+}
+
+}  // namespace
+
+OPERATOR(local_fc_forward) {
+  const Settings set(t.get<int32_t>(0));
+  const float *x = t.get(1), *b = t.get(2), *w = t.get(3), *gamma = t.get(4), *beta = t.get(5);
+  const float *b1 = t.get(8), *slope = t.get(9), *b2 = t.get(10);
+  float *y = t.get(11), *s = t.get(12);
+  const Running running{t.get(6), t.get(7), t.get(14), t.get(15)};
+  const int64_t out = t.dim(3, 0), group = t.dim(3, 1), in = out * group, n = t.size(1) / in;
+  const Lines lines(n, t.dim(1, 2), t.dim(1, 3), t.dim(3, 3) > 1);
+  const Saved saved(t.get(13), in * TAPS, in, out);
+  const Shortcut shortcut(in, out, n);
+
+  std::copy(b, b + in, saved.b);
+  std::copy(w, w + in * TAPS, saved.w);
+  Pool::instance().each(out, [&](int64_t o) {
+    float *padded = zeroed(lines, 0);
+    float *sums = Scratch::get<float>(1, lines.room()), *row = Scratch::get<float>(2, n);
+    const float *filter = w + o * group * TAPS;
+    for (int64_t g = 0; g < group; ++g) {
+      const int64_t c = o * group + g;
+      float taps[TAPS];
+      for (int k = 0; k < TAPS; ++k) taps[k] = weight_operand(filter[g * TAPS + k], set);
+      over(n, [&](auto tag, int64_t i) { store(row + i, input_operand(load<decltype(tag)>(x + c * n + i), b[c], set)); });
+      lines.spread(row, padded);
+      correlate(lines, padded, taps, false, g > 0, sums);
+    }
+    lines.gather(sums, s + o * n);
+    const float scale = scale_of(filter, group * TAPS, set);
+    const Statistics used = running.use(o, s + o * n, n, scale, set.training);
+    saved.keep(o, gamma[o], beta[o], b1[o], slope[o], used.mean, used.variance);
+    activation_forward(s + o * n, shortcut.forward(x, o, row), n, affine_of(used, gamma[o], beta[o], scale),
+                       {b1[o], slope[o], b2[o]}, y + o * n);
+  });
+}
+
+OPERATOR(local_fc_backward) {
+  const Settings set(t.get<int32_t>(0));
+  const float *dy = t.get(1), *x = t.get(2), *s = t.get(3);
+  float *dx = t.get(5), *db = t.get(6), *dw = t.get(7), *dgamma = t.get(8), *dbeta = t.get(9);
+  float *db1 = t.get(10), *dslope = t.get(11), *db2 = t.get(12);
+  const int64_t in = t.dim(2, 0), out = t.dim(3, 0), group = in / out, n = t.size(2) / in;
+  const Saved saved(t.get(4), in * TAPS, in, out);
+  const float *w = saved.w, *b = saved.b;
+  const Lines lines(n, t.dim(2, 2), t.dim(2, 3), t.dim(7, 3) > 1);
+  const Shortcut shortcut(in, out, n);
+
+  Pool::instance().each(out, [&](int64_t o) {
+    float *ds = zeroed(lines, 0), *padded = zeroed(lines, 1);
+    float *row = Scratch::get<float>(2, n), *dt = Scratch::get<float>(3, n);
+    float *dpadded = Scratch::get<float>(4, lines.room());
+    const float *filter = w + o * group * TAPS, *sums = s + o * n;
+    const float scale = scale_of(filter, group * TAPS, set);
+    const Statistics used{saved.mean[o], saved.variance[o]};
+    const ActivationGradients act =
+        activation_backward(dy + o * n, sums, shortcut.forward(x, o, row), n, affine_of(used, saved.gamma[o], saved.beta[o], scale),
+                            {saved.b1[o], saved.slope[o], 0}, dt);
+    db1[o] = act.b1;
+    dslope[o] = act.slope;
+    db2[o] = act.b2;
+    const NormGradients norm = norm_backward(dt, sums, n, used, saved.gamma[o], scale, set.training);
+    dgamma[o] = norm.gamma;
+    dbeta[o] = norm.beta;
+    over(n, [&](auto tag, int64_t i) {
+      using T = decltype(tag);
+      store(row + i, norm.a * load<T>(dt + i) + norm.b * load<T>(sums + i) + splat<T>(norm.c));
+    });
+    lines.spread(row, ds);
+
+    for (int64_t g = 0; g < group; ++g) {
+      const int64_t c = o * group + g;
+      float taps[TAPS], *dfilter = dw + c * TAPS;
+      for (int k = 0; k < TAPS; ++k) taps[k] = weight_operand(filter[g * TAPS + k], set);
+      over(n, [&](auto tag, int64_t i) { store(row + i, input_operand(load<decltype(tag)>(x + c * n + i), b[c], set)); });
+      lines.spread(row, padded);
+      for (int k = 0; k < TAPS; ++k) {
+        Sum sum;
+        if (k >= lines.first_tap() && k <= lines.last_tap()) {
+          const float *shifted = padded + lines.shift(k);
+          over(lines.padded(), [&](auto tag, int64_t i) {
+            using T = decltype(tag);
+            sum.add(load<T>(ds + i) * load<T>(shifted + i));
+          });
+        }
+        dfilter[k] = weight_backward(filter[g * TAPS + k], sum.total(), set);
+      }
+      correlate(lines, ds, taps, true, false, dpadded);
+      lines.gather(dpadded, row);
+      Sum bias;
+      float *d = dx + c * n;
+      over(n, [&](auto tag, int64_t i) {
+        using T = decltype(tag);
+        T v = load<T>(row + i);
+        if (set.binary_act()) {
+          v = sign_backward(load<T>(x + c * n + i) + splat<T>(b[c]), v, set.gradient);
+          bias.add(v);
+        }
+        store(d + i, v + shortcut.backward<T>(dt - o * n, c, i));
+      });
+      db[c] = bias.total();
+    }
+  });
+}

@@ -1,0 +1,129 @@
+// Matrix products on operands in panels.
+//
+// A matrix of R rows and N columns lies in panels of COLUMNS columns: [panel][row][COLUMNS], the last panel
+// filled up with zeros. So a product reads memory in order, whatever N is.
+#pragma once
+#include <algorithm>
+
+#include "simd.h"
+
+constexpr int COLUMNS = 2 * LANES;
+constexpr int ROWS = LANES == 16 ? 8 : 4;  // rows of one tile: as many sums as registers hold
+
+inline int64_t panels_of(int64_t n) { return (n + COLUMNS - 1) / COLUMNS; }
+inline int64_t blocks_of(int64_t rows) { return (rows + ROWS - 1) / ROWS; }
+
+// Writes f(v) for the values v of one row of n columns into row `row` of panels with `rows` rows.
+// f takes and gives a vector or a float, by position: f(T{}, i).
+template <class F>
+inline void fill_row(float *panels, int64_t rows, int64_t row, int64_t n, F f) {
+  int64_t p = 0;
+  for (; (p + 1) * COLUMNS <= n; ++p) {
+    float *to = panels + (p * rows + row) * COLUMNS;
+    store(to, f(Vec{}, p * COLUMNS));
+    store(to + LANES, f(Vec{}, p * COLUMNS + LANES));
+  }
+  if (p * COLUMNS < n) {
+    float *to = panels + (p * rows + row) * COLUMNS;
+    for (int64_t j = 0; j < COLUMNS; ++j) {
+      int64_t i = p * COLUMNS + j;
+      to[j] = i < n ? f(float{}, i) : 0.0f;
+    }
+  }
+}
+
+// The left operand: ROWS rows at a time, [block][k][ROWS], the last block filled up with zeros.
+// element(row, k) gives a value.
+template <class F>
+inline void fill_block(float *blocks, int64_t block, int64_t rows, int64_t depth, F element) {
+  float *to = blocks + block * depth * ROWS;
+  for (int64_t k = 0; k < depth; ++k) {
+    for (int r = 0; r < ROWS; ++r) {
+      int64_t row = block * ROWS + r;
+      to[k * ROWS + r] = row < rows ? element(row, k) : 0.0f;
+    }
+  }
+}
+
+// out[r][i] = sum_k left[r][k] right[k][i] for the rows of one block and all columns of one panel.
+inline void multiply_tile(const float *block, const float *panel, int64_t depth, Vec (&sums)[ROWS][2]) {
+  for (auto &row : sums) row[0] = row[1] = Vec{};
+  for (int64_t k = 0; k < depth; ++k) {
+    Vec low = load<Vec>(panel + k * COLUMNS), high = load<Vec>(panel + k * COLUMNS + LANES);
+    for (int r = 0; r < ROWS; ++r) {
+      Vec factor = splat<Vec>(block[k * ROWS + r]);
+      sums[r][0] += factor * low;
+      sums[r][1] += factor * high;
+    }
+  }
+}
+
+// Rows [first, last) of the product into `out` (leading dimension n); first is a multiple of ROWS.
+inline void multiply(const float *blocks, const float *panels, int64_t depth, int64_t n, int64_t first, int64_t last,
+                     float *out) {
+  Vec sums[ROWS][2];
+  for (int64_t p = 0; p < panels_of(n); ++p) {
+    int64_t start = p * COLUMNS, count = std::min<int64_t>(COLUMNS, n - start);
+    for (int64_t row = first; row < last; row += ROWS) {
+      multiply_tile(blocks + row * depth, panels + p * depth * COLUMNS, depth, sums);
+      int64_t rows = std::min<int64_t>(ROWS, last - row);
+      for (int64_t r = 0; r < rows; ++r) {
+        float *to = out + (row + r) * n + start;
+        if (count == COLUMNS) {
+          store(to, sums[r][0]);
+          store(to + LANES, sums[r][1]);
+        } else {
+          std::memcpy(to, sums[r], count * sizeof(float));
+        }
+      }
+    }
+  }
+}
+
+// out[r][c] = sum_i left[r][i] right[c][i] for rows [first, first + R) of `left`, all rows of `right`.
+// Both in panels; the sum runs over their columns.
+template <int R, int C>
+inline void correlate_tile(const float *left, int64_t left_rows, const float *right, int64_t right_rows, int64_t from,
+                           int64_t to, float *out, int64_t stride) {
+  Vec sums[R][C] = {};
+  for (int64_t p = from; p < to; ++p) {
+    for (int half = 0; half < COLUMNS; half += LANES) {
+      Vec a[R];
+      for (int r = 0; r < R; ++r) a[r] = load<Vec>(left + (p * left_rows + r) * COLUMNS + half);
+      for (int c = 0; c < C; ++c) {
+        Vec b = load<Vec>(right + (p * right_rows + c) * COLUMNS + half);
+        for (int r = 0; r < R; ++r) sums[r][c] += a[r] * b;
+      }
+    }
+  }
+  for (int r = 0; r < R; ++r) {
+    for (int c = 0; c < C; ++c) out[r * stride + c] += lanes_sum(sums[r][c]);
+  }
+}
+
+constexpr int64_t SLAB = 1024 / COLUMNS;  // panels that are worked through together, to stay in the cache
+
+template <int R>
+inline void correlate_rows(const float *left, int64_t left_rows, const float *right, int64_t right_rows, int64_t n,
+                           float *out) {
+  constexpr int C = LANES == 16 ? 6 : 3;
+  std::fill(out, out + R * right_rows, 0.0f);
+  for (int64_t from = 0; from < panels_of(n); from += SLAB) {
+    int64_t to = std::min(from + SLAB, panels_of(n)), c = 0;
+    for (; c + C <= right_rows; c += C)
+      correlate_tile<R, C>(left, left_rows, right + c * COLUMNS, right_rows, from, to, out + c, right_rows);
+    for (; c < right_rows; ++c)
+      correlate_tile<R, 1>(left, left_rows, right + c * COLUMNS, right_rows, from, to, out + c, right_rows);
+  }
+}
+
+constexpr int CORRELATED = LANES == 16 ? 4 : 2;  // rows of `left` taken together
+
+// out (rows, right_rows) = left right^T for the rows [first, last) of left.
+inline void correlate(const float *left, int64_t left_rows, const float *right, int64_t right_rows, int64_t n,
+                      int64_t first, int64_t last, float *out) {
+  int64_t r = first;
+  for (; r + CORRELATED <= last; r += CORRELATED)
+    correlate_rows<CORRELATED>(left + r * COLUMNS, left_rows, right, right_rows, n, out + r * right_rows);
+  for (; r < last; ++r) correlate_rows<1>(left + r * COLUMNS, left_rows, right, right_rows, n, out + r * right_rows);
+}

@@ -1,0 +1,135 @@
+// What follows the linear part of a layer, for one channel at a time: BatchNorm, shortcut, RPReLU.
+//
+// u = scale * s (s: the layer's sums); n = gamma (u - mean) / sqrt(var + EPSILON) + beta; t = n + shortcut + b1;
+// y = max(t, 0) + w min(t, 0) + b2. Without an activation y = n.
+#pragma once
+#include "settings.h"
+#include "simd.h"
+
+constexpr float EPSILON = 1e-5f;
+constexpr float MOMENTUM = 0.9f;
+
+struct Statistics {
+  float mean, variance;
+};
+
+inline Statistics statistics(const float *s, int64_t n, float scale) {
+  Sum sum, squares;
+  over(n, [&](auto tag, int64_t i) { sum.add(load<decltype(tag)>(s + i)); });
+  const float mean = sum.total() / n;
+  over(n, [&](auto tag, int64_t i) {
+    auto d = load<decltype(tag)>(s + i) - splat<decltype(tag)>(mean);
+    squares.add(d * d);
+  });
+  return {scale * mean, scale * scale * (squares.total() / n)};
+}
+
+// The running statistics of a norm, before and after.
+struct Running {
+  const float *mean, *variance;
+  float *new_mean, *new_variance;
+
+  // The statistics to use for channel c: the batch's in training, else the running ones. The running variance
+  // moves by the unbiased estimate.
+  Statistics use(int64_t c, const float *s, int64_t n, float scale, bool training) const {
+    if (!training) {
+      new_mean[c] = mean[c];
+      new_variance[c] = variance[c];
+      return {mean[c], variance[c]};
+    }
+    const Statistics batch = statistics(s, n, scale);
+    const float unbiased = n > 1 ? batch.variance * (n / (n - 1.0f)) : batch.variance;
+    new_mean[c] = MOMENTUM * mean[c] + (1 - MOMENTUM) * batch.mean;
+    new_variance[c] = MOMENTUM * variance[c] + (1 - MOMENTUM) * unbiased;
+    return batch;
+  }
+};
+
+struct Activation {
+  float b1, slope, b2;
+};
+
+// n as an affine function of s: n = factor s + offset.
+struct Affine {
+  float factor, offset;
+};
+
+inline Affine affine_of(Statistics used, float gamma, float beta, float scale) {
+  const float inverse = 1.0f / std::sqrt(used.variance + EPSILON);
+  return {gamma * inverse * scale, beta - gamma * inverse * used.mean};
+}
+
+// shortcut: a row, or null for none.
+inline void activation_forward(const float *s, const float *shortcut, int64_t n, Affine affine, Activation act,
+                               float *y) {
+  const float offset = affine.offset + act.b1;
+  over(n, [&](auto tag, int64_t i) {
+    using T = decltype(tag);
+    T t = affine.factor * load<T>(s + i) + splat<T>(offset);
+    if (shortcut != nullptr) t += load<T>(shortcut + i);
+    T zero = splat<T>(0);
+    store(y + i, maximum(t, zero) + act.slope * minimum(t, zero) + splat<T>(act.b2));
+  });
+}
+
+struct ActivationGradients {
+  float b1, slope, b2;
+};
+
+// dt from dy, and the gradients of the activation's parameters.
+inline ActivationGradients activation_backward(const float *dy, const float *s, const float *shortcut, int64_t n,
+                                               Affine affine, Activation act, float *dt) {
+  Sum b1, slope, b2;
+  const float offset = affine.offset + act.b1;
+  over(n, [&](auto tag, int64_t i) {
+    using T = decltype(tag);
+    T t = affine.factor * load<T>(s + i) + splat<T>(offset), d = load<T>(dy + i), zero = splat<T>(0);
+    if (shortcut != nullptr) t += load<T>(shortcut + i);
+    b2.add(d);
+    slope.add(d * minimum(t, zero));
+    T g = select(t > zero, d, act.slope * d);
+    b1.add(g);
+    store(dt + i, g);
+  });
+  return {b1.total(), slope.total(), b2.total()};
+}
+
+struct NormGradients {
+  float gamma, beta;
+  // ds = a dn + b s + c
+  float a, b, c;
+};
+
+// The gradients of the norm's parameters from dn, and ds as a function of dn and s.
+inline NormGradients norm_backward(const float *dn, const float *s, int64_t n, Statistics used, float gamma,
+                                   float scale, bool training) {
+  Sum sum, product;
+  over(n, [&](auto tag, int64_t i) {
+    using T = decltype(tag);
+    T d = load<T>(dn + i);
+    sum.add(d);
+    product.add(d * (scale * load<T>(s + i) - splat<T>(used.mean)));
+  });
+  const float inverse = 1.0f / std::sqrt(used.variance + EPSILON);
+  const float dbeta = sum.total(), dgamma = product.total() * inverse;
+  const float a = gamma * inverse * scale;
+  if (!training) return {dgamma, dbeta, a, 0, 0};
+  // du = gamma inverse (dn - dbeta / n - xhat dgamma / n), xhat = (scale s - mean) inverse; ds = scale du
+  const float b = -a * inverse * scale * dgamma / n;
+  const float c = -a * (dbeta - used.mean * inverse * dgamma) / n;
+  return {dgamma, dbeta, a, b, c};
+}
+
+// The straight-through gradient of sign at v, times dv.
+template <class T>
+inline T sign_backward(T v, T dv, Gradient gradient) {
+  const T zero = splat<T>(0), one = splat<T>(1);
+  switch (gradient) {
+    case Gradient::window:
+      return select(within_one(v), dv, zero);
+    case Gradient::polynomial:
+      return dv * (2.0f * maximum(one - maximum(v, -v), zero));
+    default:
+      return maximum(minimum(dv, one), -one);
+  }
+}

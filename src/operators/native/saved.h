@@ -1,0 +1,28 @@
+// What a layer's forward pass hands to its backward pass besides the maps: its parameters as they were, and the
+// statistics it used, in one tensor. So the backward pass reads no parameter, and the framework need not guard
+// parameters against the update that comes after it.
+#pragma once
+#include <cstdint>
+
+struct Saved {
+  Saved(float *data, int64_t weights, int64_t in, int64_t out)
+      : w(data),
+        b(w + weights),
+        gamma(b + in),
+        beta(gamma + out),
+        b1(beta + out),
+        slope(b1 + out),
+        mean(slope + out),
+        variance(mean + out) {}
+
+  void keep(int64_t c, float g, float be, float shift, float slope_, float m, float v) const {
+    gamma[c] = g;
+    beta[c] = be;
+    b1[c] = shift;
+    slope[c] = slope_;
+    mean[c] = m;
+    variance[c] = v;
+  }
+
+  float *w, *b, *gamma, *beta, *b1, *slope, *mean, *variance;
+};

@@ -1,0 +1,20 @@
+// What a Cell tells its operator once, as int32: see cells.py.
+#pragma once
+#include <cstdint>
+
+enum class Precision : int32_t { fp32 = 0, binary_act = 1, binary = 2 };
+enum class Gradient : int32_t { window = 0, polynomial = 1, clip = 2 };
+
+struct Settings {
+  explicit Settings(const int32_t *values)
+      : precision(static_cast<Precision>(values[0])),
+        gradient(static_cast<Gradient>(values[1])),
+        training(values[2] != 0) {}
+
+  bool binary_act() const { return precision != Precision::fp32; }
+  bool binary_weight() const { return precision == Precision::binary; }
+
+  Precision precision;
+  Gradient gradient;
+  bool training;
+};

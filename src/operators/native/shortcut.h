@@ -1,0 +1,34 @@
+// The Uni-shortcut of Eq. 12, row by row: identity, copies, or the mean of adjacent channels.
+#pragma once
+#include "simd.h"
+
+class Shortcut {
+ public:
+  Shortcut(int64_t in, int64_t out, int64_t n) : in_(in), out_(out), n_(n), group_(in > out ? in / out : 1) {}
+
+  // The shortcut of output channel o; `buffer` (n floats) may be used for it.
+  const float *forward(const float *x, int64_t o, float *buffer) const {
+    if (group_ == 1) return x + (o % in_) * n_;
+    const float share = 1.0f / group_;
+    const float *first = x + o * group_ * n_;
+    over(n_, [&](auto tag, int64_t i) {
+      using T = decltype(tag);
+      T sum = load<T>(first + i);
+      for (int64_t g = 1; g < group_; ++g) sum += load<T>(first + g * n_ + i);
+      store(buffer + i, share * sum);
+    });
+    return buffer;
+  }
+
+  // The part of input channel c's gradient at position i, from the gradients of all outputs.
+  template <class T>
+  T backward(const float *dt, int64_t c, int64_t i) const {
+    if (group_ > 1) return (1.0f / group_) * load<T>(dt + (c / group_) * n_ + i);
+    T sum = load<T>(dt + c * n_ + i);
+    for (int64_t o = c + in_; o < out_; o += in_) sum += load<T>(dt + o * n_ + i);
+    return sum;
+  }
+
+ private:
+  int64_t in_, out_, n_, group_;
+};

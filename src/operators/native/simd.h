@@ -1,0 +1,89 @@
+// One vector type, and the few operations that the operators need, for a vector and for a single float alike.
+#pragma once
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#if defined(__AVX512F__)
+constexpr int LANES = 16;
+#else
+constexpr int LANES = 8;
+#endif
+
+typedef float Vec __attribute__((vector_size(LANES * sizeof(float))));
+typedef int32_t VecInt __attribute__((vector_size(LANES * sizeof(int32_t))));
+
+template <class T>
+inline T load(const float *p) {
+  T v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+
+template <class T>
+inline void store(float *p, T v) {
+  std::memcpy(p, &v, sizeof v);
+}
+
+inline Vec select(VecInt mask, Vec a, Vec b) { return mask ? a : b; }
+inline float select(bool mask, float a, float b) { return mask ? a : b; }
+
+template <class T>
+inline T splat(float v) {
+  return T{} + v;
+}
+
+template <class T>
+inline T maximum(T a, T b) {
+  return select(a > b, a, b);
+}
+
+template <class T>
+inline T minimum(T a, T b) {
+  return select(a < b, a, b);
+}
+
+// sign(0) = sign(nan) = -1
+template <class T>
+inline T sign(T v) {
+  return select(v > splat<T>(0), splat<T>(1), splat<T>(-1));
+}
+
+// |v| <= 1
+template <class T>
+inline auto within_one(T v) {
+  return (v <= splat<T>(1)) & (v >= splat<T>(-1));
+}
+
+inline float square_root(float v) { return __builtin_sqrtf(v); }
+inline Vec square_root(Vec v) {
+  Vec root = v;
+  for (int i = 0; i < LANES; ++i) root[i] = __builtin_sqrtf(v[i]);
+  return root;
+}
+
+inline float lanes_sum(Vec v) {
+  float sum = 0;
+  for (int i = 0; i < LANES; ++i) sum += v[i];
+  return sum;
+}
+
+// The sum of a row, in an order that depends on its length alone.
+class Sum {
+ public:
+  void add(Vec v) { lanes_ += v; }
+  void add(float v) { rest_ += v; }
+  float total() const { return lanes_sum(lanes_) + rest_; }
+
+ private:
+  Vec lanes_{};
+  float rest_ = 0;
+};
+
+// f(T{}, i) for i in steps of a vector (T = Vec) as far as n reaches, then one by one (T = float).
+template <class F>
+inline void over(int64_t n, F f) {
+  int64_t i = 0;
+  for (; i + LANES <= n; i += LANES) f(Vec{}, i);
+  for (; i < n; ++i) f(float{}, i);
+}

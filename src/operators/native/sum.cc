@@ -1,0 +1,24 @@
+// Sums of maps: what flows back into a map that several layers read.
+#include "simd.h"
+#include "tensors.h"
+#include "threads.h"
+
+namespace {
+constexpr int64_t CHUNK = 4096;  // numbers that one thread takes at a time
+}
+
+// Inputs g_1 .. g_n of one shape; output their sum.
+OPERATOR(sum_of) {
+  const int inputs = t.count() - 1;
+  const int64_t size = t.size(0);
+  float *out = t.get(inputs);
+  Pool::instance().each((size + CHUNK - 1) / CHUNK, [&](int64_t chunk) {
+    const int64_t start = chunk * CHUNK;
+    over(std::min(CHUNK, size - start), [&](auto tag, int64_t i) {
+      using T = decltype(tag);
+      T sum = load<T>(t.get(0) + start + i);
+      for (int k = 1; k < inputs; ++k) sum += load<T>(t.get(k) + start + i);
+      store(out + start + i, sum);
+    });
+  });
+}

@@ -1,0 +1,230 @@
+"""Every fused operator against the standard operations that it stands for: values and all gradients."""
+
+import os
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import mindspore as ms
+import numpy as np
+import pytest
+from mindspore import Tensor, nn
+
+from src.model.arithmetic import make_arithmetic
+from src.model.blocks import ChannelBinaryFC, MBBBlock1, MBBBlock2, SpatialBinaryFC
+from src.model.forms import FORMS
+from src.model.layers import BatchNorm, FullConv, RPReLU
+
+EDGES = np.array([0.0, 1.0, -1.5])  # sign(0), the window's edge and its outside
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def pynative():
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    yield
+    ms.set_context(mode=ms.GRAPH_MODE)
+
+
+@pytest.fixture
+def graph(pynative):
+    """Graph mode, for what holds operators of several maps."""
+    ms.set_context(mode=ms.GRAPH_MODE)
+
+
+def random(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def pair(make, precision="binary", gradient="window"):
+    """The Cell that `make` builds of an Arithmetic, in the fast and in the fused form, with the same parameters."""
+    cells = [make(make_arithmetic(precision, gradient, form)) for form in ("fast", "fused")]
+    rng = np.random.default_rng(1)
+    for ours, theirs in zip(*(cell.get_parameters() for cell in cells)):
+        value = ours.asnumpy().copy()
+        if value.ndim == 1:
+            value = value + rng.uniform(0.1, 0.4, value.shape).astype(np.float32)
+        else:
+            value.reshape(-1)[:3] = EDGES[: value.size]
+        ours.set_data(Tensor(value))
+        theirs.set_data(Tensor(value))
+    return cells
+
+
+def everything(cell, arguments, parameters):
+    """Output, gradients of all arguments and parameters under a fixed weighting, and the parameters afterwards."""
+    weight = Tensor(random(*cell(*arguments).shape, seed=7))
+    for p, value in parameters.items():
+        p.set_data(Tensor(value))
+
+    def loss(*inputs):
+        y = cell(*inputs)
+        return (y * weight).sum(), y
+
+    trainable = [p for p in parameters if p.requires_grad]
+    positions = tuple(range(len(arguments)))
+    call = ms.value_and_grad(loss, positions, trainable, has_aux=True)
+    if ms.get_context("mode") == ms.GRAPH_MODE:
+        call = ms.jit(call)
+    (_, y), (inputs, weights) = call(*arguments)
+    found = {"y": y.asnumpy()}
+    found.update({f"gradient of input {i}": g.asnumpy() for i, g in enumerate(inputs)})
+    found.update({f"gradient of {p.name}": g.asnumpy() for p, g in zip(trainable, weights)})
+    found.update({f"{p.name} afterwards": p.asnumpy() for p in parameters})
+    return found
+
+
+def assert_same(cells, *arrays, training=True, tolerance=2e-5, outliers=0.002):
+    """The two Cells agree to `tolerance` of each result's largest number.
+
+    Where a sum lies on the edge of a sign or a slope, rounding alone decides its side: a share of `outliers`
+    of each result's numbers (at least one) may differ.
+    """
+    arguments = [Tensor(a) for a in arrays]
+    results = []
+    for cell in cells:
+        cell.set_train(training)
+        results.append(everything(cell, arguments, {p: p.asnumpy().copy() for p in cell.get_parameters()}))
+    assert results[0].keys() == results[1].keys()
+    for name, expected in results[0].items():
+        difference = np.abs(results[1][name] - expected)
+        allowed = tolerance * max(np.abs(expected).max(), 1.0)
+        wrong = int((difference > allowed).sum())
+        assert wrong <= max(1, outliers * difference.size) * (difference.size > 8), (
+            name,
+            difference.max(),
+            allowed,
+        )
+
+
+WIDTHS = [(1, 1), (4, 4), (31, 31), (33, 33), (8, 32), (32, 8), (65, 130), (320, 64)]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "binary_act", "binary"])
+@pytest.mark.parametrize("channels,out", WIDTHS)
+def test_channel_binary_fc(channels, out, precision):
+    cells = pair(lambda a: ChannelBinaryFC(channels, out, a), precision)
+    assert_same(cells, random(channels, 3, 5, 7))
+
+
+@pytest.mark.parametrize("images", [(1, 4, 4), (64, 1, 1), (7, 3, 3), (2, 16, 16)])
+def test_channel_binary_fc_on_any_number_of_positions(images):
+    assert_same(pair(lambda a: ChannelBinaryFC(12, 24, a)), random(12, *images))
+
+
+@pytest.mark.parametrize("gradient", ["window", "polynomial", "clip"])
+def test_gradients_of_sign(gradient):
+    for make in (lambda a: ChannelBinaryFC(8, 8, a), lambda a: SpatialBinaryFC(8, 8, "width", a)):
+        assert_same(pair(make, "binary", gradient), random(8, 4, 5, 5))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "binary_act", "binary"])
+@pytest.mark.parametrize("axis", ["width", "height"])
+@pytest.mark.parametrize("group", [1, 2])
+@pytest.mark.parametrize("size", [(1, 1), (2, 5), (4, 4), (7, 3), (9, 8), (16, 14)])
+def test_spatial_binary_fc(size, group, axis, precision):
+    cells = pair(lambda a: SpatialBinaryFC(5 * group, 5, axis, a), precision)
+    assert_same(cells, random(5 * group, 3, *size), tolerance=2e-4)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_running_statistics_move_in_training_alone(training):
+    for make in (lambda a: ChannelBinaryFC(6, 6, a), lambda a: SpatialBinaryFC(6, 6, "height", a)):
+        assert_same(pair(make), random(6, 4, 5, 5), training=training)
+    cells = pair(lambda a: BatchNorm(6, a))
+    before = cells[1].moving_mean.asnumpy().copy()
+    assert_same(cells, 3 + random(6, 4, 5, 5), training=training)
+    assert (cells[1].moving_mean.asnumpy() != before).all() == training
+
+
+def test_rprelu():
+    assert_same(pair(lambda a: RPReLU(9, a)), random(9, 2, 5, 3))
+
+
+@pytest.mark.parametrize("kernel,stride,padding", [(1, 1, 0), (7, 4, 2), (3, 2, 1)])
+def test_full_precision_convolution(kernel, stride, padding):
+    assert_same(pair(lambda a: FullConv(3, 10, kernel, stride, padding, a)), random(3, 2, 16, 20))
+
+
+class Waved(nn.Cell):
+    def __init__(self, arithmetic):
+        super().__init__()
+        self.wave = arithmetic.form.wave()
+
+    def construct(self, theta, z):
+        return self.wave(theta, z)
+
+
+def test_wave():
+    theta = np.concatenate(
+        [random(2, 3, 4, 5), 1000 * random(2, 3, 4, 5, seed=2), np.zeros((1, 3, 4, 5), np.float32)]
+    )
+    assert_same(
+        [Waved(make_arithmetic(form=form)) for form in ("fast", "fused")], theta, random(5, 3, 4, 5, seed=3)
+    )
+
+
+class Pooled(nn.Cell):
+    def __init__(self, form):
+        super().__init__()
+        self.pool = FORMS[form].max_pool()
+
+    def construct(self, x):
+        return self.pool(x)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 2), (3, 4), (7, 7), (8, 8), (5, 14), (56, 56)])
+def test_mean_of_max_pools(size):
+    assert_same([Pooled("plain"), Pooled("fused")], random(3, 2, *size), outliers=0)
+
+
+@pytest.mark.parametrize("spatial,channel", [(2, 1), (0, 2), (4, 1)])
+def test_blocks_with_their_merges(spatial, channel, graph):
+    for block in (MBBBlock1, MBBBlock2):
+        cells = pair(partial(build_block, block, spatial, channel), "fp32")
+        assert_same(cells, random(8, 9, 4, 6), tolerance=1e-3, outliers=0)
+
+
+def build_block(block, spatial, channel, arithmetic):
+    return block(8, spatial, channel, arithmetic)
+
+
+def test_sums_are_the_exact_integers():
+    for precision in ("binary_act", "binary"):
+        fast, fused = pair(lambda a: ChannelBinaryFC(37, 37, a), precision)
+        x = Tensor(random(37, 2, 3, 3))
+        act, norm = fused.act, fused.norm
+        sums = fused.fused(
+            x, fused.fc.shift(), fused.fc.weight, norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance,
+            act.shift_in, act.slope, act.shift_out,
+        )[1]  # fmt: skip
+        expected = fast.fc.accumulate(x).asnumpy()
+        if precision == "binary":
+            np.testing.assert_array_equal(sums.asnumpy(), expected)
+        else:
+            np.testing.assert_allclose(sums.asnumpy(), expected, atol=1e-5)
+
+
+DIGEST = """
+import hashlib, numpy as np, mindspore as ms
+from mindspore import Tensor
+from src.model import create_model
+ms.set_context(mode=ms.GRAPH_MODE); ms.set_seed(1)
+net = create_model("bimlp_t", 10, "binary", widths=(16, 32), depths=(1, 1), form="fused"); net.set_train(True)
+x = Tensor(np.random.default_rng(0).normal(size=(5, 3, 32, 32)).astype(np.float32))
+grads = ms.grad(net, None, net.trainable_params())(x)
+print(hashlib.sha256(b"".join(g.asnumpy().tobytes() for g in grads)).hexdigest())
+"""
+
+
+def test_results_do_not_depend_on_the_number_of_threads():
+    digests = []
+    for cores in (1, 2):
+        available = sorted(os.sched_getaffinity(0))[:cores]
+        done = subprocess.run(
+            [sys.executable, "-c", DIGEST], cwd=ROOT, capture_output=True, text=True, check=True,
+            preexec_fn=lambda cores=available: os.sched_setaffinity(0, cores),
+        )  # fmt: skip
+        digests.append(done.stdout.split()[-1])
+    assert digests[0] == digests[1]
