@@ -109,6 +109,7 @@ class WaveBlock(nn.Cell):
         self.block1 = PATM(channels, arithmetic)
         self.norm2 = norm(channels, arithmetic)
         self.block2 = MLP(channels, MLP_RATIO * channels, channels, arithmetic)
+        self.fan_out1, self.fan_out2 = arithmetic.form.fan_out(2), arithmetic.form.fan_out(2)
 
     construct = Block.construct  # the same two steps
 
