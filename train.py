@@ -25,6 +25,13 @@ def chosen_stages(config):
         raise InputError(
             f"stage {config.stage}: expected at least one epoch to train, got stages with epochs: 0"
         )
+    for name in chosen:
+        settings = getattr(config.stages, name)
+        if settings.warmup_epochs > settings.epochs:
+            raise InputError(
+                f"stages.{name}.warmup_epochs: expected at most the stage's {settings.epochs} epochs, "
+                f"got {settings.warmup_epochs}"
+            )
     return chosen
 
 

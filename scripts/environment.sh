@@ -1,5 +1,6 @@
 # Sourced by the other scripts: an environment with the project's packages, made on first use.
-#   environment FILE   makes $VENV (default .venv) if need be, installs requirements FILE, activates it
+#   environment FILE      makes $VENV (default .venv) if need be, installs requirements FILE, activates it
+#   present_environment   activates it if it is there, and installs nothing
 # A VENV whose packages are the file's already is used as it is.
 environment() {
   local requirements="$1" venv="${VENV:-$PWD/.venv}" python stamp
@@ -23,4 +24,13 @@ environment() {
   fi
   # shellcheck disable=SC1091
   source "$venv/bin/activate"
+}
+
+# The environment as it is: $VENV (default .venv) when it was made, else what is active already.
+present_environment() {
+  local venv="${VENV:-$PWD/.venv}"
+  if [ -x "$venv/bin/python" ]; then
+    # shellcheck disable=SC1091
+    source "$venv/bin/activate"
+  fi
 }

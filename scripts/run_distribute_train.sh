@@ -13,6 +13,8 @@ data="${2:+$(realpath "$2")}"
 config="${3:+$(realpath "$3")}"
 shift $(($# > 3 ? 3 : $#))
 cd "$(dirname "$0")/.."
+source scripts/environment.sh
+present_environment
 nodes="${NODE_NUM:-1}"
 exec msrun --worker_num=$((devices * nodes)) --local_worker_num="$devices" \
   --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${MASTER_PORT:-8118}" --node_rank="${NODE_RANK:-0}" \

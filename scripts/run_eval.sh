@@ -8,4 +8,6 @@ checkpoint="$(realpath -m "$1")"
 data="${2:+$(realpath -m "$2")}"
 shift $(($# > 2 ? 2 : $#))
 cd "$(dirname "$0")/.."
-exec "${PYTHON:-python}" eval.py --checkpoint "$checkpoint" ${data:+--data_path "$data"} "$@"
+source scripts/environment.sh
+present_environment
+exec python eval.py --checkpoint "$checkpoint" ${data:+--data_path "$data"} "$@"

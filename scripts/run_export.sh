@@ -8,4 +8,6 @@ checkpoint="$(realpath -m "$1")"
 format="${2:-MINDIR}"
 shift $(($# > 2 ? 2 : $#))
 cd "$(dirname "$0")/.."
-exec "${PYTHON:-python}" export.py --checkpoint "$checkpoint" --file_format "$format" "$@"
+source scripts/environment.sh
+present_environment
+exec python export.py --checkpoint "$checkpoint" --file_format "$format" "$@"

@@ -9,4 +9,6 @@ data="${1:+$(realpath "$1")}"
 config="${2:+$(realpath "$2")}"
 shift $(($# > 2 ? 2 : $#))
 cd "$(dirname "$0")/.."
-exec "${PYTHON:-python}" train.py ${data:+--data_path "$data"} ${config:+--config_path "$config"} "$@"
+source scripts/environment.sh
+present_environment
+exec python train.py ${data:+--data_path "$data"} ${config:+--config_path "$config"} "$@"

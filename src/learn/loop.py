@@ -20,7 +20,7 @@ from .average import MovingAverage
 from .curves import draw_curves
 from .evaluate import evaluate
 from .flip import flip_ratio, signs
-from .optimizer import AdamW
+from .optimizer import AdamW, can_fuse
 from .parallel import Workers
 from .progress import Display, say
 from .schedule import scaled_learning_rate, warmup_cosine
@@ -111,7 +111,13 @@ class _Trainer:
         self.buffers = [p for p in self.parameters.values() if not p.requires_grad]
         self.put_buffers = make_assign(self.buffers)
         self.optimizer = AdamW(
-            trainable, train.betas, train.eps, train.weight_decay, train.decay_all, train.clip_norm
+            trainable,
+            train.betas,
+            train.eps,
+            train.weight_decay,
+            train.decay_all,
+            train.clip_norm,
+            can_fuse(),
         )
         self.average = None
         if train.ema_decay:

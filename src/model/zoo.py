@@ -10,7 +10,6 @@ from .wave_mlp import WaveMLP
 
 WIDTHS = (64, 128, 320, 512)
 IMAGENET_STEM = (7, 4, 2)  # kernel, stride, padding
-SMALL_STEM = (3, 2, 1)
 BIMLP = {"branches": (2, 1, 2, 1), "downsample": "proposed", "drop_path_rate": 0.0}
 
 
@@ -59,7 +58,7 @@ def create_model(name, num_classes=1000, precision="binary", **overrides):
         precision: "fp32", "binary_act" (step 1: binary activations) or "binary" (step 2: weights as well).
         overrides: widths, depths, stem=(kernel, stride, padding), branches=(S1, C1, S2, C2), downsample
             ("proposed", "original"), drop_path_rate; activation_gradient ("window", "polynomial", "clip"),
-            form ("auto", "plain", "fast"), compute_type ("float32", "float16", "bfloat16").
+            form ("auto", "plain", "fast", "fused"), compute_type ("float32", "float16", "bfloat16").
 
     Raises:
         ValueError: an unknown name, precision or override, with what is known.

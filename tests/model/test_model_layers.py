@@ -189,7 +189,9 @@ def test_batch_norm_is_the_same_in_both_layouts():
     for arithmetic in (FAST, PLAIN):
         norm = BatchNorm(3, arithmetic)
         norm.set_train(True)
-        results.append((run(norm, x, arithmetic.axis), norm.moving_mean.asnumpy(), norm.moving_variance.asnumpy()))
+        results.append(
+            (run(norm, x, arithmetic.axis), norm.moving_mean.asnumpy(), norm.moving_variance.asnumpy())
+        )
     for first, second in zip(*results):
         np.testing.assert_allclose(first, second, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(results[0][1], 0.1 * x.mean((0, 2, 3)), rtol=1e-4, atol=1e-6)
