@@ -4,7 +4,7 @@
 #           DEVICE_NUM: devices of this host; DATA_PATH "" for the embedded digits
 #   hosts:  on each of NODE_NUM hosts with its NODE_RANK (0, 1, ...), the address of host 0 in MASTER_ADDR
 #           and, optionally, MASTER_PORT
-#   expect: rank 0's progress, all ranks' logs in LOG_DIR (default output/msrun), exit code of the job.
+#   expect: the exit code of the job; what the ranks say is in LOG_DIR (default output/msrun), rank 0 in worker_0.log.
 # Tried here with 2 CPU workers; not tested here on GPU, Ascend and several hosts.
 set -euo pipefail
 case "${1:-}" in -h | --help) sed -n '2,9p' "$0"; exit 0 ;; esac

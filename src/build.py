@@ -1,5 +1,7 @@
 """From settings to a device and a network: what train.py, eval.py and export.py share. Only they import it."""
 
+import atexit
+import gc
 import os
 import tempfile
 
@@ -8,6 +10,7 @@ from src.errors import InputError
 
 def start_device(config):
     """Choose the device and graph mode. Raises InputError when this installation lacks the device."""
+    atexit.register(gc.collect)  # cells that live until the interpreter is taken apart complain
     os.environ.setdefault("GLOG_v", "3")  # the framework's warnings are for its developers
     os.environ.setdefault("MS_OM_PATH", tempfile.gettempdir())  # where it dumps graphs when compiling fails
     import mindspore as ms

@@ -14,7 +14,7 @@ from src.deploy.mindir_graph import read_graph
 from src.deploy.onnx_file import load_onnx, write_onnx
 from src.deploy.onnx_ops import TRANSLATIONS, Unsupported, same_pads
 from src.errors import InputError
-from src.model.layers import MultiMaxPool
+from src.model.functions import MultiMaxPool
 
 SIZE = 8
 SEEN = {}  # (cell, batch size) -> the operations in its graph

@@ -73,7 +73,7 @@ def test_pictures_of_any_mode_are_predicted(trained, tmp_path):
     lines = succeed("eval.py", "--checkpoint", best, "--image", *files).splitlines()
     assert lines[::6] == [str(file) for file in files]
     for place, line in enumerate(lines):
-        assert place % 6 == 0 or re.fullmatch(r"  [01]\.\d{4}  \d", line)
+        assert place % 6 == 0 or re.fullmatch(r" +[01]\.\d{4}  \d", line)
 
 
 def test_export_writes_a_checked_file(trained, tmp_path):
