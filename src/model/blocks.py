@@ -137,7 +137,7 @@ class MBBBlock1(Branches):
 
 
 class MBBBlock2(Branches):
-    """The channel block on m = Norm2(x): branches merged with n - 1 learned scalars, 0 at first.
+    """The channel block on m = Norm2(x): branches merged with n - 1 learned scalars, 0 at first (none for n = 1).
 
     Branches f_1 .. f_n are Spatial Binary FCs (along the height and the width), then Channel Binary MLPs;
     out = sum_{i < n} w_i f_i + (1 - sum_{i < n} w_i) f_n.
@@ -150,12 +150,14 @@ class MBBBlock2(Branches):
             lambda axis: SpatialBinaryFC(channels, channels, axis, arithmetic),
             lambda: ChannelBinaryMLP(channels, MLP_RATIO * channels, channels, arithmetic),
         )
-        self.merge = Parameter(initializer("zeros", (self.branches - 1,)))
+        if self.branches > 1:
+            self.merge = Parameter(initializer("zeros", (self.branches - 1,)))
         self.fan_out = arithmetic.form.fan_out(self.branches)
         self.merge_branches = arithmetic.form.scalar_merge(self.branches)
 
     def construct(self, m):
-        return self.merge_branches(self.merge, self.outputs(self.fan_out(m)))[0]
+        outputs = self.outputs(self.fan_out(m))
+        return self.merge_branches(self.merge, outputs)[0] if self.branches > 1 else outputs[0]
 
 
 class Block(nn.Cell):

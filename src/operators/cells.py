@@ -15,6 +15,7 @@ from mindspore.ops import signature
 
 from .library import library_path
 
+MOST_BRANCHES = 16  # MOST of native/merge.cc
 POLL, LONGEST_SLEEP = 2.0e-4, 60.0  # seconds
 # in the order of the enumerations of native/settings.h
 PRECISIONS = ("fp32", "binary_act", "binary")
@@ -176,10 +177,12 @@ class FusedMeanOfSum(nn.Cell):
 
 
 class FusedSoftmaxMerge(nn.Cell):
-    """(logits, z, (f_1, .., f_n)) -> z + sum_i softmax_i(logits) f_i."""
+    """(logits, z, (f_1, .., f_n)) -> z + sum_i softmax_i(logits) f_i. Raises ValueError for more than MOST_BRANCHES."""
 
     def __init__(self, branches):
         super().__init__()
+        if branches > MOST_BRANCHES:
+            raise ValueError(f"branches: expected at most {MOST_BRANCHES} in form fused, got {branches}")
         self.run = operator("softmax_merge_forward", lambda logits, z, *maps: z, 1)
         self.back = operator(
             "softmax_merge_backward", lambda dout, logits, *maps: (logits, *maps), 1 + branches

@@ -153,6 +153,7 @@ REFUSED = [
     (("bimlp_s",), {"downsample": "pool"}, "downsample: expected one of proposed, original, got 'pool'"),
     (("bimlp_s",), {"activation_gradient": "tanh"}, "activation_gradient: expected one of window"),
     (("bimlp_s",), {"form": "slow"}, "form: expected auto or one of plain, fast, fused, got 'slow'"),
+    (("bimlp_t",), {"form": "fused", "branches": (16, 1, 2, 1)}, "at most 16 in form fused, got 17"),
     (("bimlp_s",), {"form": "fused", "compute_type": "float16"}, "form fused: expected compute_type float32"),
     (("bimlp_s",), {"compute_type": "int8"}, "compute_type: expected one of float32"),
     (("wave_mlp_t", 10, "binary"), {}, "full-precision network"),
