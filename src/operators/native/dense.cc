@@ -8,8 +8,8 @@
 
 namespace {
 
-float *pack(const float *x, int64_t rows, int64_t n, int slot) {
-  float *panels = Scratch::get<float>(slot, panels_of(n) * rows * COLUMNS);
+float *pack(const float *x, int64_t rows, int64_t n) {
+  float *panels = Scratch::get<float>(0, panels_of(n) * rows * COLUMNS);
   Pool::instance().each((rows + 7) / 8, [&](int64_t group) {
     for (int64_t row = group * 8; row < std::min(rows, group * 8 + 8); ++row)
       fill_row(panels, rows, row, n, [&](auto tag, int64_t i) { return load<decltype(tag)>(x + row * n + i); });
@@ -24,7 +24,7 @@ OPERATOR(dense_forward) {
   float *y = t.get(3), *saved = t.get(4);
   const int64_t in = t.dim(0, 0), out = t.dim(1, 0), n = t.size(0) / in;
   std::copy(w, w + in * out, saved);
-  const float *panels = pack(x, in, n, 0);
+  const float *panels = pack(x, in, n);
   float *blocks = Scratch::get<float>(1, blocks_of(out) * ROWS * in);
   Pool::instance().each(blocks_of(out), [&](int64_t block) {
     const int64_t first = block * ROWS, last = std::min(out, first + ROWS);
@@ -44,20 +44,21 @@ OPERATOR(dense_backward) {
   float *dx = t.get(3), *dw = t.get(4), *dbias = t.get(5);
   const int64_t in = t.dim(1, 0), out = t.dim(0, 0), n = t.size(1) / in;
   Pool &pool = Pool::instance();
-  const float *inputs = pack(x, in, n, 0), *gradients = pack(dy, out, n, 3);
+  const float *gradients = pack(dy, out, n);
   float *blocks = Scratch::get<float>(1, blocks_of(in) * ROWS * out);
   pool.each(blocks_of(in), [&](int64_t block) {
     const int64_t first = block * ROWS, last = std::min(in, first + ROWS);
     fill_block(blocks, block, in, out, [&](int64_t k, int64_t o) { return w[o * in + k]; });
     multiply(blocks, gradients, out, n, first, last, dx);
   });
-  pool.each((out + CORRELATED - 1) / CORRELATED, [&](int64_t item) {
-    const int64_t first = item * CORRELATED, last = std::min(out, first + CORRELATED);
-    correlate(gradients, out, inputs, in, n, first, last, dw);
-    for (int64_t o = first; o < last; ++o) {
-      Sum sum;
-      over(n, [&](auto tag, int64_t i) { sum.add(load<decltype(tag)>(dy + o * n + i)); });
-      dbias[o] = sum.total();
-    }
+  const int64_t step = correlated_at_once(in);
+  pool.each((in + step - 1) / step, [&](int64_t item) {
+    const auto operand = [&](int64_t k, auto tag, int64_t i) { return load<decltype(tag)>(x + k * n + i); };
+    correlate(gradients, out, n, item * step, std::min(in, (item + 1) * step), operand, dw, in);
+  });
+  pool.each(out, [&](int64_t o) {
+    Sum sum;
+    over(n, [&](auto tag, int64_t i) { sum.add(load<decltype(tag)>(dy + o * n + i)); });
+    dbias[o] = sum.total();
   });
 }

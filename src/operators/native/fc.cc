@@ -1,6 +1,7 @@
 // Channel Binary FC: RPReLU(BN(FC(sign(x + b))) + U(x)), forward and backward.
 //
 // x (C, B, H, W) as a matrix of C rows and N = B H W columns, W (O, C, 1, 1).
+#include "bits.h"
 #include "operands.h"
 #include "panels.h"
 #include "rows.h"
@@ -11,9 +12,9 @@
 
 namespace {
 
-// The operand of the product: panels of sign(x + b), or of x.
-float *pack_input(const float *x, const float *b, int64_t channels, int64_t n, const Settings &set, int slot) {
-  float *panels = Scratch::get<float>(slot, panels_of(n) * channels * COLUMNS);
+// The operand of the product in panels: sign(x + b), or x.
+float *pack_input(const float *x, const float *b, int64_t channels, int64_t n, const Settings &set) {
+  float *panels = Scratch::get<float>(0, panels_of(n) * channels * COLUMNS);
   Pool::instance().each((channels + 7) / 8, [&](int64_t group) {
     for (int64_t c = group * 8; c < std::min(channels, group * 8 + 8); ++c) {
       const float *row = x + c * n;
@@ -25,11 +26,47 @@ float *pack_input(const float *x, const float *b, int64_t channels, int64_t n, c
   return panels;
 }
 
-// Rows that one thread takes at a time.
+// Rows that one thread takes at a time: few enough to share them out, many for each reading of the other operand.
 int64_t rows_at_once(int64_t rows) {
-  const int64_t share = rows / (4 * Pool::instance().size()) / ROWS * ROWS;
+  const int64_t share = rows / (2 * Pool::instance().size()) / ROWS * ROWS;
   return std::max<int64_t>(ROWS, std::min<int64_t>(32, share));
 }
+
+// The sums of the forward pass: by counting where both operands are signs, else by multiplying.
+class Product {
+ public:
+  Product(const float *x, const float *b, const float *w, int64_t in, int64_t out, int64_t n, const Settings &set)
+      : w_(w), in_(in), out_(out), n_(n), set_(set) {
+    if (set.binary_weight()) {
+      bits_ = Scratch::get<uint32_t>(0, words_of(in) * padded_positions(n));
+      filters_ = Scratch::get<uint32_t>(1, out * words_of(in));
+      pack_bits(x, b, in, n, bits_);
+    } else {
+      panels_ = pack_input(x, b, in, n, set);
+      blocks_ = Scratch::get<float>(1, blocks_of(out) * ROWS * in);
+    }
+  }
+
+  // Rows [first, last) into s; `first` is a multiple of ROWS.
+  void rows(int64_t first, int64_t last, float *s) const {
+    if (set_.binary_weight()) {
+      for (int64_t o = first; o < last; ++o) pack_filter(w_ + o * in_, in_, filters_ + o * words_of(in_));
+      multiply_bits(filters_, bits_, in_, n_, first, last, s);
+      return;
+    }
+    for (int64_t o = first; o < last; o += ROWS)
+      fill_block(blocks_, o / ROWS, out_, in_, [&](int64_t row, int64_t k) { return w_[row * in_ + k]; });
+    multiply(blocks_, panels_, in_, n_, first, last, s);
+  }
+
+ private:
+  const float *w_;
+  int64_t in_, out_, n_;
+  const Settings &set_;
+  uint32_t *bits_ = nullptr, *filters_ = nullptr;
+  const float *panels_ = nullptr;
+  float *blocks_ = nullptr;
+};
 
 }  // namespace
 
@@ -44,14 +81,11 @@ OPERATOR(fc_forward) {
   const Shortcut shortcut(in, out, n);
 
   std::copy(b, b + in, saved.b);
-  const float *panels = pack_input(x, b, in, n, set, 0);
-  float *blocks = Scratch::get<float>(1, blocks_of(out) * ROWS * in);
+  const Product product(x, b, w, in, out, n, set);
   const int64_t step = rows_at_once(out);
   Pool::instance().each((out + step - 1) / step, [&](int64_t item) {
     const int64_t first = item * step, last = std::min(out, first + step);
-    for (int64_t o = first; o < last; o += ROWS)
-      fill_block(blocks, o / ROWS, out, in, [&](int64_t row, int64_t k) { return weight_operand(w[row * in + k], set); });
-    multiply(blocks, panels, in, n, first, last, s);
+    product.rows(first, last, s);
     std::copy(w + first * in, w + last * in, saved.w + first * in);
     float *buffer = Scratch::get<float>(2, n);
     for (int64_t o = first; o < last; ++o) {
@@ -75,7 +109,6 @@ OPERATOR(fc_backward) {
   const Shortcut shortcut(in, out, n);
   Pool &pool = Pool::instance();
 
-  const float *inputs = pack_input(x, b, in, n, set, 0);
   float *ds = Scratch::get<float>(3, panels_of(n) * out * COLUMNS);
   float *dt = Scratch::get<float>(4, out * n);
   pool.each(out, [&](int64_t o) {
@@ -98,9 +131,11 @@ OPERATOR(fc_backward) {
   });
 
   float *blocks = Scratch::get<float>(1, blocks_of(in) * ROWS * out);
-  pool.each(blocks_of(in), [&](int64_t block) {
-    fill_block(blocks, block, in, out, [&](int64_t c, int64_t o) { return weight_operand(w[o * in + c], set); });
-    const int64_t first = block * ROWS, last = std::min(in, first + ROWS);
+  const int64_t inputs_at_once = rows_at_once(in);
+  pool.each((in + inputs_at_once - 1) / inputs_at_once, [&](int64_t item) {
+    const int64_t first = item * inputs_at_once, last = std::min(in, first + inputs_at_once);
+    for (int64_t c = first; c < last; c += ROWS)
+      fill_block(blocks, c / ROWS, in, out, [&](int64_t row, int64_t o) { return weight_operand(w[o * in + row], set); });
     multiply(blocks, ds, out, n, first, last, dx);
     for (int64_t c = first; c < last; ++c) {
       float *d = dx + c * n;
@@ -119,15 +154,16 @@ OPERATOR(fc_backward) {
     }
   });
 
-  const int64_t step = std::max<int64_t>(CORRELATED, std::min<int64_t>(32, out / (4 * pool.size())));
-  pool.each((out + step - 1) / step, [&](int64_t item) {
-    const int64_t first = item * step, last = std::min(out, first + step);
-    correlate(ds, out, inputs, in, n, first, last, dw);
+  const int64_t step = correlated_at_once(in);
+  pool.each((in + step - 1) / step, [&](int64_t item) {
+    const int64_t first = item * step, last = std::min(in, first + step);
+    const auto operand = [&](int64_t c, auto tag, int64_t i) {
+      return input_operand(load<decltype(tag)>(x + c * n + i), b[c], set);
+    };
+    correlate(ds, out, n, first, last, operand, dw, in);
     if (!set.binary_weight()) return;
-    over((last - first) * in, [&](auto tag, int64_t i) {
-      using T = decltype(tag);
-      float *at = dw + first * in + i;
-      store(at, weight_backward(load<T>(w + first * in + i), load<T>(at), set));
-    });
+    for (int64_t o = 0; o < out; ++o) {
+      for (int64_t c = first; c < last; ++c) dw[o * in + c] = weight_backward(w[o * in + c], dw[o * in + c], set);
+    }
   });
 }

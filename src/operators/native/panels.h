@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "simd.h"
+#include "threads.h"
 
 constexpr int COLUMNS = 2 * LANES;
 constexpr int ROWS = LANES == 16 ? 8 : 4;  // rows of one tile: as many sums as registers hold
@@ -80,50 +81,66 @@ inline void multiply(const float *blocks, const float *panels, int64_t depth, in
   }
 }
 
-// out[r][c] = sum_i left[r][i] right[c][i] for rows [first, first + R) of `left`, all rows of `right`.
-// Both in panels; the sum runs over their columns.
-template <int R, int C>
-inline void correlate_tile(const float *left, int64_t left_rows, const float *right, int64_t right_rows, int64_t from,
-                           int64_t to, float *out, int64_t stride) {
-  Vec sums[R][C] = {};
-  for (int64_t p = from; p < to; ++p) {
+constexpr int CORRELATED = LANES == 16 ? 4 : 2;  // rows of `left` in a tile
+constexpr int ACROSS = LANES == 16 ? 6 : 3;      // rows of `right` in a tile
+constexpr int64_t SLAB = 1024 / COLUMNS;         // panels, and
+constexpr int64_t GROUP = 256;                   // rows of `left`, that stay in the second cache together
+
+// out[r][c] += sum_i left[r][i] right[c][i] for R rows of left and the first `count` of ACROSS rows of right, over
+// `panels` panels.
+template <int R>
+inline void correlate_tile(const float *left, int64_t left_rows, const float *right, int64_t panels, int64_t count,
+                           float *out, int64_t stride) {
+  Vec sums[R][ACROSS] = {};
+  for (int64_t p = 0; p < panels; ++p) {
     for (int half = 0; half < COLUMNS; half += LANES) {
       Vec a[R];
       for (int r = 0; r < R; ++r) a[r] = load<Vec>(left + (p * left_rows + r) * COLUMNS + half);
-      for (int c = 0; c < C; ++c) {
-        Vec b = load<Vec>(right + (p * right_rows + c) * COLUMNS + half);
+      for (int c = 0; c < ACROSS; ++c) {
+        Vec b = load<Vec>(right + (p * ACROSS + c) * COLUMNS + half);
         for (int r = 0; r < R; ++r) sums[r][c] += a[r] * b;
       }
     }
   }
   for (int r = 0; r < R; ++r) {
-    for (int c = 0; c < C; ++c) out[r * stride + c] += lanes_sum(sums[r][c]);
+    for (int c = 0; c < ACROSS; ++c) {
+      const float sum = lanes_sum(sums[r][c]);
+      if (c < count) out[r * stride + c] += sum;
+    }
   }
 }
 
-constexpr int64_t SLAB = 1024 / COLUMNS;  // panels that are worked through together, to stay in the cache
-
-template <int R>
-inline void correlate_rows(const float *left, int64_t left_rows, const float *right, int64_t right_rows, int64_t n,
-                           float *out) {
-  constexpr int C = LANES == 16 ? 6 : 3;
-  std::fill(out, out + R * right_rows, 0.0f);
+// out[r][c] = sum_i left[r][i] right[c][i] for all rows of left and the rows [first, last) of right; left in panels,
+// right by position: right(c, T{}, i) gives a vector or a float. out has `stride` columns.
+template <class F>
+inline void correlate(const float *left, int64_t left_rows, int64_t n, int64_t first, int64_t last, F right, float *out,
+                      int64_t stride) {
+  float *tile = Scratch::get<float>(5, SLAB * ACROSS * COLUMNS);
+  for (int64_t r = 0; r < left_rows; ++r) std::fill(out + r * stride + first, out + r * stride + last, 0.0f);
   for (int64_t from = 0; from < panels_of(n); from += SLAB) {
-    int64_t to = std::min(from + SLAB, panels_of(n)), c = 0;
-    for (; c + C <= right_rows; c += C)
-      correlate_tile<R, C>(left, left_rows, right + c * COLUMNS, right_rows, from, to, out + c, right_rows);
-    for (; c < right_rows; ++c)
-      correlate_tile<R, 1>(left, left_rows, right + c * COLUMNS, right_rows, from, to, out + c, right_rows);
+    const int64_t panels = std::min(SLAB, panels_of(n) - from), start = from * COLUMNS;
+    const float *rows = left + from * left_rows * COLUMNS;
+    for (int64_t group = 0; group < left_rows; group += GROUP) {
+      for (int64_t c = first; c < last; c += ACROSS) {
+        const int64_t count = std::min<int64_t>(ACROSS, last - c);
+        for (int64_t k = 0; k < ACROSS; ++k) {
+          fill_row(tile, ACROSS, k, std::min(panels * COLUMNS, n - start), [&](auto tag, int64_t i) {
+            return right(c + std::min(k, count - 1), tag, start + i);
+          });
+        }
+        const int64_t end = std::min(group + GROUP, left_rows);
+        int64_t r = group;
+        for (; r + CORRELATED <= end; r += CORRELATED)
+          correlate_tile<CORRELATED>(rows + r * COLUMNS, left_rows, tile, panels, count, out + r * stride + c, stride);
+        for (; r < end; ++r)
+          correlate_tile<1>(rows + r * COLUMNS, left_rows, tile, panels, count, out + r * stride + c, stride);
+      }
+    }
   }
 }
 
-constexpr int CORRELATED = LANES == 16 ? 4 : 2;  // rows of `left` taken together
-
-// out (rows, right_rows) = left right^T for the rows [first, last) of left.
-inline void correlate(const float *left, int64_t left_rows, const float *right, int64_t right_rows, int64_t n,
-                      int64_t first, int64_t last, float *out) {
-  int64_t r = first;
-  for (; r + CORRELATED <= last; r += CORRELATED)
-    correlate_rows<CORRELATED>(left + r * COLUMNS, left_rows, right, right_rows, n, out + r * right_rows);
-  for (; r < last; ++r) correlate_rows<1>(left + r * COLUMNS, left_rows, right, right_rows, n, out + r * right_rows);
+// Rows of `right` that one thread takes at a time.
+inline int64_t correlated_at_once(int64_t rows) {
+  const int64_t share = rows / (2 * Pool::instance().size());
+  return std::clamp<int64_t>((share + ACROSS - 1) / ACROSS, 1, 8) * ACROSS;
 }

@@ -28,9 +28,10 @@ inline void store(float *p, T v) {
 inline Vec select(VecInt mask, Vec a, Vec b) { return mask ? a : b; }
 inline float select(bool mask, float a, float b) { return mask ? a : b; }
 
+// v in every lane; v - 0 is v for every v, so that no subtraction remains.
 template <class T>
 inline T splat(float v) {
-  return T{} + v;
+  return v - T{};
 }
 
 template <class T>
@@ -62,10 +63,16 @@ inline Vec square_root(Vec v) {
   return root;
 }
 
+typedef float Four __attribute__((vector_size(4 * sizeof(float))));
+
+// By halves, so that few additions wait for each other.
 inline float lanes_sum(Vec v) {
-  float sum = 0;
-  for (int i = 0; i < LANES; ++i) sum += v[i];
-  return sum;
+  Four parts[LANES / 4];
+  std::memcpy(parts, &v, sizeof v);
+  for (int width = LANES / 8; width > 0; width /= 2) {
+    for (int i = 0; i < width; ++i) parts[i] += parts[i + width];
+  }
+  return (parts[0][0] + parts[0][1]) + (parts[0][2] + parts[0][3]);
 }
 
 // The sum of a row, in an order that depends on its length alone.

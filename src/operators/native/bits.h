@@ -1,0 +1,115 @@
+// The product of signs by counting: of the bits of `in` channels, as many as differ count -1, the others +1.
+//
+// A word holds 32 channels of one position; words lie as [word][position], so that a vector holds the same word of
+// neighbouring positions. A set bit is +1. Bits beyond the last channel are clear on both sides: they never differ.
+#pragma once
+#include <algorithm>
+
+#include "simd.h"
+#include "threads.h"
+
+#if defined(__AVX512VPOPCNTDQ__)
+#include <immintrin.h>
+#endif
+
+typedef uint32_t VecWord __attribute__((vector_size(LANES * sizeof(uint32_t))));
+
+constexpr int WORD = 32;
+constexpr int64_t COUNTED = 2 * LANES;  // positions that are counted together
+constexpr int64_t PASS = 16 * COUNTED;  // positions that stay in the nearest cache while the rows go over them
+
+inline int64_t words_of(int64_t channels) { return (channels + WORD - 1) / WORD; }
+// Positions with room for whole vectors.
+inline int64_t padded_positions(int64_t n) { return (n + COUNTED - 1) / COUNTED * COUNTED; }
+
+inline VecWord count_ones(VecWord v) {
+#if defined(__AVX512VPOPCNTDQ__)
+  return reinterpret_cast<VecWord>(_mm512_popcnt_epi32(reinterpret_cast<__m512i>(v)));
+#else
+  v -= v >> 1 & 0x55555555u;
+  v = (v & 0x33333333u) + (v >> 2 & 0x33333333u);
+  return ((v + (v >> 4)) & 0x0f0f0f0fu) * 0x01010101u >> 24;
+#endif
+}
+
+inline VecWord load_words(const uint32_t *p) {
+  VecWord v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+
+// bits[word][position] of sign(x + b), x (channels, n); `bits` has room for padded_positions.
+inline void pack_bits(const float *x, const float *b, int64_t channels, int64_t n, uint32_t *bits) {
+  const int64_t stride = padded_positions(n), passes = (n + PASS - 1) / PASS;
+  Pool::instance().each(words_of(channels) * passes, [&](int64_t item) {
+    const int64_t word = item / passes, start = item % passes * PASS, end = std::min(n, start + PASS);
+    const int64_t first = word * WORD, count = std::min<int64_t>(WORD, channels - first);
+    uint32_t *to = bits + word * stride;
+    int64_t i = start;
+    for (; i + LANES <= end; i += LANES) {
+      VecWord packed{};
+      for (int64_t c = 0; c < count; ++c) {
+        const VecInt above = load<Vec>(x + (first + c) * n + i) + splat<Vec>(b[first + c]) > splat<Vec>(0);
+        packed |= reinterpret_cast<VecWord>(above) & (uint32_t{1} << c);
+      }
+      std::memcpy(to + i, &packed, sizeof packed);
+    }
+    for (; i < end; ++i) {
+      uint32_t packed = 0;
+      for (int64_t c = 0; c < count; ++c)
+        packed |= static_cast<uint32_t>(x[(first + c) * n + i] + b[first + c] > 0) << c;
+      to[i] = packed;
+    }
+  });
+}
+
+// The signs of one filter of `count` weights, as words.
+inline void pack_filter(const float *w, int64_t count, uint32_t *words) {
+  std::fill(words, words + words_of(count), 0u);
+  for (int64_t c = 0; c < count; ++c) words[c / WORD] |= static_cast<uint32_t>(w[c] > 0) << (c % WORD);
+}
+
+// COUNTED sums of R filters at one place of the bits, into out[r n + i], i < count.
+template <int R>
+inline void count_tile(const uint32_t *filters, const uint32_t *bits, int64_t words, int64_t stride, float channels,
+                       float *out, int64_t n, int64_t count) {
+  VecWord differ[R][2] = {};
+  for (int64_t k = 0; k < words; ++k) {
+    const VecWord low = load_words(bits + k * stride), high = load_words(bits + k * stride + LANES);
+    for (int r = 0; r < R; ++r) {
+      const uint32_t filter = filters[r * words + k];
+      differ[r][0] += count_ones(low ^ filter);
+      differ[r][1] += count_ones(high ^ filter);
+    }
+  }
+  for (int r = 0; r < R; ++r) {
+    Vec sums[2];
+    for (int half = 0; half < 2; ++half)
+      sums[half] = splat<Vec>(channels) - 2.0f * __builtin_convertvector(reinterpret_cast<VecInt>(differ[r][half]), Vec);
+    if (count == COUNTED) {
+      store(out + r * n, sums[0]);
+      store(out + r * n + LANES, sums[1]);
+    } else {
+      std::memcpy(out + r * n, sums, count * sizeof(float));
+    }
+  }
+}
+
+// out (rows, n) = the sums of sign(x + b) sign(W) for the rows [first, last) of W, from their words.
+inline void multiply_bits(const uint32_t *filters, const uint32_t *bits, int64_t channels, int64_t n, int64_t first,
+                          int64_t last, float *out) {
+  constexpr int R = 4;
+  const int64_t words = words_of(channels), stride = padded_positions(n);
+  for (int64_t pass = 0; pass < n; pass += PASS) {
+    const int64_t end = std::min(n, pass + PASS);
+    for (int64_t row = first; row < last;) {
+      const bool whole = row + R <= last;
+      for (int64_t i = pass; i < end; i += COUNTED) {
+        const int64_t count = std::min(COUNTED, n - i);
+        const auto tile = whole ? count_tile<R> : count_tile<1>;
+        tile(filters + row * words, bits + i, words, stride, channels, out + row * n + i, n, count);
+      }
+      row += whole ? R : 1;
+    }
+  }
+}

@@ -1,0 +1,70 @@
+"""The operators without AVX-512: narrower vectors and bit counting in plain arithmetic give the same."""
+
+import ctypes
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from src import native
+from src.operators import available, library_path
+
+FOLDER = Path(native.__file__).parent / "operators" / "native"
+BINARY_WINDOW_TRAINING = np.array([2, 0, 1], np.int32)
+
+
+@pytest.fixture(scope="module")
+def libraries(tmp_path_factory):
+    """The library of this machine, and one without AVX-512."""
+    if not available():
+        pytest.skip("no C++ compiler")
+    if "avx512f" not in native._instruction_set():
+        pytest.skip("the processor has no AVX-512: its library is the narrow one")
+    narrow = tmp_path_factory.mktemp("narrow") / "narrow.so"
+    sources = map(str, sorted(FOLDER.glob("*.cc")))
+    native._run([native.compiler(), *native.FLAGS, "-mno-avx512f", *sources, "-o", str(narrow)])
+    return [ctypes.CDLL(path) for path in (library_path(), str(narrow))]
+
+
+def call(library, name, arrays):
+    """Run one operator on arrays, inputs and outputs."""
+    shapes = [(ctypes.c_int64 * a.ndim)(*a.shape) for a in arrays]
+    code = getattr(library, name)(
+        len(arrays),
+        (ctypes.c_void_p * len(arrays))(*(a.ctypes.data for a in arrays)),
+        (ctypes.c_int * len(arrays))(*(a.ndim for a in arrays)),
+        (ctypes.c_void_p * len(arrays))(*(ctypes.addressof(shape) for shape in shapes)),
+        None, None, None,
+    )  # fmt: skip
+    assert code == 0
+
+
+@pytest.mark.parametrize(
+    ("channels", "filters", "positions"), [(1, 1, 1), (31, 62, 33), (64, 16, 257), (33, 33, 1100)]
+)
+def test_global_fc_is_the_same(libraries, channels, filters, positions):
+    generator = np.random.default_rng(channels)
+
+    def draw(*shape):
+        return generator.standard_normal(shape, dtype=np.float32)
+
+    x, w, b = draw(channels, 1, positions, 1), draw(filters, channels, 1, 1), draw(channels)
+    x.reshape(-1)[::7], w.reshape(-1)[::5], b[:1] = 0.0, -0.0, 0.0
+    vectors = [draw(filters) for _ in range(7)]
+    dy = draw(filters, 1, positions, 1)
+    found = []
+    for library in libraries:
+        y, s = np.zeros_like(dy), np.zeros_like(dy)
+        saved = np.zeros(filters * channels + channels + 6 * filters, np.float32)
+        new = [np.zeros(filters, np.float32) for _ in range(2)]
+        call(library, "fc_forward", [BINARY_WINDOW_TRAINING, x, b, w, *vectors, y, s, saved, *new])
+        gradients = [np.zeros_like(v) for v in (x, b, w, *[y[:, 0, 0, 0]] * 5)]
+        call(library, "fc_backward", [BINARY_WINDOW_TRAINING, dy, x, s, saved, *gradients])
+        found.append([s, y, *gradients])
+    wide, narrow = found
+    signs = np.where(x[:, 0, :, 0] + b[:, None] > 0, 1, -1), np.where(w[:, :, 0, 0] > 0, 1, -1)
+    expected = (signs[1] @ signs[0]).reshape(wide[0].shape)
+    np.testing.assert_array_equal(wide[0], expected)
+    np.testing.assert_array_equal(narrow[0], expected)
+    for one, other in zip(wide[1:], narrow[1:]):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4 * max(np.abs(one).max(), 1e-6))
