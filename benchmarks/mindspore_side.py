@@ -44,6 +44,7 @@ class MindSporeSide:
         self.moments = dict(zip(trainable, self.optimizer.moments1))
         forward = make_forward(self.network, None, 0.0, 0.0)
         self.train_step = make_train_step(forward, self.optimizer, Workers())
+        self.predict = make_predict(self.network)  # in training mode, as the network is
         batches = np.load(self.folder / "batches.npz")
         self.images, self.labels = batches["images"], batches["labels"]
         self.steps = 0
@@ -58,13 +59,19 @@ class MindSporeSide:
         """Training-mode logits and one whole training step, of what is timed later, to folder/mindspore.npz."""
         before = {name: self.parameters[name].asnumpy().copy() for name in self.moments}
         # the forward pass moves the running statistics only, which training does not read
-        found = {"logits": make_predict(self.network)(Tensor(self.images[0])).asnumpy()}
+        found = {"logits": self.predict(Tensor(self.images[0])).asnumpy()}
         found["loss"], found["gradient norm"] = self.one_step()
         for name, moment in self.moments.items():
             # after the first step AdamW's moment is (1 - beta1) times the clipped gradient
             found[f"gradient of {name}"] = moment.asnumpy() / (1 - self.training["betas"][0])
             found[f"update of {name}"] = self.parameters[name].asnumpy() - before[name]
         np.savez(self.folder / "mindspore.npz", **found)
+
+    def one_forward(self):
+        """The forward pass alone on the next batch; returns the sum of the logits."""
+        index = self.steps % len(self.images)
+        self.steps += 1
+        return float(self.predict(Tensor(self.images[index])).asnumpy().sum()), None
 
     def one_step(self):
         """The next step on the next batch; all three results are read, as src/learn/loop.py does."""
@@ -76,9 +83,9 @@ class MindSporeSide:
         loss, _, norm = (t.asnumpy().item() for t in results)
         return loss, norm
 
-    def block(self, steps):
-        """Time so many steps."""
-        return timed(self.one_step, steps)
+    def block(self, work, steps):
+        """Time so many steps of a kind of work."""
+        return timed({"step": self.one_step, "forward": self.one_forward}[work], steps)
 
 
 def shake(network, generator):

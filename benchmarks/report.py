@@ -4,31 +4,41 @@ import os
 import platform
 from pathlib import Path
 
+# What is timed: a whole training step, and its forward pass alone (training mode, no gradients).
+WORKS = ("step", "forward")
+
+
+def each_work(results):
+    """(label, what was measured) per case and work; the step's label is the case's name alone."""
+    for name, result in results.items():
+        for work in WORKS:
+            yield name if work == "step" else f"{name}_{work}", result[work]
+
 
 def table(results):
     """Images per second and ratios: median [quartiles]."""
     lines = [
-        f"{'case':<14}{'side':<18}{'images/s':>9}  {'[quartiles]':<14}{'ours / theirs':>14}  [quartiles]"
+        f"{'case':<28}{'side':<18}{'images/s':>9}  {'[quartiles]':<16}{'ours / theirs':>14}  [quartiles]"
     ]
-    for name, result in results.items():
-        for side, speed in result["images_per_second"].items():
-            quartiles = f"[{speed['lower']:.0f}, {speed['upper']:.0f}]"
-            line = f"{name:<14}{side:<18}{speed['median']:>9.0f}  {quartiles:<14}"
-            if side in result["ratios"]:
-                ratio = result["ratios"][side]
+    for label, measured in each_work(results):
+        for side, speed in measured["images_per_second"].items():
+            quartiles = f"[{speed['lower']:.4g}, {speed['upper']:.4g}]"
+            line = f"{label:<28}{side:<18}{speed['median']:>9.4g}  {quartiles:<16}"
+            if side in measured["ratios"]:
+                ratio = measured["ratios"][side]
                 line += f"{ratio['median']:>14.2f}  [{ratio['lower']:.2f}, {ratio['upper']:.2f}]"
             lines.append(line.rstrip())
-    if not all(result["quiet"] for result in results.values()):
+    if not all(measured["quiet"] for _, measured in each_work(results)):
         lines.append("(the machine was busy with other work: these figures say little)")
     return "\n".join(lines)
 
 
 def summary(results, settings):
-    """{<case>_vs_<opponent>: ratio, ...} and how the ratios came about."""
+    """{<case>_vs_<opponent>: ratio, <case>_forward_vs_<opponent>: ratio, ...} and how the ratios came about."""
     ratios = {
-        f"{name}_vs_{side}": ratio["median"]
-        for name, result in results.items()
-        for side, ratio in result["ratios"].items()
+        f"{label}_vs_{side}": ratio["median"]
+        for label, measured in each_work(results)
+        for side, ratio in measured["ratios"].items()
     }
     machine = {"processor": processor(), "cores": os.cpu_count(), "python": platform.python_version()}
     return {**ratios, "cases": results, "machine": machine, "settings": settings}

@@ -36,10 +36,10 @@ def wait_for_quiet():
             return
 
 
-def one_block(workers, side, steps, images):
-    """One side takes so many steps of so many images, the others wait; returns the record of it."""
+def one_block(workers, side, work, steps, images):
+    """One side takes so many steps of a kind of work on so many images, the others wait; returns the record of it."""
     busy, before = busy_seconds(), {name: worker.cpu_seconds() for name, worker in workers.items()}
-    answer = workers[side].ask("block", steps=steps)
+    answer = workers[side].ask("block", work=work, steps=steps)
     spent = {name: worker.cpu_seconds() - before[name] for name, worker in workers.items()}
     foreign = max(busy_seconds() - busy - sum(spent.values()), 0.0)
     idle = sum(spent.values()) - spent[side]
@@ -52,7 +52,7 @@ def one_block(workers, side, steps, images):
         )
     return {
         "seconds": round(seconds, 4),
-        "images_per_second": round(steps * images / seconds, 1),
+        "images_per_second": round(steps * images / seconds, 3),
         "loss": round(answer["loss"], 4),
         "cpu_seconds": round(spent[side], 2),
         "idle_cpu_seconds": round(idle, 2),
@@ -61,7 +61,7 @@ def one_block(workers, side, steps, images):
     }
 
 
-def run_rounds(workers, count, steps, images, say):
+def run_rounds(workers, count, work, steps, images, say):
     """Rounds of one block per side until `count` were quiet, at most PATIENCE times as many; say(record) per block.
 
     Returns the rounds that count, a list of {side: record}, and whether they were quiet.
@@ -71,8 +71,8 @@ def run_rounds(workers, count, steps, images, say):
         rounds.append({})
         wait_for_quiet()
         for side in workers:
-            rounds[-1][side] = one_block(workers, side, steps, images)
-            say({"side": side, "block": len(rounds) - 1, "steps": steps, **rounds[-1][side]})
+            rounds[-1][side] = one_block(workers, side, work, steps, images)
+            say({"work": work, "side": side, "block": len(rounds) - 1, "steps": steps, **rounds[-1][side]})
     kept = [each for each in rounds if quiet(each)]
     if len(kept) >= min(ENOUGH, count):
         return kept, True

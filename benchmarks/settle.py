@@ -9,8 +9,9 @@ close to a step of the function or of its gradient: 0 and the ends -1 and 1 of t
 import torch
 from torch_bimlp import RPReLU, RSign
 
-CANDIDATES = 65  # shifts tried per channel
-REACH = 0.25  # of the channel's standard deviation, to both sides
+CANDIDATES = 1025  # shifts tried per channel
+REACH = 0.25  # of the channel's standard deviation, to both sides, and
+LEAST_REACH = 0.02  # this much: pooled channels hardly vary
 
 
 def clear_shift(x, points, base):
@@ -19,7 +20,7 @@ def clear_shift(x, points, base):
     x (B, C, H, W), base (C,) -> shifts (C,) and the gaps (C,), the smallest |x + shift - point|.
     """
     values = x.transpose(0, 1).flatten(1).sort(1).values.contiguous()  # (C, N)
-    shifts = base + torch.linspace(-REACH, REACH, CANDIDATES).view(-1, 1) * values.std(1)
+    shifts = base + torch.linspace(-1, 1, CANDIDATES).view(-1, 1) * (REACH * values.std(1) + LEAST_REACH)
     gaps = torch.full_like(shifts, torch.inf).T.contiguous()  # (C, candidates)
     for point in points:
         wanted = (point - shifts).T.contiguous()

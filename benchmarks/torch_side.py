@@ -24,6 +24,7 @@ class TorchSide:
         network = BiMLP(case["model"], case["classes"], case["precision"])
         load_weights(network, weights)
         self.network = network.to(memory_format=self.memory_format).train()
+        self.forward = torch.compile(self.network) if opponent["compiled"] else self.network
         named = dict(network.named_parameters())
         self.exported = list(weights)
         self.parameters = {name: named[torch_name(name)] for name in weights if torch_name(name) in named}
@@ -53,7 +54,7 @@ class TorchSide:
         """Training-mode logits and one whole training step, of what is timed later, to folder/torch.npz."""
         before = {name: p.detach().clone() for name, p in self.parameters.items()}
         with torch.no_grad():
-            logits = self.network(self.batch(0)[0])  # moves running statistics only, unread here
+            logits = self.forward(self.batch(0)[0])  # moves running statistics only, unread here
         found = {"logits": logits.numpy()}
         found["loss"], found["gradient norm"] = self.one_step()
         for name, p in self.parameters.items():
@@ -69,20 +70,27 @@ class TorchSide:
         images = torch.from_numpy(self.images[index]).contiguous(memory_format=self.memory_format)
         return images, torch.from_numpy(self.labels[index])
 
+    def one_forward(self):
+        """The forward pass alone on the next batch; returns the sum of the logits."""
+        images, _ = self.batch(self.steps % len(self.images))
+        self.steps += 1
+        with torch.no_grad():
+            return self.forward(images).sum().item(), None
+
     def one_step(self):
         """The next step on the next batch; returns loss and gradient norm."""
         images, labels = self.batch(self.steps % len(self.images))
         self.steps += 1
-        loss = F.cross_entropy(self.network(images), labels)
+        loss = F.cross_entropy(self.forward(images), labels)
         self.optimizer.zero_grad()
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.training["clip_norm"])
         self.optimizer.step()
         return loss.item(), norm.item()
 
-    def block(self, steps):
-        """Time so many steps."""
-        return timed(self.one_step, steps)
+    def block(self, work, steps):
+        """Time so many steps of a kind of work."""
+        return timed({"step": self.one_step, "forward": self.one_forward}[work], steps)
 
 
 if __name__ == "__main__":

@@ -11,26 +11,42 @@ from pathlib import Path
 
 import numpy as np
 from agreement import Disagreement, check_agreement
-from report import summary, table
+from report import WORKS, summary, table
 from rounds import run_rounds, speeds
 from worker import Worker, WorkerError
 
 HERE = Path(__file__).resolve().parent
-# A case is a network and its input; its ratio is reported as <case>_vs_<opponent>.
-CASES = {
-    "bimlp_t": {"model": "bimlp_t", "precision": "binary", "image_size": 32, "classes": 10, "batch_size": 64},
-    "bimlp_t_fp32": {
+# A case is a network and its input; its ratio is reported as <case>_vs_<opponent>. ties: see agreement.py.
+PRECISIONS = {"": "binary", "_binary_act": "binary_act", "_fp32": "fp32"}  # suffix of the case -> precision
+INPUTS = {
+    "bimlp_t": {
         "model": "bimlp_t",
-        "precision": "fp32",
         "image_size": 32,
         "classes": 10,
         "batch_size": 64,
+        "ties": 1,
+        "steps": 10,
     },
+    "bimlp_s": {
+        "model": "bimlp_s",
+        "image_size": 224,
+        "classes": 1000,
+        "batch_size": 8,
+        "ties": 100,
+        "steps": 2,
+    },
+}
+CASES = {
+    name + suffix: {**given, "precision": precision}
+    for name, given in INPUTS.items()
+    for suffix, precision in PRECISIONS.items()
 }
 # A way to run the PyTorch network.
 OPPONENTS = {
-    "eager": {"memory_format": "channels_last"},
-    "eager_contiguous": {"memory_format": "contiguous"},
+    "eager": {"memory_format": "channels_last", "compiled": False},
+    "eager_contiguous": {"memory_format": "contiguous", "compiled": False},
+    "compile": {"memory_format": "channels_last", "compiled": True},
+    "compile_contiguous": {"memory_format": "contiguous", "compiled": True},
 }
 TRAINING = {
     "learning_rate": 1.0e-3,
@@ -58,7 +74,7 @@ def main(argv):
         return 1
     print(table(results), file=sys.stderr if options.json else sys.stdout)
     if options.json:
-        settings = {"threads": options.threads, "steps": options.steps, "cases": CASES, **TRAINING}
+        settings = {"threads": options.threads, "blocks": options.blocks, "cases": CASES, **TRAINING}
         print(json.dumps(summary(results, settings)), flush=True)
     return 0
 
@@ -66,16 +82,14 @@ def main(argv):
 def parse(argv):
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
-    parser.add_argument("--opponents", nargs="+", choices=OPPONENTS, default=["eager"])
+    parser.add_argument("--opponents", nargs="+", choices=OPPONENTS, default=["eager", "compile"])
     parser.add_argument(
         "--blocks",
         type=positive,
         default=9,
         help="timed blocks per side, not counting those that other work disturbed (default %(default)s)",
     )
-    parser.add_argument(
-        "--steps", type=positive, default=10, help="training steps per block (default %(default)s)"
-    )
+    parser.add_argument("--steps", type=positive, help="steps per block (default: the case's)")
     parser.add_argument("--threads", type=positive, default=2, help="threads and cores (default %(default)s)")
     parser.add_argument(
         "--json", action="store_true", help="end with one JSON object; the table goes to stderr"
@@ -112,10 +126,13 @@ def run_case(name, options):
         workers = start_workers(options, folder, stack)
         facts = verify(workers, folder, case, options.threads)
         say(facts)
-        for worker in workers.values():
-            worker.ask("block", steps=WARMUP)
-        rounds, quiet = run_rounds(workers, options.blocks, options.steps, case["batch_size"], say)
-    return {**facts, "quiet": quiet, **speeds(rounds, OURS)}
+        steps, measured = options.steps or case["steps"], {}
+        for work in WORKS:
+            for worker in workers.values():
+                worker.ask("block", work=work, steps=WARMUP)
+            rounds, quiet = run_rounds(workers, options.blocks, work, steps, case["batch_size"], say)
+            measured[work] = {"quiet": quiet, **speeds(rounds, OURS)}
+    return {**facts, **measured}
 
 
 def start_workers(options, folder, stack):
@@ -131,10 +148,18 @@ def start_workers(options, folder, stack):
 
 
 def write_batches(folder, case):
-    """Random images and soft labels (two classes mixed, as by mixup) to folder/batches.npz."""
+    """Random images and soft labels (two classes mixed, as by mixup) to folder/batches.npz.
+
+    Images differ in brightness, contrast and patches, as pictures do: where all images of a batch have the same
+    channel means, norms of pooled channels divide by nearly nothing and rounding decides the gradients.
+    """
     generator = np.random.default_rng(SEED)
     shape = (BATCHES, case["batch_size"])
     images = generator.standard_normal((*shape, 3, case["image_size"], case["image_size"]), dtype=np.float32)
+    patches = generator.standard_normal((*shape, 3, 4, 4), dtype=np.float32)
+    images += np.kron(patches, np.ones((case["image_size"] // 4,) * 2, np.float32))
+    images *= generator.uniform(0.3, 1.5, (*shape, 1, 1, 1)).astype(np.float32)
+    images += generator.standard_normal((*shape, 3, 1, 1), dtype=np.float32)
     first, second = np.eye(case["classes"], dtype=np.float32)[
         generator.integers(case["classes"], size=(2, *shape))
     ]
@@ -159,10 +184,11 @@ def verify(workers, folder, case, threads):
         worker.ask("verify")
         try:
             found = [dict(np.load(f"{folder}/{side}.npz")) for side in ("mindspore", "torch")]
-            facts["largest_differences"][worker.name] = check_agreement(*found)
+            facts["largest_differences"][worker.name] = check_agreement(*found, case["ties"])
         except Disagreement as error:
             network = f"{case['model']} in {case['precision']}"
-            raise Disagreement(f"{network}, {OURS} and {worker.name}: {error}") from None
+            gap = facts["narrowest_gap"]
+            raise Disagreement(f"{network}, {OURS} and {worker.name} (gap {gap:.1g}): {error}") from None
     return facts
 
 

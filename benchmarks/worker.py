@@ -71,7 +71,7 @@ def serve(side):
 
 
 def timed(one_step, steps):
-    """Seconds of so many steps, and the last loss."""
+    """Seconds of so many steps, and the last one's loss (or sum of logits): what has to be finite."""
     start = time.perf_counter()
     for _ in range(steps):
         loss, _ = one_step()
