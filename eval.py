@@ -55,7 +55,7 @@ def show_predictions(config, predict, files, as_json):
 def show_score(config, predict, workers, as_json):
     """Evaluate the validation split and print the score."""
     from src.data import create_dataset
-    from src.learn import evaluate
+    from src.learn.evaluate import evaluate
 
     data = create_dataset(config, "val", workers.rank, workers.size)
     if len(data.class_names) != config.model.num_classes:
@@ -93,12 +93,21 @@ def main(argv):
     from src.build import load_weights, start_device, trained_network
 
     start_device(config)
-    from src.learn import make_predict, start_workers
+    from src.learn.compiled import Compiled
+    from src.learn.parallel import start_workers
+    from src.learn.progress import say
+    from src.learn.step import make_predict
 
     workers = start_workers()
     network = trained_network(config)
     load_weights(network, config.checkpoint)
-    predict = make_predict(network)
+
+    def note(text):
+        """On stderr: stdout holds the result alone."""
+        if workers.first:
+            say(f"{config.model.name}: {text}", sys.stderr)
+
+    predict = Compiled(make_predict(network), "the forward pass", note)
     if args.image:
         show_predictions(config, predict, args.image, args.json)
     else:

@@ -10,7 +10,9 @@ from src.errors import InputError
 
 STAGES = ("teacher", "step1", "step2")
 # settings that a resumed run may give anew: they do not change its result
-MAY_DIFFER = ("resume", "output_dir", "checkpoint", "device_target", "data.path", "train.log_every")
+MAY_DIFFER = (
+    "resume", "output_dir", "checkpoint", "device_target", "data.path", "train.log_every", "train.summary",
+)  # fmt: skip
 DESCRIPTION = (
     "Runs the stages of the config in order (teacher, step1, step2), each into output_dir/<stage>.\n"
     "example: python train.py --config_path config/cifar10.yaml --data_path cifar10 --output_dir output/cifar10"
@@ -137,7 +139,8 @@ def run_one(config, name, first, data, workers):
 
     from src.build import build_network
     from src.config import with_values
-    from src.learn import Stage, run_stage, say
+    from src.learn.loop import Stage, run_stage
+    from src.learn.progress import say
     from src.model import binary_layers
 
     settings = getattr(config.stages, name)
@@ -195,7 +198,7 @@ def write_summary(config, summary):
 def open_data(config, workers):
     """Both splits, checked against each other and the config."""
     from src.data import create_dataset
-    from src.learn import say
+    from src.learn.progress import say
 
     data = {split: create_dataset(config, split, workers.rank, workers.size) for split in ("train", "val")}
     found = len(data["train"].class_names)
@@ -219,11 +222,17 @@ def main(argv):
     check_hand_overs(config, names)
     from src.files import ensure_writable_dir
 
+    if config.train.summary:
+        from src.learn.summary import summary_writer
+
+        summary_writer()
     ensure_writable_dir(config.output_dir, keep=False)
     from src.build import start_device
 
     start_device(config)
-    from src.learn import Stopped, say, start_workers
+    from src.learn.parallel import start_workers
+    from src.learn.progress import say
+    from src.learn.stopping import Stopped
 
     workers = start_workers()
     data = open_data(config, workers)

@@ -25,23 +25,27 @@ OVERRIDE = re.compile(r"[A-Za-z_][\w.]*=")
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are InputErrors and whose help ends with every setting."""
+    """An argument parser whose errors are InputErrors."""
 
     def error(self, message):
         raise InputError(f"command line: {message}")
+
+
+class SettingsParser(Parser):
+    """A Parser whose help ends with every setting."""
 
     def format_help(self):
         return f"{super().format_help()}\n{help_text()}\n"
 
 
 def create_parser(program, description):
-    """A Parser with the everyday flags; a script adds its own with `add_argument`.
+    """A SettingsParser with the everyday flags; a script adds its own with `add_argument`.
 
     Args:
         program: file name of the script, as "train.py".
         description: what it does, with an example.
     """
-    parser = Parser(
+    parser = SettingsParser(
         prog=program,
         usage=f"python {program} [--flag value ...] [section.key=value ...]",
         description=description,

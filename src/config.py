@@ -41,6 +41,8 @@ __all__ = [
 
 DEFAULT_CONFIG = Path(__file__).resolve().parent.parent / "default_config.yaml"
 COMMAND_LINE = "command line"
+# Keys younger than the first saved runs, whose files lack them: the defaults say what those runs did.
+YOUNGER = ("train.summary",)
 # What PyYAML raises on bad text: besides its own errors those of its converters, as for !!int x or !!bool x.
 YAML_FAULTS = (yaml.YAMLError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
@@ -52,7 +54,8 @@ def load_config(path=None, overrides=(), flags=None, complete=False):
         path: a YAML file that holds only the keys that differ, or None.
         overrides: texts "section.key=value" from a command line.
         flags: dict from key to value; a value None is left out. Text is read as on the command line.
-        complete: the file at `path` must give every key, as one written by `save_config` does.
+        complete: the file at `path` must give every key, as one written by `save_config` does; only the
+            YOUNGER ones may be missing and take their defaults.
 
     Raises:
         InputError: a file that cannot be read or is not YAML; a key that is unknown (with the nearest known
@@ -63,7 +66,9 @@ def load_config(path=None, overrides=(), flags=None, complete=False):
     if path is not None:
         overlay = _read_values(path)
         if complete:
-            _require_all(overlay, path, "; given by --config_path, missing keys take their defaults")
+            _require_all(
+                {*overlay, *YOUNGER}, path, "; given by --config_path, missing keys take their defaults"
+            )
         values.update(overlay)
     for text in overrides:
         key, equals, value = text.partition("=")
@@ -118,8 +123,8 @@ def _build(cls, values, prefix=""):
     return cls(**arguments)
 
 
-def _require_all(values, path, hint=""):
-    missing = [key for key in TYPES if key not in values]
+def _require_all(keys, path, hint=""):
+    missing = [key for key in TYPES if key not in keys]
     if missing:
         raise InputError(f"{path}: missing key {some(missing)}{hint}")
 

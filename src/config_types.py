@@ -60,6 +60,7 @@ class TrainConfig:
     ema_decay: float
     steps_per_epoch: int
     log_every: int
+    summary: bool
 
 
 @dataclasses.dataclass(frozen=True)

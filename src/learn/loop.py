@@ -1,9 +1,8 @@
 """One stage of training: epochs of steps, evaluation, files, and going on after a stop."""
 
 import math
-import signal
 import time
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,26 +16,22 @@ from src.files import append_json_line, read_json_lines, write_atomic
 
 from .assign import make_assign
 from .average import MovingAverage
-from .curves import draw_curves
+from .compiled import Compiled
+from .curves import draw_stage
 from .evaluate import evaluate
 from .flip import flip_ratio, signs
+from .measures import Measures
 from .optimizer import AdamW, can_fuse
 from .parallel import Workers
 from .progress import Display, say
 from .schedule import scaled_learning_rate, warmup_cosine
 from .state import Progress, load_state, save_state
 from .step import make_forward, make_predict, make_train_step, path_factors
+from .stopping import Stopped, signals_noted
+from .summary import Summary
 
 STATE, LAST, BEST = "state.ckpt", "last.ckpt", "best.ckpt"
 METRICS, CURVES = "metrics.jsonl", "curves.png"
-
-
-class Stopped(Exception):
-    """A signal ended the run after a whole step; `code` is the exit code, 128 + the signal's number."""
-
-    def __init__(self, number):
-        super().__init__(signal.Signals(number).name)
-        self.code = 128 + number
 
 
 @dataclass
@@ -68,25 +63,13 @@ def run_stage(stage, resume):
     trainer = _Trainer(stage)
     if resume and (stage.folder / STATE).exists():
         trainer.restore()
-    with _signals() as stop:
-        while trainer.progress.epoch < stage.settings.epochs:
-            trainer.epoch(stop)
-    return trainer.summary()
-
-
-@contextmanager
-def _signals():
-    """Within, SIGINT and SIGTERM are noted in the yielded list instead of ending the process."""
-    noted = []
-    before = {
-        n: signal.signal(n, lambda number, frame: noted.append(number))
-        for n in (signal.SIGINT, signal.SIGTERM)
-    }
     try:
-        yield noted
+        with signals_noted() as stop:
+            while trainer.progress.epoch < stage.settings.epochs:
+                trainer.epoch(stop)
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        trainer.tensorboard.close()
+    return trainer.summary()
 
 
 class _Trainer:
@@ -124,8 +107,11 @@ class _Trainer:
             self.average = MovingAverage(self.parameters.values(), train.ema_decay)
         alpha = settings.kd_alpha if stage.teacher is not None else 0.0
         forward = make_forward(stage.network, stage.teacher, alpha, train.label_smoothing)
-        self.step = make_train_step(forward, self.optimizer, workers)
-        self.predict = make_predict(stage.network)
+        step = make_train_step(forward, self.optimizer, workers)
+        self.step = Compiled(step, "the training step", self._say)
+        self.predict = Compiled(make_predict(stage.network), "the evaluation", self._say)
+        self.measures = Measures(self.steps)
+        self.tensorboard = Summary(stage.folder)
         self.path_rates = getattr(stage.network, "drop_path_rates", ())
         self.progress = Progress()
         # the signs at the start of the current epoch, one bit each and at least one byte
@@ -141,7 +127,8 @@ class _Trainer:
     # --- files ---
 
     def _tensors(self):
-        tensors = {**self.parameters, **self.optimizer.state(), self.signs.name: self.signs}
+        own = {p.name: p for p in (self.signs, self.measures.parameter)}
+        tensors = {**self.parameters, **self.optimizer.state(), **own}
         if self.average is not None:
             tensors.update(self.average.state())
         return tensors
@@ -150,6 +137,7 @@ class _Trainer:
         """Go on from the run state; metrics of unfinished epochs are dropped."""
         stage = self.stage
         self.progress = load_state(stage.folder / STATE, self._tensors())
+        self.measures.restore()
         if stage.workers.first:
             self._say(f"goes on after epoch {self.progress.epoch}, step {self.progress.step}")
 
@@ -167,7 +155,7 @@ class _Trainer:
             write_atomic(path, "")
             for each in (*records, record):
                 append_json_line(path, each)
-        draw_curves(self.stage.folder / CURVES, [*records, record], self.stage.name)
+        draw_stage(self.stage.folder / CURVES, [*records, record], self.stage.name)
 
     def _say(self, text):
         if self.stage.workers.first:
@@ -194,8 +182,7 @@ class _Trainer:
             "top5": score.top5,
             "flip_ratio": flip_ratio(self._signs_before(), signs(stage.binary_weights)),
             "learning_rate": self.rates[(progress.epoch + 1) * self.steps - 1],
-            "seconds": progress.seconds,
-            "images_per_second": images / progress.seconds,
+            **self.measures.record(stage.batch_size * stage.workers.size),
         }
         self._finish_epoch(record)
 
@@ -211,9 +198,12 @@ class _Trainer:
         if stage.workers.first:
             stage.folder.mkdir(parents=True, exist_ok=True)
             self._write_metrics(record)
-        progress.total_seconds += progress.seconds
+            if stage.train.summary:
+                self.tensorboard.write(record)
+        progress.total_seconds += record["seconds"]
         progress.epoch, progress.step = record["epoch"], 0
-        progress.loss_sum = progress.hits = progress.seconds = 0.0
+        progress.loss_sum = progress.hits = 0.0
+        self.measures.clear()
         if best:
             progress.best_top1, progress.best_top5 = record["top1"], record["top5"]
             progress.best_epoch = record["epoch"]
@@ -230,6 +220,7 @@ class _Trainer:
         )
 
     def _save_state(self):
+        self.measures.save()
         save_state(self.stage.folder / STATE, self.progress, self._tensors())
 
     def _steps(self, stop):
@@ -245,21 +236,28 @@ class _Trainer:
         clock = time.perf_counter()
         try:
             for index, (images, labels) in enumerate(stage.train_data.epoch(progress.epoch)):
+                came = time.perf_counter()
                 if index == self.steps:
                     break
                 if index < progress.step:
+                    clock = came
                     continue
-                loss, rate = self._one_step(images, labels)
-                now = time.perf_counter()
-                progress.seconds, clock = progress.seconds + now - clock, now
+                compiles = not self.step.ready
+                rate, norm = self._one_step(images, labels)
+                if compiles:
+                    display.leave_out(progress.step)
                 done = progress.step * stage.batch_size
                 display.update(progress.step, progress.loss_sum / progress.step, rate, progress.hits / done)
+                end = time.perf_counter()
+                self.measures.note(index, came - clock, end - came, compiles, norm)
+                clock = end
                 if stop:
                     self._stop(stop[0])
         finally:
             display.close()
 
     def _one_step(self, images, labels):
+        """One step and its share of the epoch's sums; returns its learning rate and gradient norm."""
         stage, progress = self.stage, self.progress
         number = progress.epoch * self.steps + progress.step
         rate = self.rates[number]
@@ -278,7 +276,7 @@ class _Trainer:
         progress.step += 1
         progress.loss_sum += loss
         progress.hits += float(hits.asnumpy())
-        return loss, rate
+        return rate, norm
 
     def _stop(self, number):
         """End the run after a signal; a single worker saves its state first."""
@@ -298,5 +296,5 @@ class _Trainer:
             "top5": progress.best_top5,
             "best_epoch": progress.best_epoch,
             "seconds": progress.total_seconds,
-            "images_per_second": images / progress.total_seconds,
+            "images_per_second": images / progress.total_seconds if progress.total_seconds else 0.0,
         }

@@ -17,23 +17,29 @@ class Display:
         self.title, self.steps, self.every = title, steps, every
         self.images_per_step = images_per_step
         self.speaking = speaking
-        self.start, self.first = time.perf_counter(), done
+        self.leave_out(done)
         self.bar = None
         if speaking and sys.stderr.isatty():
             self.bar = tqdm(
                 total=steps, initial=done, desc=title, unit="step", leave=False, dynamic_ncols=True
             )
 
+    def leave_out(self, step):
+        """The speed is that of the steps after `step`: the ones before were not done here, or compiled."""
+        self.start, self.first = time.perf_counter(), step
+
     def update(self, step, loss, rate, top1):
         """After step `step` (from 1): mean loss and top-1 so far, the step's learning rate."""
-        speed = (step - self.first) * self.images_per_step / (time.perf_counter() - self.start)
-        text = f"{speed:.0f} images/s  loss {loss:.4f}  lr {rate:.2e}  top-1 {top1:.4f}"
+        text, left = f"loss {loss:.4f}  lr {rate:.2e}  top-1 {top1:.4f}", ""
+        if step > self.first:
+            seconds = (time.perf_counter() - self.start) / (step - self.first)
+            text = f"{self.images_per_step / seconds:.0f} images/s  {text}"
+            left = f"  {(self.steps - step) * seconds:.0f} s left"
         if self.bar is not None:
             self.bar.set_postfix_str(text, refresh=False)
             self.bar.update(1)
         elif self.speaking and self.every and (step % self.every == 0 or step == self.steps):
-            left = (self.steps - step) * self.images_per_step / speed
-            say(f"{self.title}  step {step}/{self.steps}  {text}  {left:.0f} s left")
+            say(f"{self.title}  step {step}/{self.steps}  {text}{left}")
 
     def close(self):
         """Remove the bar."""
@@ -41,7 +47,8 @@ class Display:
             self.bar.close()
 
 
-def say(text):
-    """One line on stdout, at once."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+def say(text, stream=None):
+    """One line on `stream` (stdout if None), at once, above a bar if there is one."""
+    stream = stream or sys.stdout
+    tqdm.write(text, file=stream)
+    stream.flush()

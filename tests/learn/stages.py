@@ -4,7 +4,8 @@ import mindspore as ms
 
 from src.config import load_config
 from src.data import create_dataset
-from src.learn import Stage, Workers
+from src.learn.loop import Stage
+from src.learn.parallel import Workers
 from src.model import binary_layers, create_model
 
 SETTINGS = (

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,8 +15,10 @@ import pytest
 from src.checkpoint import read_checkpoint
 from src.errors import InputError
 from src.files import read_json_lines
-from src.learn import Stopped, loop, run_stage
+from src.learn import loop
 from src.learn.assign import make_assign
+from src.learn.loop import run_stage
+from src.learn.stopping import Stopped
 from tests.learn.stages import small_network, small_stage
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,7 +43,8 @@ def assert_equal(a, b):
 def timeless(folder):
     """metrics.jsonl without what a clock decides."""
     return [
-        {k: v for k, v in r.items() if "second" not in k} for r in read_json_lines(folder / "metrics.jsonl")
+        {k: v for k, v in r.items() if "second" not in k and k != "data_wait"}
+        for r in read_json_lines(folder / "metrics.jsonl")
     ]
 
 
@@ -64,7 +68,7 @@ def test_a_run_leaves_its_files_and_one_record_per_epoch(whole):
     assert {p.name for p in whole.iterdir()} == FILES
     records = read_json_lines(whole / "metrics.jsonl")
     assert [r["epoch"] for r in records] == [1, 2, 3]
-    keys = {"train_loss", "train_top1", "top1", "top5", "flip_ratio", "learning_rate", "images_per_second"}
+    keys = {"train_loss", "train_top1", "top1", "top5", "flip_ratio", "learning_rate", "gradient_norm"}
     assert keys <= records[0].keys()
     assert 0 < max(r["flip_ratio"] for r in records) < 0.5
     assert 0 <= records[0]["top1"] <= records[0]["top5"] <= 1
@@ -76,8 +80,28 @@ def test_best_is_the_average_and_last_the_weights(whole):
     assert any((best[name] != last[name]).any() for name in best)
 
 
+def assert_times_are_sensible(records, compiling):
+    """`compiling`: the epochs in which a process compiled its step, which takes many times as long as a step."""
+    assert len(records) == 3
+    for r in records:
+        assert 0 < r["step_seconds"] < 0.5 and 0 <= r["data_wait"] <= 1 and r["gradient_norm"] > 0
+        assert 3 * 0.5 * r["step_seconds"] < r["seconds"]
+        assert r["images_per_second"] == pytest.approx(3 * 16 / r["seconds"])
+        if r["epoch"] in compiling:
+            assert r["compile_seconds"] > 5 * r["step_seconds"] and r["compile_seconds"] > r["seconds"]
+        else:
+            assert r["compile_seconds"] == 0
+
+
+def test_compiling_is_not_counted_as_training(whole):
+    records = read_json_lines(whole / "metrics.jsonl")
+    assert_times_are_sensible(records, compiling={1})
+    total = weights(whole / "state.ckpt")["run.total_seconds"]
+    assert total == pytest.approx(sum(r["seconds"] for r in records))
+
+
 @pytest.mark.parametrize("stop_at", [3, 5])
-def test_a_stopped_run_ends_as_the_whole_one(whole, tmp_path, monkeypatch, stop_at):
+def test_a_stopped_run_ends_as_the_whole_one(whole, tmp_path, monkeypatch, capsys, stop_at):
     """Stopped by SIGTERM after step 3 (the end of an epoch) or 5 (in the middle of one), then resumed."""
     one_step, done = loop._Trainer._one_step, []
 
@@ -101,6 +125,12 @@ def test_a_stopped_run_ends_as_the_whole_one(whole, tmp_path, monkeypatch, stop_
         del state[name], expected[name]
     assert_equal(state, expected)
     assert timeless(tmp_path) == timeless(whole)
+    # the resumed process begins with step 4 or 6, both in epoch 2
+    assert_times_are_sensible(read_json_lines(tmp_path / "metrics.jsonl"), compiling={1, 2})
+    said = capsys.readouterr().out
+    for what, times in (("the training step", 2), ("the evaluation", 1 if stop_at == 3 else 2)):
+        lines = rf"^step2: compiling {what} \.\.\.\nstep2: compiled in \d+\.\d s$"
+        assert len(re.findall(lines, said, re.MULTILINE)) == times
 
 
 def test_a_finished_run_resumed_does_nothing_more(whole):

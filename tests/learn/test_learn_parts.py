@@ -1,6 +1,7 @@
 """Loss, schedule, optimizer, average, flip ratio, evaluation and state, each against a closed form."""
 
 import math
+import time
 
 import mindspore as ms
 import numpy as np
@@ -10,6 +11,7 @@ from mindspore import Parameter, Tensor, ops
 from src.errors import InputError
 from src.learn.assign import make_assign
 from src.learn.average import MovingAverage
+from src.learn.compiled import Compiled
 from src.learn.evaluate import evaluate, hits, padded
 from src.learn.flip import flip_ratio, signs
 from src.learn.loss import cross_entropy, distillation_loss, kl_divergence, smooth_labels
@@ -161,20 +163,39 @@ class Rows:
             yield images[start : start + 2], np.arange(start, min(start + 2, 5), dtype=np.int32)
 
 
+def silent(function):
+    return Compiled(function, "nothing", lambda text: None)
+
+
 def one_hot_of_pixel(x):
     return ops.cast(x.reshape(-1, 1) == Tensor(np.arange(7, dtype=np.float32)), ms.float32)
 
 
 def test_the_last_partial_batch_counts():
-    score = evaluate(one_hot_of_pixel, Rows(), 2, Workers())
+    score = evaluate(silent(one_hot_of_pixel), Rows(), 2, Workers())
     assert (score.total, score.correct, score.top1, score.top5) == (5, 5, 1.0, 1.0)
+
+
+def test_compiling_is_not_counted_as_evaluation():
+    calls = []
+
+    def slow_at_first(x):
+        calls.append(x.shape)
+        time.sleep(0.1 if len(calls) > 1 else 1)
+        return one_hot_of_pixel(x)
+
+    predict = silent(slow_at_first)
+    score = evaluate(predict, Rows(), 2, Workers())
+    assert (score.correct, len(calls)) == (5, 1 + 3) and 0.3 <= score.seconds < 0.9
+    evaluate(predict, Rows(), 2, Workers())
+    assert len(calls) == 4 + 3
 
 
 def test_a_lost_image_is_an_error():
     rows = Rows()
     rows.size = 6
     with pytest.raises(ValueError, match="expected 6 images, got 5"):
-        evaluate(one_hot_of_pixel, rows, 2, Workers())
+        evaluate(silent(one_hot_of_pixel), rows, 2, Workers())
 
 
 def test_hits_count_top1_and_top5():
@@ -191,11 +212,23 @@ def test_padding_repeats_the_last_image():
 
 def test_state_comes_back_as_it_was(tmp_path):
     tensors = {"w": Parameter(Tensor(logits(1)), name="w")}
-    progress = Progress(epoch=3, step=2, loss_sum=1 / 3, best_top1=0.1, seconds=2.5)
+    progress = Progress(epoch=3, step=2, loss_sum=1 / 3, best_top1=0.1, total_seconds=2.5)
     save_state(tmp_path / "state.ckpt", progress, tensors)
     other = {"w": Parameter(Tensor(logits(2)), name="w")}
     assert load_state(tmp_path / "state.ckpt", other) == progress
     np.testing.assert_array_equal(other["w"].asnumpy(), logits(1))
+
+
+def test_state_of_an_earlier_version_comes_back_without_its_measurements(tmp_path):
+    old = {"w": Parameter(Tensor(logits(1)), name="w"), "run.seconds": Tensor(np.float64(7.0))}
+    save_state(tmp_path / "state.ckpt", Progress(epoch=3, step=2), old)
+    now = {
+        "w": Parameter(Tensor(logits(2)), name="w"),
+        "run_measures": Parameter(Tensor(np.ones(2)), name="m"),
+    }
+    assert load_state(tmp_path / "state.ckpt", now) == Progress(epoch=3, step=2)
+    np.testing.assert_array_equal(now["w"].asnumpy(), logits(1))
+    np.testing.assert_array_equal(now["run_measures"].asnumpy(), [1, 1])
 
 
 def test_state_of_another_network_is_refused(tmp_path):

@@ -7,7 +7,8 @@ from pathlib import Path
 import mindspore as ms
 
 from src.checkpoint import save_checkpoint
-from src.learn import run_stage, start_workers
+from src.learn.loop import run_stage
+from src.learn.parallel import start_workers
 from tests.learn.stages import small_stage
 
 folder = Path(sys.argv[1])

@@ -1,0 +1,27 @@
+"""Ctrl-C and SIGTERM end a run after a whole step instead of at once."""
+
+import signal
+from contextlib import contextmanager
+
+
+class Stopped(Exception):
+    """A signal ended the run after a whole step; `code` is the exit code, 128 + the signal's number."""
+
+    def __init__(self, number):
+        super().__init__(signal.Signals(number).name)
+        self.code = 128 + number
+
+
+@contextmanager
+def signals_noted():
+    """Within, SIGINT and SIGTERM are noted in the yielded list instead of ending the process."""
+    noted = []
+    before = {
+        n: signal.signal(n, lambda number, frame: noted.append(number))
+        for n in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield noted
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
