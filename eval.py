@@ -91,12 +91,14 @@ def main(argv):
     args = arguments(argv)
     config = config_of_checkpoint(args)
     from src.build import load_weights, start_device, trained_network
+    from src.config import to_flat
 
     start_device(config)
     from src.learn.compiled import Compiled
+    from src.learn.graph_cache import graph_identity
     from src.learn.parallel import start_workers
     from src.learn.progress import say
-    from src.learn.step import make_predict
+    from src.learn.step import Predict
 
     workers = start_workers()
     network = trained_network(config)
@@ -107,7 +109,8 @@ def main(argv):
         if workers.first:
             say(f"{config.model.name}: {text}", sys.stderr)
 
-    predict = Compiled(make_predict(network), "the forward pass", note)
+    identity = graph_identity(to_flat(config), workers, [network])
+    predict = Compiled(Predict(network), "the forward pass", note, identity)
     if args.image:
         show_predictions(config, predict, args.image, args.json)
     else:

@@ -138,7 +138,8 @@ def run_one(config, name, first, data, workers):
     import mindspore as ms
 
     from src.build import build_network
-    from src.config import with_values
+    from src.config import to_flat, with_values
+    from src.learn.graph_cache import graph_identity
     from src.learn.loop import Stage, run_stage
     from src.learn.progress import say
     from src.model import binary_layers
@@ -177,6 +178,7 @@ def run_one(config, name, first, data, workers):
         seed=config.seed,
         folder=folder,
         workers=workers,
+        identity=graph_identity(to_flat(config), workers, [network, teacher], trains=name),
     )
     return run_stage(stage, config.resume)
 

@@ -14,7 +14,7 @@ from worker import serve, timed
 
 from src.learn.optimizer import AdamW, can_fuse
 from src.learn.parallel import Workers
-from src.learn.step import make_forward, make_predict, make_train_step
+from src.learn.step import Predict, make_forward, make_train_step
 from src.model import create_model
 
 # Weights where a sign or a window could be wrong unseen: sign(0) and sign(-0.0) are -1, the window holds its ends.
@@ -43,8 +43,8 @@ class MindSporeSide:
         )  # fmt: skip
         self.moments = dict(zip(trainable, self.optimizer.moments1))
         forward = make_forward(self.network, None, 0.0, 0.0)
-        self.train_step = make_train_step(forward, self.optimizer, Workers())
-        self.predict = make_predict(self.network)  # in training mode, as the network is
+        self.train_step = make_train_step([self.network], forward, self.optimizer, Workers())
+        self.predict = Predict(self.network)  # in training mode, as the network is
         batches = np.load(self.folder / "batches.npz")
         self.images, self.labels = batches["images"], batches["labels"]
         self.steps = 0

@@ -26,7 +26,7 @@ from .parallel import Workers
 from .progress import Display, say
 from .schedule import scaled_learning_rate, warmup_cosine
 from .state import Progress, load_state, save_state
-from .step import make_forward, make_predict, make_train_step, path_factors
+from .step import Predict, make_forward, make_train_step, path_factors
 from .stopping import Stopped, signals_noted
 from .summary import Summary
 
@@ -37,7 +37,8 @@ METRICS, CURVES = "metrics.jsonl", "curves.png"
 @dataclass
 class Stage:
     """What one stage trains and where it writes. `teacher` may be None; `binary_weights` are those whose
-    flips are counted; `settings` is the stage's section of the config and `train` the train section."""
+    flips are counted; `settings` is the stage's section of the config and `train` the train section; `identity` is
+    that of its compiled graphs, which are kept for later processes, or None (see graph_cache.py)."""
 
     name: str
     network: Any
@@ -52,6 +53,7 @@ class Stage:
     seed: int
     folder: Path
     workers: Workers
+    identity: Any = None
 
 
 def run_stage(stage, resume):
@@ -107,9 +109,10 @@ class _Trainer:
             self.average = MovingAverage(self.parameters.values(), train.ema_decay)
         alpha = settings.kd_alpha if stage.teacher is not None else 0.0
         forward = make_forward(stage.network, stage.teacher, alpha, train.label_smoothing)
-        step = make_train_step(forward, self.optimizer, workers)
-        self.step = Compiled(step, "the training step", self._say)
-        self.predict = Compiled(make_predict(stage.network), "the evaluation", self._say)
+        networks = [each for each in (stage.network, stage.teacher) if each is not None]
+        step = make_train_step(networks, forward, self.optimizer, workers)
+        self.step = Compiled(step, "the training step", self._say, stage.identity)
+        self.predict = Compiled(Predict(stage.network), "the evaluation", self._say, stage.identity)
         self.measures = Measures(self.steps)
         self.tensorboard = Summary(stage.folder)
         self.path_rates = getattr(stage.network, "drop_path_rates", ())

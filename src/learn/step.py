@@ -32,20 +32,29 @@ def make_forward(network, teacher, alpha, smoothing):
     return forward
 
 
-def make_train_step(forward, optimizer, workers):
-    """The jitted step: (images, labels, keep, coefficients) -> (loss, hits, gradient norm).
+class TrainStep(nn.Cell):
+    """(images, labels, keep, coefficients) -> (loss, hits, gradient norm), with `forward` from make_forward.
 
     Gradients are averaged over the workers, then given to the optimizer with its coefficients of the step.
     """
-    gradient = ms.value_and_grad(forward, None, optimizer.weights, has_aux=True)
-    reduce = nn.Identity()
-    if workers.size > 1:
-        reduce = nn.DistributedGradReducer(optimizer.weights, mean=True, degree=workers.size)
 
-    @ms.jit
-    def step(images, labels, keep, coefficients):
-        (loss, hits), gradients = gradient(images, labels, keep)
-        return loss, hits, optimizer(reduce(gradients), coefficients)
+    def __init__(self, networks, forward, optimizer, workers):
+        super().__init__(auto_prefix=False)
+        self.networks = nn.CellList(networks, auto_prefix=False)  # whose parameters a kept graph is given
+        self.optimizer = optimizer
+        self.gradient = ms.value_and_grad(forward, None, optimizer.weights, has_aux=True)
+        self.reduce = nn.Identity()
+        if workers.size > 1:
+            self.reduce = nn.DistributedGradReducer(optimizer.weights, mean=True, degree=workers.size)
+
+    def construct(self, images, labels, keep, coefficients):
+        (loss, hits), gradients = self.gradient(images, labels, keep)
+        return loss, hits, self.optimizer(self.reduce(gradients), coefficients)
+
+
+def make_train_step(networks, forward, optimizer, workers):
+    """TrainStep as a function that returns when the step is over; networks: all that `forward` uses."""
+    step = TrainStep(networks, forward, optimizer, workers)
 
     def step_and_wait(*arguments):
         before = optimizer.updates()
@@ -56,14 +65,15 @@ def make_train_step(forward, optimizer, workers):
     return step_and_wait
 
 
-def make_predict(network):
-    """The jitted forward pass of a network in evaluation mode: images (B, 3, H, W) -> logits (B, K)."""
+class Predict(nn.Cell):
+    """images (B, 3, H, W) -> logits (B, K), in the mode that the network is in at the first call."""
 
-    @ms.jit
-    def predict(images):
-        return network(images)
+    def __init__(self, network):
+        super().__init__(auto_prefix=False)
+        self.network = network
 
-    return predict
+    def construct(self, images):
+        return self.network(images)
 
 
 def path_factors(rates, batch, seed, step, rank):

@@ -1,0 +1,156 @@
+"""Compiled graphs kept on disk, so that the next process need not compile the same function again.
+
+The framework's own compile cache keeps the graphs of a process as compile_cache_<n>.mindir, n counting what it compiled,
+and takes the n-th file for the n-th function whatever that is. So it works here in a folder of the process's own, into
+which the right file is put just before a function is compiled, and from which a new one is taken just after.
+CPU only: not tried elsewhere. Only for Cells: the framework gives a cached graph the parameters of its Cell, and a
+jitted function's graph none.
+"""
+
+import atexit
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import mindspore as ms
+
+from src.errors import InputError
+from src.files import replacing
+from src.native import cache_dir
+from src.operators import available, library_path
+
+GRAPH, DEPENDENCY = "graph.mindir", "dependency.hash"
+ROOMS = ("model", "operators", "learn")
+KEPT = 32  # graphs, of some megabytes each; the least recently used go first
+# settings on which no graph depends; of those under `data`, only the image size is one
+INERT = (
+    "stage", "output_dir", "checkpoint", "resume", "seed", "train.steps_per_epoch", "train.log_every", "train.summary",
+)  # fmt: skip
+INERT_OF_STAGE = (
+    "epochs", "learning_rate", "warmup_epochs", "init", "teacher_checkpoint", "teacher_pretrained",
+)  # fmt: skip
+
+
+def graph_identity(flat, workers, networks, **more):
+    """What decides the graphs of a run, or None where graphs are not kept: on other devices than a CPU, and with several
+    workers.
+
+    Args:
+        flat: all settings {key: value}.
+        workers: those of the job.
+        networks: the networks that the graphs are made of; None stands for one that is not there.
+        more: JSON values that decide as well.
+    """
+    if flat["device_target"] != "CPU" or workers.size > 1:
+        return None
+    settings = {key: value for key, value in flat.items() if _decides(key)}
+    parameters = [
+        [[p.name, p.shape, str(p.dtype), p.requires_grad] for p in network.get_parameters()]
+        for network in networks
+        if network is not None
+    ]
+    return {**settings, "parameters": parameters, **more}
+
+
+def _decides(key):
+    """Whether graphs depend on the setting."""
+    section, _, name = key.partition(".")
+    if section == "stages":
+        return name.rpartition(".")[2] not in INERT_OF_STAGE
+    return name == "image_size" if section == "data" else key not in INERT
+
+
+class GraphCache:
+    """The graphs of this process that are kept; one per process.
+
+    Attributes:
+        folder: where graphs are kept.
+        count: functions compiled within `keeping` so far.
+    """
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.count = 0
+        self.own = Path(tempfile.mkdtemp(prefix="bimlp-graphs-"))
+        atexit.register(shutil.rmtree, self.own, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def keeping(self, identity):
+        """Within, the one Cell that is compiled comes from the folder if a graph of that identity is there, else it
+        is put there. Yields whether it is there.
+
+        identity: all that decides what is compiled, JSON values, besides sources, versions and machine.
+        """
+        kept = self.folder / digest(identity)
+        place = self._place()
+        found = _whole(kept)
+        if found:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(kept / GRAPH, place)
+            shutil.copyfile(kept / DEPENDENCY, place.parent / "compile_dependency.hash")
+            with contextlib.suppress(OSError):
+                os.utime(kept)
+        ms.set_context(enable_compile_cache=True, compile_cache_path=str(self.own))
+        try:
+            yield found
+        finally:
+            ms.set_context(enable_compile_cache=False)
+            self.count += 1
+        if not found and place.exists():
+            self._keep(place, kept)
+
+    def _place(self):
+        """Where the framework looks for, and puts, the next graph."""
+        return self.own / "rank_0" / "graph_cache" / f"compile_cache_{self.count}.mindir"
+
+    def _keep(self, place, kept):
+        """Move a new graph to the folder; where that cannot be written, nothing is kept."""
+        with contextlib.suppress(OSError, InputError):
+            kept.mkdir(parents=True, exist_ok=True)
+            for source, name in ((place.parent / "compile_dependency.hash", DEPENDENCY), (place, GRAPH)):
+                with replacing(kept / name) as temporary:
+                    shutil.copyfile(source, temporary)
+            with replacing(kept / "sha256") as temporary:
+                temporary.write_text(_checksum(kept))
+            for each in sorted(self.folder.iterdir(), key=lambda each: each.stat().st_mtime_ns)[:-KEPT]:
+                shutil.rmtree(each, ignore_errors=True)
+
+
+@cache
+def graph_cache():
+    """The cache of this process."""
+    return GraphCache(cache_dir() / "graphs")
+
+
+def digest(identity):
+    """A hash of the identity, the project's sources, the versions and the fused operators of this machine."""
+    facts = (identity, ms.__version__, sys.version, platform.machine(), library_path() if available() else "")
+    return hashlib.sha256((json.dumps(facts, sort_keys=True) + _sources()).encode()).hexdigest()[:32]
+
+
+@cache
+def _sources():
+    """Of the rooms that graphs are made of."""
+    digest, root = hashlib.sha256(), Path(__file__).resolve().parents[1]
+    for path in sorted(path for room in ROOMS for path in (root / room).glob("*.py")):
+        digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _whole(kept):
+    """Whether a graph is there and undamaged."""
+    try:
+        return (kept / "sha256").read_text() == _checksum(kept)
+    except OSError:
+        return False
+
+
+def _checksum(kept):
+    return hashlib.sha256((kept / GRAPH).read_bytes() + (kept / DEPENDENCY).read_bytes()).hexdigest()

@@ -1,0 +1,126 @@
+"""Kept graphs: later processes find them, compute the same to the bit, and do without damaged ones."""
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mindspore import nn
+
+from src.config import load_config, to_flat
+from src.learn import graph_cache
+from src.learn.graph_cache import GraphCache, graph_identity
+from src.learn.parallel import Workers
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def train(folder, cache):
+    """Trains the small stage in a process of its own: (what it said, what it ended with)."""
+    folder.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.learn.kept_graph", folder], cwd=ROOT, capture_output=True, text=True,
+        check=False, env={**os.environ, "BIMLP_CACHE": str(cache)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    with np.load(folder / "result.npz") as result:
+        return done.stdout, dict(result)
+
+
+def assert_same(left, right):
+    assert left.keys() == right.keys()
+    for name, value in left.items():
+        np.testing.assert_array_equal(value, right[name], name)
+
+
+def test_a_later_process_takes_the_kept_graphs_and_ends_with_the_same_weights(tmp_path):
+    cache = tmp_path / "cache"
+    cold, expected = train(tmp_path / "cold", cache)
+    graphs = list((cache / "graphs").iterdir())
+    assert len(graphs) == 2  # of the step and of the evaluation
+    assert cold.count("compiled in") == 2 and "compiled before" not in cold
+    warm, result = train(tmp_path / "warm", cache)
+    assert "the training step ready in" in warm and "the evaluation ready in" in warm
+    assert "compiling" not in warm
+    assert_same(result, expected)
+    for graph in graphs:  # cut off, as by a full disk
+        file = graph / "graph.mindir"
+        file.write_bytes(file.read_bytes()[:-100])
+    again, result = train(tmp_path / "damaged", cache)
+    assert again.count("compiled in") == 2 and "compiled before" not in again
+    assert_same(result, expected)
+    assert sorted((cache / "graphs").iterdir()) == sorted(graphs)
+
+
+def identity(*overrides, networks=(), workers=None):
+    return graph_identity(to_flat(load_config(None, overrides)), workers or Workers(), networks)
+
+
+@pytest.mark.parametrize(
+    "change", ["model.name=bimlp_s", "model.form=fast", "data.image_size=24", "stages.step1.kd_alpha=0.5"]
+)
+def test_what_decides_a_graph_is_in_its_identity(change):
+    assert identity(change) != identity()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "seed=5",
+        "data.path=/elsewhere",
+        "data.batch_size=8",
+        "stages.step1.epochs=7",
+        "stages.step2.learning_rate=0.5",
+    ],
+)
+def test_what_decides_no_graph_is_not(change):
+    assert identity(change) == identity()
+
+
+def test_the_networks_are_in_the_identity():
+    dense, wider, frozen = nn.Dense(2, 3), nn.Dense(2, 4), nn.Dense(2, 3)
+    frozen.weight.requires_grad = False
+    found = [identity(networks=each) for each in ([dense], [wider], [frozen], [dense, dense])]
+    assert all(left != right for left, right in itertools.combinations(found, 2))
+    assert identity(networks=[dense, None]) == identity(networks=[nn.Dense(2, 3)]) == found[0]
+    assert json.loads(json.dumps(found)) is not None
+
+
+def test_nothing_is_kept_for_several_workers_or_other_devices():
+    assert identity(workers=Workers(size=2)) is None
+    assert identity("device_target=Ascend") is None
+
+
+def test_changed_sources_make_other_graphs(monkeypatch):
+    before = graph_cache.digest({})
+    assert graph_cache.digest({}) == before != graph_cache.digest({"x": 1})
+    monkeypatch.setattr(graph_cache, "_sources", lambda: "changed")
+    assert graph_cache.digest({}) != before
+
+
+def keep(cache, identity):
+    """What compiling a function leaves, without compiling."""
+    with cache.keeping(identity) as found:
+        if not found:
+            place = cache.own / "rank_0" / "graph_cache"
+            place.mkdir(parents=True, exist_ok=True)
+            (place / f"compile_cache_{cache.count}.mindir").write_text(str(identity))
+            (place / "compile_dependency.hash").write_text("hash")
+    return found
+
+
+def test_the_least_recently_used_graphs_go_first(tmp_path, monkeypatch):
+    monkeypatch.setattr(graph_cache, "KEPT", 2)
+    cache = GraphCache(tmp_path / "graphs")
+    assert [keep(cache, name) for name in "abacabc"] == [False, False, True, False, True, False, False]
+    assert len(list((tmp_path / "graphs").iterdir())) == 2
+
+
+def test_a_folder_that_cannot_be_written_keeps_nothing_and_fails_nothing(tmp_path):
+    (tmp_path / "graphs").write_text("a file")
+    cache = GraphCache(tmp_path / "graphs")
+    assert not keep(cache, "a") and not keep(cache, "a")
