@@ -211,6 +211,9 @@ def open_data(config, workers):
     if workers.first:
         sizes = ", ".join(f"{data[split].size} {split}" for split in data)
         say(f"data: {config.data.source}, {found} classes, images: {sizes}")
+        for name, split in data.items():
+            if split.storage:
+                say(f"{name}: pictures {split.storage}")
         skipped = [entry for split in data.values() for entry in split.skipped]
         for path, reason in skipped:
             say(f"skipped: {path}: {reason}")

@@ -32,6 +32,7 @@ class DataConfig:
     batch_size: int
     eval_batch_size: int
     workers: int
+    memory: float
     bad_images: str
     class_names: tuple[str, ...]
     mean: tuple[float, ...]
@@ -163,6 +164,7 @@ RULES = {
     "data.batch_size": _at_least(1),
     "data.eval_batch_size": _at_least(1),
     "data.workers": _at_least(1),
+    "data.memory": _at_least(0),
     "data.bad_images": _one_of("error", "skip"),
     "data.mean": Rule("three numbers", lambda value: len(value) == 3),
     "data.std": Rule("three numbers, more than 0", lambda value: len(value) == 3 and min(value) > 0),

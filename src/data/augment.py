@@ -1,14 +1,13 @@
-"""The operators of the input pipeline: MindSpore's own, listed in the order in which they run.
+"""What is done to images: MindSpore's operators in training, Pillow and NumPy in evaluation, in the order of running.
 
-Per image: uint8 (H, W, 3), or a file's bytes, -> float32 (3, S, S), S = data.image_size.
-Per batch: float32 (B, 3, S, S) and labels (B, K) -> the same shapes.
-
-Pixels are 0..255 up to Normalize, whose mean and std are given for [0, 1] and so multiplied by 255.
-RandomErasing, Mixup and CutMix follow it.
+Per image: uint8 (H, W, 3), or a file's bytes, -> uint8 (S, S, 3), S = data.image_size.
+Per batch: uint8 -> float32 (B, 3, S, S) by Normalize; then that and labels (B, K) -> the same shapes by
+RandomErasing, Mixup and CutMix.
 """
 
 import numpy as np
 from mindspore.dataset import transforms, vision
+from PIL import Image
 
 from src.data.rand_augment import LARGEST, rand_augment
 from src.errors import InputError
@@ -22,35 +21,36 @@ ERASE_ATTEMPTS = 10
 
 
 def decode(content):
-    """Pixels of a JPEG, PNG or PPM file's bytes as the pipeline decodes them. Raises RuntimeError."""
-    return vision.Decode()(content)
+    """Pixels of a JPEG, PNG or PPM file's bytes as the pipeline decodes them. Raises ValueError."""
+    try:
+        return vision.Decode()(content)
+    except RuntimeError as error:  # its text speaks of the pipeline, over many lines
+        raise ValueError("cut off or damaged: MindSpore cannot decode it") from error
 
 
-def training(data, shape):
+def crops_resized(data):
+    """Whether training takes random resized crops of whole pictures; else it starts from what `centre` gives."""
+    return tuple(data.crop_scale) != (1.0, 1.0)
+
+
+def training(data, encoded):
     """Operators per training image.
 
     Args:
         data: the settings under `data`.
-        shape: (height, width) of the images, or None for files' bytes of any size.
+        encoded: whether the images are files' bytes; else they are pixels.
     """
-    size = data.image_size
-    if tuple(data.crop_scale) != (1.0, 1.0):
-        crop = vision.RandomCropDecodeResize if shape is None else vision.RandomResizedCrop
+    size, operators = data.image_size, []
+    if crops_resized(data):
+        crop = vision.RandomCropDecodeResize if encoded else vision.RandomResizedCrop
         operators = [crop(size, tuple(data.crop_scale), CROP_RATIO, vision.Inter.BICUBIC)]
-    else:
-        operators = _centre(data, shape)
     if data.crop_padding:
         operators.append(vision.RandomCrop(size, padding=data.crop_padding))
     if data.flip:
         operators.append(_random_flip(data.flip))
     if data.rand_augment:
         operators.append(_rand_augment(data))
-    return operators + _normalize(data)
-
-
-def evaluation(data, shape):
-    """Operators per image of evaluation and prediction; arguments as for `training`."""
-    return _centre(data, shape) + _normalize(data)
+    return operators
 
 
 def mixing(data):
@@ -63,13 +63,48 @@ def mixing(data):
     return [transforms.RandomChoice(operators)] if len(operators) == 2 else operators
 
 
-def _centre(data, shape):
-    """Decode if need be, resize the shorter side, centre crop to (S, S). Bicubic, with Pillow's pixels."""
+def centre(picture, data):
+    """Resize the shorter side, then cut the middle out; bicubic, with antialiasing.
+
+    The pixels are those of MindSpore's Resize (PILCUBIC) and CenterCrop: columns before rows, which not every
+    version of Pillow does by itself, and the longer side counted in single precision. Rows and columns
+    that are cut off are not computed where that leaves the others as they are.
+
+    Args:
+        picture: a Pillow image in mode RGB.
+        data: the settings under `data`.
+
+    Returns:
+        uint8 (S, S, 3).
+    """
     size, shorter = data.image_size, round(data.image_size * EVALUATION_SCALE[data.source])
-    if shape == (size, size) and shorter == size:
-        return []
-    decoding = [vision.Decode()] if shape is None else []
-    return [*decoding, vision.Resize(shorter, vision.Inter.PILCUBIC), vision.CenterCrop(size)]
+    width, height = (_resized(side, min(picture.size), shorter) for side in picture.size)
+    left, top = (width - size) // 2, (height - size) // 2
+    wide = picture.resize((width, picture.height), Image.Resampling.BICUBIC)
+    narrow = wide.crop((left, 0, left + size, picture.height))
+    tall = narrow.resize((size, height), Image.Resampling.BICUBIC)
+    return np.asarray(tall.crop((0, top, size, top + size)))
+
+
+def _resized(side, shorter_side, target):
+    """Pixels of a side when the shorter one gets `target`."""
+    if side == shorter_side:
+        return target
+    return int(np.float32(side) / np.float32(shorter_side) * np.float32(target))
+
+
+class Normalize:
+    """(pixel / 255 - mean) / std per channel: uint8 (..., 3, H, W) -> float32."""
+
+    def __init__(self, data):
+        mean, std = (np.array(values) * 255 for values in (data.mean, data.std))
+        self._mean, self._std = (np.float32(values)[:, None, None] for values in (mean, std))
+
+    def __call__(self, planes):
+        result = np.empty(planes.shape, np.float32)
+        np.subtract(planes, self._mean, out=result)
+        result /= self._std
+        return result
 
 
 def _random_flip(probability):
@@ -89,12 +124,6 @@ def _rand_augment(data):
             f"data.rand_augment: expected a magnitude from 0 to {LARGEST}, came {data.rand_augment}"
         )
     return rand_augment(data.rand_augment, tuple(round(255 * mean) for mean in data.mean))
-
-
-def _normalize(data):
-    """(pixel / 255 - mean) / std, and channels first."""
-    mean, std = ([255.0 * value for value in values] for values in (data.mean, data.std))
-    return [vision.Normalize(mean, std), vision.HWC2CHW()]
 
 
 class RandomErasing:

@@ -1,4 +1,4 @@
-"""Batches: one epoch of a split, for one of several ranks, through MindSpore's input pipeline."""
+"""Batches: one epoch of a split, for one of several ranks, directly or through MindSpore's input pipeline."""
 
 import contextlib
 import itertools
@@ -8,8 +8,9 @@ import random
 import numpy as np
 from mindspore import dataset as ms_dataset
 
-from src.data import augment, images
+from src.data import augment, direct, images, memory
 from src.data.sources import open_split
+from src.data.splits import FileSplit
 from src.errors import InputError
 
 QUEUE_ROWS = 4  # rows that wait before each operator; behind the batching a row is a batch
@@ -35,6 +36,7 @@ class Dataset:
 
     Attributes:
         class_names: tuple of K names.
+        storage: one line on whether a folder's pictures are kept in memory, "" for other sources.
     """
 
     def __init__(self, cfg, split, rank=0, ranks=1):
@@ -43,17 +45,33 @@ class Dataset:
         self._seed, self._data = cfg.seed, cfg.data
         self._training = split == "train"
         self._rank, self._ranks = rank, ranks
-        self._split = open_split(cfg.data, split)
         self._batch_size = cfg.data.batch_size if self._training else cfg.data.eval_batch_size
-        per_image = augment.training if self._training else augment.evaluation
-        self._per_image = per_image(cfg.data, self._split.shape)
-        self._per_batch = augment.mixing(cfg.data) if self._training else []
+        self._threads = min(cfg.data.workers, os.cpu_count() or 1)
+        self._open(open_split(cfg.data, split))
         self.class_names = self._split.class_names
         if self._training and not self.batches:
             raise InputError(
                 f"data.batch_size: expected at most {len(self._split) // ranks} "
                 f"({len(self._split)} training images on {ranks} devices), came {self._batch_size}"
             )
+
+    def _open(self, split):
+        """Decide what the batches start from and who makes them."""
+        data, files = self._data, isinstance(split, FileSplit)
+        whole = self._training and augment.crops_resized(data)
+        if files:
+            share = len(split) if self._training else -(-len(split) // self._ranks)
+            self._split, self.storage = memory.from_files(split, data, whole, share)
+        else:
+            self._split, self.storage = memory.in_memory(split, data, whole), ""
+        encoded = files and whole and not self._split.keep
+        self._per_image = augment.training(data, encoded) if self._training else []
+        self._per_batch = augment.mixing(data) if self._training else []
+        self._direct = None
+        if not self._training and files:
+            self._direct = direct.FromFiles(self._split, data, self._threads)
+        elif not (files or whole or self._per_batch or (self._training and data.rand_augment)):
+            self._direct = direct.InMemory(self._split, data, self._training)
 
     @property
     def size(self):
@@ -76,8 +94,9 @@ class Dataset:
         """Iterate over the batches of epoch `index`, numpy arrays.
 
         Training: images float32 (B, 3, S, S), labels float32 (B, K), each row summing to 1; order and
-        augmentation depend on (seed, rank, index) and the number of threads (data.workers, at most the
-        machine's cores) only. Validation: labels int32 (B,).
+        augmentation depend on (seed, rank, index) only and, where MindSpore's pipeline is needed, on the number
+        of threads (data.workers, at most the machine's cores) and on whether pictures are kept in memory
+        (data.memory). Validation: labels int32 (B,).
 
         Raises:
             InputError: a file turns out damaged on the way and data.bad_images is "error".
@@ -85,15 +104,15 @@ class Dataset:
         delivered = 0
         while True:
             try:
-                for batch in itertools.islice(self._pipeline(index), delivered, None):
+                for batch in itertools.islice(self._batches(index), delivered, None):
                     delivered += 1
                     yield batch
                 return
-            except RuntimeError as failure:
+            except (RuntimeError, images.UnreadableImage) as failure:
                 self._leave_out_fault(index, delivered, failure)
 
     def _leave_out_fault(self, index, delivered, failure):
-        """Find the file that stopped the pipeline and leave it out, or raise.
+        """Find the file that stopped the epoch and leave it out, or raise.
 
         The batches before it do not change by that, so the epoch can be run again up to there.
         """
@@ -127,16 +146,30 @@ class Dataset:
         """Which of the images can be read, as bools."""
         return ~np.isin(numbers, list(self._split.unreadable))
 
-    def _pipeline(self, index):
-        """One run through MindSpore's pipeline."""
+    def _batches(self, index):
+        """One run through the epoch."""
         order = self._order(index)
-        if not len(order):
-            return
         streams = np.random.SeedSequence([self._seed, self._rank, index]).spawn(2)
+        if self._direct is None:
+            return self._pipeline(order, streams)
+        return self._directly(order, streams)
+
+    def _directly(self, order, streams):
+        """The epoch's batches without MindSpore's pipeline."""
+        draws, erasing = map(np.random.default_rng, streams)
+        labels, erase = self._split.labels[order], None
+        if self._training:
+            labels = np.eye(len(self.class_names), dtype=np.float32)[labels]
+            erase = self._erase(erasing)
+        start = 0
+        for batch in self._direct.batches(order, self._batch_size, draws):
+            yield batch if erase is None else erase(batch), labels[start : start + len(batch)]
+            start += len(batch)
+
+    def _pipeline(self, order, streams):
+        """The epoch's training batches by one run through MindSpore's pipeline."""
         with _global_settings(int(streams[0].generate_state(1)[0])):
-            rows = self._operators(
-                _Rows(self._split, order, self._training), np.random.default_rng(streams[1])
-            )
+            rows = self._operators(_Rows(self._split, order), np.random.default_rng(streams[1]))
             iterator = rows.create_tuple_iterator(num_epochs=1, output_numpy=True)
         try:
             yield from map(tuple, iterator)
@@ -145,41 +178,50 @@ class Dataset:
 
     def _operators(self, rows, generator):
         """MindSpore's dataset over `rows`: per-image operators, batching, per-batch operators."""
-        data, threads = self._data, min(self._data.workers, os.cpu_count() or 1)
+        threads, normalize, erase = self._threads, augment.Normalize(self._data), self._erase(generator)
+
+        def finish(pixels):
+            """uint8 (B, S, S, 3) -> float32 (B, 3, S, S)."""
+            batch = normalize(pixels.transpose(0, 3, 1, 2))
+            return batch if erase is None else erase(batch)
+
         # Pixels in memory are handed out faster by one thread than by several.
-        readers = threads if self._split.shape is None else 1
+        readers = 1 if rows.in_memory() else threads
         pipeline = ms_dataset.GeneratorDataset(
             rows, COLUMNS, shuffle=False, num_parallel_workers=readers, python_multiprocessing=False
         )
-        pipeline = pipeline.map(self._per_image, ["image"], num_parallel_workers=threads)
+        if self._per_image:
+            pipeline = pipeline.map(self._per_image, ["image"], num_parallel_workers=threads)
         pipeline = pipeline.batch(self._batch_size, num_parallel_workers=threads)
-        if self._training and data.random_erasing:
-            erase = augment.RandomErasing(data.random_erasing, generator)
-            pipeline = pipeline.map(erase, ["image"], num_parallel_workers=1, python_multiprocessing=False)
+        # by one thread: erasing draws in the order of the batches
+        pipeline = pipeline.map(finish, ["image"], num_parallel_workers=1, python_multiprocessing=False)
         if self._per_batch:
             pipeline = pipeline.map(self._per_batch, COLUMNS, num_parallel_workers=threads)
         return pipeline
 
+    def _erase(self, generator):
+        """RandomErasing, or None where it is off."""
+        probability = self._data.random_erasing
+        return augment.RandomErasing(probability, generator) if probability else None
+
 
 class _Rows:
-    """What the pipeline reads: (image, label) in the epoch's order.
+    """What the pipeline reads: (image, one-hot label float32 (K,)) in the epoch's order."""
 
-    Labels are one-hot float32 (K,) for training, else int32 numbers.
-    """
-
-    def __init__(self, split, order, one_hot):
+    def __init__(self, split, order):
         self._split, self._order = split, order
-        self._classes = np.arange(len(split.class_names)) if one_hot else None
+        self._classes = np.arange(len(split.class_names))
+
+    def in_memory(self):
+        """Whether no file is read any more."""
+        return not isinstance(self._split, FileSplit) or all(n in self._split.kept for n in self._order)
 
     def __len__(self):
         return len(self._order)
 
     def __getitem__(self, position):
         number = self._order[position]
-        label = self._split.labels[number]
-        if self._classes is not None:
-            label = (self._classes == label).astype(np.float32)
-        return self._split[number], label
+        return self._split[number], (self._classes == self._split.labels[number]).astype(np.float32)
 
 
 @contextlib.contextmanager

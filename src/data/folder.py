@@ -59,8 +59,10 @@ def open_streamed(path, split, bad_images):
             differ; with "error", a bad file.
     """
     class_names, paths, labels = _scan(Path(path), split)
-    good, skipped = _sift(class_names, paths, labels, _in_threads(images.fault, paths), bad_images)
-    return FileSplit(class_names, [paths[number] for number in good], labels[good], skipped)
+    causes, sizes = zip(*_in_threads(images.look, paths))
+    good, skipped = _sift(class_names, paths, labels, causes, bad_images)
+    pixels = int(np.array(sizes)[good].sum())
+    return FileSplit(class_names, [paths[number] for number in good], labels[good], pixels, skipped)
 
 
 def check_folder(path, expected):

@@ -42,7 +42,7 @@ def load_rgb(path):
         UnreadableImage: an InputError; the file is missing, cut off, or no image.
     """
     with _blaming(path):
-        return _read_rgb(path)
+        return np.array(_load(path))
 
 
 def preprocess(image, data):
@@ -52,23 +52,37 @@ def preprocess(image, data):
         image: pixels, as `load_rgb` gives them.
         data: the settings under `data` with which the network was trained.
     """
-    for operator in augment.evaluation(data, image.shape[:2]):
-        image = operator(image)
-    return image
+    return augment.Normalize(data)(augment.centre(Image.fromarray(image), data).transpose(2, 0, 1))
 
 
-def fault(path, thorough=False):
-    """What is wrong with the file, or None if it seems to be a whole image.
+def load_centred(path, data):
+    """The middle of an image file, as `augment.centre` cuts it: uint8 (S, S, 3). Raises as `load_rgb`."""
+    with _blaming(path):
+        return augment.centre(_load(path), data)
 
-    Quick: reads a JPEG's header and last bytes, checks a PNG's checksums, and decodes only other kinds and
-    files that do not end as their kind should. Thorough: decodes it with Pillow and as the pipeline does.
+
+def look(path):
+    """(what is wrong with the file, or None if it seems to be a whole image; how many pixels it has).
+
+    Reads a JPEG's header and last bytes, checks a PNG's checksums, and decodes only other kinds and files that
+    do not end as their kind should.
     """
     try:
         with _blaming(path):
-            if thorough or not _ends_properly(path):
+            (width, height), proper = _glance(path)
+            if not proper:
                 _read_rgb(path)
-            if thorough:
-                augment.decode(encoded(path))
+            return None, width * height
+    except UnreadableImage as error:
+        return error.cause, 0
+
+
+def fault(path):
+    """What is wrong with the file, or None: decodes it with Pillow and as MindSpore's operators do."""
+    try:
+        with _blaming(path):
+            _read_rgb(path)
+            augment.decode(encoded(path))
     except UnreadableImage as error:
         return error.cause
     return None
@@ -82,9 +96,8 @@ def encoded(path):
     """
     content = Path(path).read_bytes()
     if not content.startswith((JPEG, PNG)):
-        pixels = _read_rgb(io.BytesIO(content))
-        height, width = pixels.shape[:2]
-        content = b"P6 %d %d 255\n" % (width, height) + pixels.tobytes()
+        image = _read_rgb(io.BytesIO(content))
+        content = b"P6 %d %d 255\n" % image.size + image.tobytes()
     return np.frombuffer(content, np.uint8)
 
 
@@ -97,28 +110,43 @@ def _blaming(path):
         raise UnreadableImage(path, _words(error)) from error
 
 
+def _load(path):
+    """Decode a whole file with Pillow, which by itself forgives a PNG's missing end."""
+    content = Path(path).read_bytes()
+    image = _read_rgb(io.BytesIO(content))
+    if content.startswith((JPEG, PNG)) and not _ended(content[-TAIL:], tuple(ENDINGS.values())):
+        augment.decode(np.frombuffer(content, np.uint8))
+    return image
+
+
 def _read_rgb(file):
-    """Decode with Pillow; `file` is a path or an open binary file."""
+    """Decode with Pillow: an image in mode RGB. `file` is a path or an open binary file."""
     with Image.open(file) as image:
         if image.mode.startswith("I"):  # "I;16" in its byte orders; "I" holds 16-bit values as well
             high_byte = np.clip(np.asarray(image).astype(np.int64) >> 8, 0, 255).astype(np.uint8)
-            return np.repeat(high_byte[:, :, None], 3, axis=2)
+            return Image.fromarray(high_byte).convert("RGB")
         if "transparency" in image.info:  # by way of RGBA, as Pillow wants it for palettes
             image = image.convert("RGBA")
-        return np.array(image.convert("RGB"))
+        image.load()  # before the file is closed; an image that is RGB already is not copied
+        return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _ends_properly(path):
-    """Whether the last bytes are those of the file's kind. Raises, as Pillow does, on other faults."""
+def _glance(path):
+    """((width, height), whether the last bytes are those of the file's kind). Raises, as Pillow does, on other faults."""
     with open(path, "rb") as file:
         image = Image.open(file)
         ending = ENDINGS.get(image.format)
         if ending is None:
-            return False
+            return image.size, False
         image.verify()  # checksums, where the kind has any
         file.seek(0, io.SEEK_END)
         file.seek(max(0, file.tell() - TAIL))
-        return file.read().rstrip(b"\0\r\n").endswith(ending)
+        return image.size, _ended(file.read(), ending)
+
+
+def _ended(tail, endings):
+    """Whether a file's last bytes are one of the endings, but for what is harmless."""
+    return tail.rstrip(b"\0\r\n").endswith(endings)
 
 
 def _words(error):

@@ -1,10 +1,11 @@
 """One split of a data set: images by number, with labels. Two kinds: pixels in memory, files on disk.
 
-Both have: class_names, labels (N,), len, [i], shape ((height, width), or None where [i] is a file's bytes),
-skipped (a list of (path, reason) of what was left out), unreadable (numbers found bad since opening).
+Both have: class_names, labels (N,), len, [i], skipped (a list of (path, reason) of what was left out), unreadable
+(numbers found bad since opening).
 """
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 
@@ -28,11 +29,6 @@ class ArraySplit:
     skipped: list = dataclasses.field(default_factory=list)
     unreadable: tuple = ()
 
-    @property
-    def shape(self):
-        """(height, width) of every image."""
-        return self.pixels.shape[1:3]
-
     def __len__(self):
         return len(self.labels)
 
@@ -46,33 +42,45 @@ class ArraySplit:
 
 @dataclasses.dataclass
 class FileSplit:
-    """Image files of any size, read when they are asked for.
+    """Image files of any size, read when they are asked for; src/data/memory.py says how.
 
     Args:
         class_names: K names; label k means class_names[k].
         paths: N paths.
         labels: int32 (N,).
+        pixels: of all pictures together.
         skipped: (path, reason) of files left out.
+        read: what makes an array of a path.
+        keep: whether an array stays in memory from the first time on that it was asked for.
+        kept: number -> array; several threads fill it.
     """
 
     class_names: tuple
     paths: list
     labels: np.ndarray
+    pixels: int
     skipped: list = dataclasses.field(default_factory=list)
     unreadable: set = dataclasses.field(default_factory=set)
-    shape = None
+    read: Callable = images.encoded
+    keep: bool = False
+    kept: dict = dataclasses.field(default_factory=dict)
 
     def __len__(self):
         return len(self.labels)
 
     def __getitem__(self, number):
-        """The file's bytes, uint8 (length,)."""
-        return images.encoded(self.paths[number])
+        """What `read` makes of the file."""
+        array = self.kept.get(number)
+        if array is None:
+            array = self.read(self.paths[number])
+            if self.keep:
+                self.kept[number] = array
+        return array
 
     def first_fault(self, numbers):
         """(number, reason) of the first file that cannot be decoded, or None. Decodes one after another."""
         for number in numbers:
-            cause = images.fault(self.paths[number], thorough=True)
+            cause = None if number in self.kept else images.fault(self.paths[number])
             if cause is not None:
                 return number, cause
         return None

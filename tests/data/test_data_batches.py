@@ -210,25 +210,35 @@ def test_more_threads_than_cores_are_not_asked_for(make_config):
     assert len(list(create_dataset(make_config(workers=512), "val").epoch(0))) == 3
 
 
+# Training reads a file in one of three ways: its middle, the whole picture to be kept, the bytes.
+READINGS = [{"memory": 0.0}, {"memory": 2.0}, {"memory": 2.0, "crop_scale": [0.5, 1.0]}]
+READINGS.append({"memory": 0.0, "crop_scale": [0.5, 1.0]})
+
+
 def damage(path):
     """Cut a file that was whole when the split was opened."""
     path.write_bytes(path.read_bytes()[:60])
 
 
-def test_a_file_damaged_since_opening_is_named(make_folder, plain):
+@pytest.mark.parametrize("memory", [0.0, 2.0])
+def test_a_file_damaged_since_opening_is_named(make_folder, plain, memory):
     path = make_folder(val=40)
-    found = create_dataset(plain(path), "val")
+    found = create_dataset(plain(path, memory=memory), "val")
     damage(path / "val" / "cat" / "030.png")
     with pytest.raises(InputError, match=f"{path / 'val' / 'cat' / '030.png'}: expected a whole image"):
         list(found.epoch(0))
+    found = create_dataset(plain(path, memory=memory, bad_images="skip"), "val")
+    found._data.bad_images = "error"
     (path / "val" / "cat" / "006.png").unlink()
     with pytest.raises(InputError, match=r"006\.png: .*No such file"):
         list(found.epoch(0))
 
 
-def test_a_file_damaged_since_opening_is_skipped_in_evaluation(make_folder, plain, greys):
+@pytest.mark.parametrize("memory", [0.0, 2.0])
+def test_a_file_damaged_since_opening_is_skipped_in_evaluation(make_folder, plain, greys, memory):
     path = make_folder(val=40)
-    found = [create_dataset(plain(path, bad_images="skip"), "val", rank, 2) for rank in (0, 1)]
+    cfg = plain(path, bad_images="skip", memory=memory)
+    found = [create_dataset(cfg, "val", rank, 2) for rank in (0, 1)]
     damage(path / "val" / "cat" / "030.png")
     damage(path / "val" / "dog" / "007.png")
     seen = flat(flat(numbers(each.epoch(0), greys)) for each in found)
@@ -239,9 +249,10 @@ def test_a_file_damaged_since_opening_is_skipped_in_evaluation(make_folder, plai
     ]
 
 
-def test_a_file_damaged_since_opening_is_replaced_in_training(make_folder, plain, greys):
+@pytest.mark.parametrize("reading", READINGS)
+def test_a_file_damaged_since_opening_is_replaced_in_training(make_folder, plain, greys, reading):
     path = make_folder(train=40)
-    cfg = plain(path, bad_images="skip", batch_size=8)
+    cfg = plain(path, bad_images="skip", batch_size=8, **reading)
     found, later = create_dataset(cfg, "train"), create_dataset(cfg, "train")
     damage(path / "train" / "cat" / "030.png")
     damage(path / "train" / "dog" / "007.png")

@@ -65,7 +65,7 @@ def test_other_formats_are_handed_to_the_pipeline_as_pixels(tmp_path, suffix):
     photograph().save(tmp_path / f"a.{suffix}")
     pixels = load_rgb(tmp_path / f"a.{suffix}")
     assert (augment.decode(images.encoded(tmp_path / f"a.{suffix}")) == pixels).all()
-    assert images.fault(tmp_path / f"a.{suffix}") is None
+    assert images.look(tmp_path / f"a.{suffix}")[0] is None
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
@@ -73,9 +73,9 @@ def test_other_formats_are_handed_to_the_pipeline_as_pixels(tmp_path, suffix):
 def test_a_truncated_file_is_found(tmp_path, suffix, share):
     path = tmp_path / f"a.{suffix}"
     photograph().save(path)
-    assert images.fault(path) is None
+    assert images.look(path)[0] is None
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
-    assert images.fault(path)
+    assert images.look(path)[0]
     with pytest.raises(InputError, match=f"{path}: expected a whole image file, came: "):
         load_rgb(path)
 
@@ -84,9 +84,9 @@ def test_a_jpeg_with_padding_after_its_end_is_whole(tmp_path):
     path = tmp_path / "a.jpg"
     photograph().save(path)
     path.write_bytes(path.read_bytes() + b"\0" * 10)
-    assert images.fault(path) is None
+    assert images.look(path)[0] is None
     path.write_bytes(path.read_bytes() + b"something of the camera's")  # decoded to be sure
-    assert images.fault(path) is None
+    assert images.look(path)[0] is None
 
 
 def test_a_png_with_a_damaged_middle_is_found(tmp_path):
@@ -95,7 +95,7 @@ def test_a_png_with_a_damaged_middle_is_found(tmp_path):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 0xFF
     path.write_bytes(content)
-    assert images.fault(path)
+    assert images.look(path)[0]
 
 
 @pytest.mark.parametrize(

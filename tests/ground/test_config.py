@@ -251,6 +251,7 @@ EDGES = [
     ("data.batch_size", "1", "0"),
     ("data.eval_batch_size", "1", "0"),
     ("data.workers", "1", "0"),
+    ("data.memory", "0", "-0.1"),
     ("data.bad_images", "skip", "ignore"),
     ("data.mean", "[0, 0, 0]", "[0, 0]"),
     ("data.std", "[1, 1, 0.1]", "[1, 1, 0]"),
