@@ -157,7 +157,7 @@ RULES = {
         lambda value: len(value) == 4 and min(value) >= 0 and value[0] % 2 == value[2] % 2 == 0,
     ),
     "model.activation_gradient": _one_of("window", "polynomial", "clip"),
-    "model.form": _one_of("auto", "plain", "fast"),
+    "model.form": _one_of("auto", "plain", "fast", "fused"),
     "model.compute_type": _one_of("float32", "float16", "bfloat16"),
     "data.source": _one_of("digits", "cifar10", "imagenet"),
     "data.image_size": _at_least(1),
