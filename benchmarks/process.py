@@ -27,6 +27,7 @@ LARGE = (
     "data.crop_scale=[0.08, 1.0]",
 )  # fmt: skip
 STAGES = ("teacher", "step1", "step2")
+FIRST = r" step 1/"  # in the line of the first step
 LATER = 0.2  # share of the steps after which memory must not grow any more
 
 
@@ -80,12 +81,15 @@ def startup(options):
         for stage in options.stages:
             run = [*settings(options, Path(folder), stage, 1), f"output_dir={out}"]
             starts = ["cold", *["warm"] * options.repeats]
-            for start in starts if cache.exists() else ["new", *starts]:
+            starts = starts if cache.exists() else ["new", *starts]
+            for number, start in enumerate(starts, 1):
                 shutil.rmtree(out / stage, ignore_errors=True)
                 if start == "cold":
                     shutil.rmtree(cache / "graphs", ignore_errors=True)
-                lines = observe(run, {"BIMLP_CACHE": str(cache)})
-                first = next(each["seconds"] for each in lines if re.search(r" step 1/", each["line"]))
+                # the last one leaves the checkpoint that the next stage needs
+                until = FIRST if number < len(starts) else None
+                lines = observe(run, {"BIMLP_CACHE": str(cache)}, until)
+                first = next(each["seconds"] for each in lines if re.search(FIRST, each["line"]))
                 said = next(each["line"] for each in lines if re.search(r"(compiled|ready) in", each["line"]))
                 yield {"stage": stage, "start": start, "seconds": round(first, 1), "said": said}
 
@@ -129,8 +133,9 @@ def link_pictures(options, folder):
     return folder / "pictures"
 
 
-def observe(arguments, environment):
-    """Run train.py; its lines, each with the seconds since the start and the process's memory then, in bytes."""
+def observe(arguments, environment, until=None):
+    """Run train.py, to its end or the line where the pattern `until` is found; its lines, each with the seconds since the
+    start and the process's memory then, in bytes."""
     command = [sys.executable, "train.py", *arguments]
     start, lines = time.perf_counter(), []
     process = subprocess.Popen(
@@ -138,7 +143,9 @@ def observe(arguments, environment):
     )
     for line in process.stdout:
         lines.append({"line": line.rstrip(), "seconds": time.perf_counter() - start, **held(process.pid)})
-    if process.wait():
+        if until is not None and re.search(until, line):
+            process.kill()
+    if process.wait() and until is None:
         raise Failed(f"{' '.join(command)}: exit code {process.returncode}")
     return lines
 

@@ -7,14 +7,8 @@ import numpy as np
 
 from src.data import augment
 
-AHEAD = 1  # batches that threads read besides the one that is waited for
-
-
 class InMemory:
-    """Whole batches by NumPy from images in memory; they are padded once.
-
-    In the caller's thread: a training step uses every core, and another thread would take from it more than the
-    batch costs.
+    """Whole batches by NumPy from images in memory; they are padded once. A thread makes the next batch meanwhile.
 
     Args:
         split: an ArraySplit of images of data.image_size.
@@ -32,13 +26,21 @@ class InMemory:
 
     def batches(self, order, batch_size, generator):
         """Yield float32 (B, 3, S, S) for one stretch of `order` after the other; the last may be smaller."""
-        for numbers in _stretches(order, batch_size):
-            draws = generator.random((len(numbers), 3))  # top, left, flip
-            top, left = (draws[:, :2] * (2 * self._padding + 1)).astype(int).T
-            planes = self._crops[numbers, :, top, left]
-            mirrored = draws[:, 2] < self._flip
-            planes[mirrored] = planes[mirrored, :, :, ::-1]
-            yield self._normalize(planes)
+        pool = ThreadPoolExecutor(1)
+        jobs = ((numbers, generator.random((len(numbers), 3))) for numbers in _stretches(order, batch_size))
+        try:
+            for made in _one_ahead(pool.submit(self._batch, *job) for job in jobs):
+                yield made.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _batch(self, numbers, draws):
+        """draws: (B, 3) in [0, 1), for top, left and flip."""
+        top, left = (draws[:, :2] * (2 * self._padding + 1)).astype(int).T
+        planes = self._crops[numbers, :, top, left]
+        mirrored = draws[:, 2] < self._flip
+        planes[mirrored] = planes[mirrored, :, :, ::-1]
+        return self._normalize(planes)
 
 
 class FromFiles:
@@ -56,20 +58,27 @@ class FromFiles:
 
     def batches(self, order, batch_size, _generator):
         """As InMemory's; nothing is drawn. Raises UnreadableImage."""
-        pool, ahead = ThreadPoolExecutor(self._threads), deque()
+        pool, read = ThreadPoolExecutor(self._threads), self._split.__getitem__
+        stretches = _stretches(order, batch_size)
         try:
-            for numbers in _stretches(order, batch_size):
-                ahead.append([pool.submit(self._split.__getitem__, number) for number in numbers])
-                if len(ahead) > AHEAD:
-                    yield self._batch(ahead.popleft())
-            while ahead:
-                yield self._batch(ahead.popleft())
+            for reading in _one_ahead([pool.submit(read, number) for number in each] for each in stretches):
+                yield self._batch(reading)
         finally:
             pool.shutdown(cancel_futures=True)
 
     def _batch(self, reading):
         pixels = np.stack([each.result() for each in reading])  # (B, S, S, 3)
         return self._normalize(pixels.transpose(0, 3, 1, 2))
+
+
+def _one_ahead(started):
+    """Yield what `started` does, each when the next one is started as well."""
+    waiting = deque()
+    for each in started:
+        waiting.append(each)
+        if len(waiting) > 1:
+            yield waiting.popleft()
+    yield from waiting
 
 
 def _stretches(order, batch_size):
