@@ -7,6 +7,7 @@ import numpy as np
 
 from src.data import augment
 
+
 class InMemory:
     """Whole batches by NumPy from images in memory; they are padded once. A thread makes the next batch meanwhile.
 
