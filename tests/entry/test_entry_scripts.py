@@ -212,7 +212,9 @@ def test_readme_commands_are_understood(command):
         script = ROOT / words[1]
         assert script.is_file()
         assert subprocess.run(["bash", "-n", script], check=False).returncode == 0
-    elif words[0] == "python" and words[1] != "-m":
+    elif words[:2] == ["python", "-m"]:
+        assert start("-m", words[2], "--help").returncode == 0
+    elif words[0] == "python":
         done = start(words[1], *words[2:], "--no-such-flag")
         assert done.returncode == 2 and "unknown flag --no-such-flag" in done.stderr, done.stderr
         settings = [word for word in words if re.match(r"[a-z_]\w*(\.\w+)*=", word)]
@@ -220,7 +222,7 @@ def test_readme_commands_are_understood(command):
         check = f"from src.config import load_config; load_config({config!r}, {settings!r})"
         assert subprocess.run([sys.executable, "-c", check], cwd=ROOT, check=False).returncode == 0
     else:
-        assert words[0] in ("source", "python"), command
+        assert words[0] == "source", command
 
 
 def test_scripts_work_from_any_folder(tmp_path, trained):
