@@ -29,12 +29,10 @@ class ShortcutFC(nn.Cell):
         if self.fused is None:
             return self.act(self.norm(self.fc(x)) + self.shortcut(x))
         norm, act = self.norm, self.act
-        y, _, _, mean, variance = self.fused(
+        return self.fused(
             x, self.fc.shift(), self.fc.weight, norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance,
             act.shift_in, act.slope, act.shift_out,
-        )  # fmt: skip
-        norm.move(mean, variance)
-        return y
+        )[0]  # fmt: skip
 
 
 class ChannelBinaryFC(ShortcutFC):

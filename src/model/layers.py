@@ -18,19 +18,9 @@ class BatchNorm(nn.BatchNorm2d):
         maker = arithmetic.form.fused_norm
         self.fused = maker() if maker else None
 
-    def move(self, mean, variance):
-        """Set the running statistics, in training."""
-        if self.training:
-            ops.assign(self.moving_mean, mean)
-            ops.assign(self.moving_variance, variance)
-
     def construct(self, x):
         if self.fused is not None:
-            y, _, mean, variance = self.fused(
-                x, self.gamma, self.beta, self.moving_mean, self.moving_variance
-            )
-            self.move(mean, variance)
-            return y
+            return self.fused(x, self.gamma, self.beta, self.moving_mean, self.moving_variance)[0]
         if self.axis == BATCH_FIRST:
             return super().construct(x)
         c, b, h, w = x.shape

@@ -22,8 +22,10 @@ PRECISIONS = ("fp32", "binary_act", "binary")
 GRADIENTS = ("window", "polynomial", "clip")
 
 
-def operator(name, shapes, outputs, **attributes):
+def operator(name, shapes, outputs, written=(), **attributes):
     """The C++ function `name`; shapes: input shapes -> one shape, or as many as `outputs`, of float32 tensors.
+
+    written: for each input whether it is changed in place; () for none.
 
     What else `shapes` depends on must be said as attributes: the framework takes operators of one name for the
     same when these and the inputs' shapes are.
@@ -32,6 +34,12 @@ def operator(name, shapes, outputs, **attributes):
     made = ops.Custom(f"{library_path()}:{name}", shapes, lambda *inputs: types, func_type="aot")
     for key, value in attributes.items():
         made.add_prim_attr(key, value)
+    if written:
+        read, write = signature.sig_rw.RW_READ, signature.sig_rw.RW_WRITE
+        made.set_signatures(
+            tuple(signature.make_sig(f"input{i}", write if each else read) for i, each in enumerate(written))
+        )
+        made.add_prim_attr("side_effect_mem", True)
     return made
 
 
@@ -45,7 +53,7 @@ class _FusedFC(nn.Cell):
     """RPReLU(BN(FC(X_b)) + U(X)) in one pass per channel.
 
     (x, rsign bias, weight, gamma, beta, running mean, running variance, shift_in, slope, shift_out) ->
-    (y, sums, saved, new running mean, new running variance).
+    (y, sums, saved). Moves the running statistics in training.
     """
 
     name = ""  # of the C++ functions
@@ -58,12 +66,13 @@ class _FusedFC(nn.Cell):
 
         def shapes(given, x, *rest):
             y = (out, *x[1:])
-            return y, y, (saved,), each, each
+            return y, y, (saved,)
 
         def gradient_shapes(given, dy, x, *rest):
             return x, inputs, weight_shape, each, each, each, each, each
 
-        self.run = operator(f"{self.name}_forward", shapes, 5, weight_shape=weight_shape)
+        written = (False,) * 6 + (True, True) + (False,) * 3  # the running statistics
+        self.run = operator(f"{self.name}_forward", shapes, 3, written, weight_shape=weight_shape)
         self.back = operator(f"{self.name}_backward", gradient_shapes, 8, weight_shape=weight_shape)
         self.in_training = settings(precision, gradient, True)
         self.in_evaluation = settings(precision, gradient, False)
@@ -92,11 +101,13 @@ class FusedLocalFC(_FusedFC):
 
 
 class FusedNorm(nn.Cell):
-    """(x, gamma, beta, running mean, running variance) -> (y, saved, new running mean, new running variance)."""
+    """(x, gamma, beta, running mean, running variance) -> (y, saved). Moves the running statistics in training."""
 
     def __init__(self):
         super().__init__()
-        self.run = operator("norm_forward", lambda given, x, *rest: (x, (3 * x[0],), x[:1], x[:1]), 4)
+        self.run = operator(
+            "norm_forward", lambda given, x, *rest: (x, (3 * x[0],)), 2, (False,) * 4 + (True, True)
+        )
         self.back = operator("norm_backward", lambda given, dy, x, saved: (x, x[:1], x[:1]), 3)
         self.in_training = settings("fp32", "window", True)
         self.in_evaluation = settings("fp32", "window", False)
@@ -253,11 +264,8 @@ class FusedAdamW(nn.Cell):
 
     def __init__(self, parameters):
         super().__init__()
-        self.run = operator("adamw", lambda *shapes: (1,), 1)
-        read, write = signature.sig_rw.RW_READ, signature.sig_rw.RW_WRITE
-        access = (read, read) + (write,) * (3 * parameters) + (read,) * parameters
-        self.run.set_signatures(tuple(signature.make_sig(f"input{i}", rw) for i, rw in enumerate(access)))
-        self.run.add_prim_attr("side_effect_mem", True)
+        written = (False, False) + (True,) * (3 * parameters) + (False,) * parameters
+        self.run = operator("adamw", lambda *shapes: (1,), 1, written)
         self.updates = ctypes.CDLL(library_path()).adamw_updates
         self.updates.restype = ctypes.c_int64
 

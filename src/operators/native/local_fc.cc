@@ -40,7 +40,7 @@ OPERATOR(local_fc_forward) {
   const float *x = t.get(1), *b = t.get(2), *w = t.get(3), *gamma = t.get(4), *beta = t.get(5);
   const float *b1 = t.get(8), *slope = t.get(9), *b2 = t.get(10);
   float *y = t.get(11), *s = t.get(12);
-  const Running running{t.get(6), t.get(7), t.get(14), t.get(15)};
+  const Running running{t.get(6), t.get(7)};
   const int64_t out = t.dim(3, 0), group = t.dim(3, 1), in = out * group, n = t.size(1) / in;
   const Lines lines(n, t.dim(1, 2), t.dim(1, 3), t.dim(3, 3) > 1);
   const Saved saved(t.get(13), in * TAPS, in, out);

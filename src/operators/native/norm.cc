@@ -3,13 +3,13 @@
 #include "tensors.h"
 #include "threads.h"
 
-// Inputs settings, x, gamma, beta, running mean and variance; outputs y, saved (3 C: gamma, mean, variance), the
-// new running mean and variance.
+// Inputs settings, x, gamma, beta, running mean and variance, which move in training; outputs y, saved (3 C: gamma,
+// mean, variance).
 OPERATOR(norm_forward) {
   const Settings set(t.get<int32_t>(0));
   const float *x = t.get(1), *gamma = t.get(2), *beta = t.get(3);
   float *y = t.get(6), *saved = t.get(7);
-  const Running running{t.get(4), t.get(5), t.get(8), t.get(9)};
+  const Running running{t.get(4), t.get(5)};
   const int64_t channels = t.dim(1, 0), n = t.size(1) / channels;
   Pool::instance().each(channels, [&](int64_t c) {
     const float *row = x + c * n;

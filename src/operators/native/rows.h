@@ -26,21 +26,16 @@ inline Statistics statistics(const float *s, int64_t n, float scale) {
 
 // The running statistics of a norm, before and after.
 struct Running {
-  const float *mean, *variance;
-  float *new_mean, *new_variance;
+  float *mean, *variance;
 
-  // The statistics to use for channel c: the batch's in training, else the running ones. The running variance
-  // moves by the unbiased estimate.
+  // The statistics to use for channel c: the batch's in training, which move the running ones, else those. The
+  // running variance moves by the unbiased estimate.
   Statistics use(int64_t c, const float *s, int64_t n, float scale, bool training) const {
-    if (!training) {
-      new_mean[c] = mean[c];
-      new_variance[c] = variance[c];
-      return {mean[c], variance[c]};
-    }
+    if (!training) return {mean[c], variance[c]};
     const Statistics batch = statistics(s, n, scale);
     const float unbiased = n > 1 ? batch.variance * (n / (n - 1.0f)) : batch.variance;
-    new_mean[c] = MOMENTUM * mean[c] + (1 - MOMENTUM) * batch.mean;
-    new_variance[c] = MOMENTUM * variance[c] + (1 - MOMENTUM) * unbiased;
+    mean[c] = MOMENTUM * mean[c] + (1 - MOMENTUM) * batch.mean;
+    variance[c] = MOMENTUM * variance[c] + (1 - MOMENTUM) * unbiased;
     return batch;
   }
 };
