@@ -17,7 +17,7 @@ from report import processor
 
 ROOT = Path(__file__).resolve().parents[1]
 # name -> settings; those at 224 need --data_path
-CASES = {
+NETWORKS = {
     "bimlp_t": ("model.name=bimlp_t",),
     "bimlp_s": ("model.name=bimlp_s", "data.batch_size=8"),
     "bimlp_m": ("model.name=bimlp_m", "data.batch_size=4"),
@@ -28,7 +28,7 @@ LARGE = (
 )  # fmt: skip
 STAGES = ("teacher", "step1", "step2")
 FIRST = r" step 1/"  # in the line of the first step
-LATER = 0.2  # share of the steps after which memory must not grow any more
+EARLY = 0.2  # share of the steps after which memory is looked at for the first time
 
 
 class Failed(Exception):
@@ -51,7 +51,7 @@ def main(argv):
 def parse(argv):
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=("startup", "memory"))
-    parser.add_argument("--case", choices=CASES, default="bimlp_t", help="default %(default)s")
+    parser.add_argument("--case", choices=NETWORKS, default="bimlp_t", help="default %(default)s")
     parser.add_argument(
         "--data_path", help="image folder with train/ and val/, or class folders, for all but bimlp_t"
     )
@@ -102,7 +102,7 @@ def memory(options):
             lines = observe(run, {})
             steps = [each["resident"] for each in lines if re.search(r" step \d+/", each["line"])]
             peak = max(each["peak"] for each in lines)
-            early = steps[int(LATER * len(steps))]
+            early = steps[int(EARLY * len(steps))]
             yield {
                 "stage": stage, "steps": len(steps), "peak": gigabytes(peak), "early": gigabytes(early),
                 "late": gigabytes(steps[-1]),
@@ -113,7 +113,7 @@ def settings(options, folder, stage, steps):
     """The arguments of train.py for one epoch of a stage."""
     given = [
         f"stage={stage}", "train.log_every=1", f"train.steps_per_epoch={steps}", f"stages.{stage}.epochs=1",
-        f"stages.{stage}.warmup_epochs=0", *CASES[options.case],
+        f"stages.{stage}.warmup_epochs=0", *NETWORKS[options.case],
     ]  # fmt: skip
     if options.case != "bimlp_t":
         given += [*LARGE, f"data.path={link_pictures(options, folder)}"]

@@ -68,7 +68,7 @@ def _decides(key):
 
 
 class GraphCache:
-    """The graphs of this process that are kept; one per process.
+    """The graphs of this process that are kept; one per process. Raises OSError when no temporary folder can be made.
 
     Attributes:
         folder: where graphs are kept.
@@ -90,13 +90,7 @@ class GraphCache:
         """
         kept = self.folder / digest(identity)
         place = self._place()
-        found = _whole(kept)
-        if found:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(kept / GRAPH, place)
-            shutil.copyfile(kept / DEPENDENCY, place.parent / "compile_dependency.hash")
-            with contextlib.suppress(OSError):
-                os.utime(kept)
+        found = self._fetch(kept, place)
         ms.set_context(enable_compile_cache=True, compile_cache_path=str(self.own))
         try:
             yield found
@@ -109,6 +103,23 @@ class GraphCache:
     def _place(self):
         """Where the framework looks for, and puts, the next graph."""
         return self.own / "rank_0" / "graph_cache" / f"compile_cache_{self.count}.mindir"
+
+    def _fetch(self, kept, place):
+        """Copy a kept graph to its place; whether it is there. False also where the folder of this process cannot be
+        written, or another process has just removed the graph."""
+        try:
+            if not _whole(kept):
+                return False
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(kept / DEPENDENCY, place.parent / "compile_dependency.hash")
+            shutil.copyfile(kept / GRAPH, place)
+        except OSError:
+            with contextlib.suppress(OSError):
+                place.unlink()
+            return False
+        with contextlib.suppress(OSError):
+            os.utime(kept)
+        return True
 
     def _keep(self, place, kept):
         """Move a new graph to the folder; where that cannot be written, nothing is kept."""
@@ -125,8 +136,11 @@ class GraphCache:
 
 @cache
 def graph_cache():
-    """The cache of this process."""
-    return GraphCache(cache_dir() / "graphs")
+    """The cache of this process, or None where it finds no folder for temporary files."""
+    try:
+        return GraphCache(cache_dir() / "graphs")
+    except OSError:
+        return None
 
 
 def digest(identity):

@@ -13,6 +13,7 @@ from mindspore import nn
 
 from src.config import load_config, to_flat
 from src.learn import graph_cache
+from src.learn.compiled import Compiled
 from src.learn.graph_cache import GraphCache, graph_identity
 from src.learn.parallel import Workers
 
@@ -124,3 +125,32 @@ def test_a_folder_that_cannot_be_written_keeps_nothing_and_fails_nothing(tmp_pat
     (tmp_path / "graphs").write_text("a file")
     cache = GraphCache(tmp_path / "graphs")
     assert not keep(cache, "a") and not keep(cache, "a")
+
+
+def test_a_graph_that_vanishes_meanwhile_is_compiled_anew(tmp_path, monkeypatch):
+    cache = GraphCache(tmp_path / "graphs")
+    assert not keep(cache, "a")
+
+    def vanish(source, target):
+        Path(target).write_text("half")
+        raise FileNotFoundError(source)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(graph_cache.shutil, "copyfile", vanish)
+        with cache.keeping("a") as found:
+            assert not found and not cache._place().exists()
+    assert keep(cache, "a")
+
+
+def test_without_a_temporary_folder_nothing_is_kept(monkeypatch):
+    def refuse(prefix):
+        raise FileNotFoundError("no usable temporary directory")
+
+    monkeypatch.setattr(graph_cache.tempfile, "mkdtemp", refuse)
+    graph_cache.graph_cache.cache_clear()
+    said = []
+    try:
+        assert Compiled(lambda x: 2 * x, "the doubling", said.append, {"x": 1})(np.float32(3)) == 6
+    finally:
+        graph_cache.graph_cache.cache_clear()
+    assert said[0] == "compiling the doubling ..."

@@ -24,7 +24,7 @@ inline Statistics statistics(const float *s, int64_t n, float scale) {
   return {scale * mean, scale * scale * (squares.total() / n)};
 }
 
-// The running statistics of a norm, before and after.
+// The running statistics of a norm.
 struct Running {
   float *mean, *variance;
 
