@@ -5,6 +5,7 @@ import gc
 import os
 import tempfile
 
+from src.config import load_config
 from src.errors import InputError
 
 
@@ -29,11 +30,20 @@ def start_device(config):
 def build_network(config, name, classes, precision, pretrained=False, form=None):
     """create_model with the overrides of the config's model section that this network knows.
 
-    form: overrides model.form. Raises InputError for what create_model refuses.
+    form: overrides model.form. Raises InputError for what create_model refuses, and for a setting that differs from its default
+    while the config's own network, model.name, does not know it.
     """
-    from src.model import accepted_overrides, create_model
+    from src.model import accepted_overrides, create_model, model_names
 
-    overrides = {k: v for k, v in vars(config.model).items() if k in accepted_overrides(name)}
+    known = accepted_overrides(name)
+    if name == config.model.name and name in model_names():
+        defaults = vars(load_config().model)
+        for key, value in vars(config.model).items():
+            if key not in (*known, "name", "num_classes") and value != defaults[key]:
+                raise InputError(
+                    f"model.{key}: {name} has no such switch; expected {defaults[key]}, got {value}"
+                )
+    overrides = {k: v for k, v in vars(config.model).items() if k in known}
     if form is not None and "form" in overrides:
         overrides["form"] = form
     if pretrained:
@@ -70,7 +80,7 @@ def load_weights(network, path):
 
 
 def hand_on_weights(network, path):
-    """Load a checkpoint of another stage: only RSign biases may be missing or left over."""
+    """Load a checkpoint of another stage: only what binarizers bring (RSign, RPReLU) may be missing or left over."""
     from src.checkpoint import hand_on, read_checkpoint
 
     hand_on(network, read_checkpoint(path), path)

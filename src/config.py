@@ -42,7 +42,16 @@ __all__ = [
 DEFAULT_CONFIG = Path(__file__).resolve().parent.parent / "default_config.yaml"
 COMMAND_LINE = "command line"
 # Keys younger than the first saved runs, whose files lack them and so get the defaults.
-YOUNGER = ("train.summary", "data.memory")
+YOUNGER = (
+    "train.summary",
+    "data.memory",
+    "model.shortcut",
+    "model.norm",
+    "model.activation",
+    "model.downsample",
+    "model.local_form",
+    "model.binarizer",
+)
 # What PyYAML raises on bad text: besides its own errors those of its converters, as for !!int x or !!bool x.
 YAML_FAULTS = (yaml.YAMLError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 

@@ -17,6 +17,12 @@ class ModelConfig:
     num_classes: int
     drop_path_rate: float
     branches: tuple[int, ...]
+    shortcut: str
+    norm: str
+    activation: str
+    downsample: str
+    local_form: str
+    binarizer: str
     activation_gradient: str
     form: str
     compute_type: str
@@ -156,7 +162,13 @@ RULES = {
         "four counts of 0 or more, the first and the third even (S1, C1, S2, C2)",
         lambda value: len(value) == 4 and min(value) >= 0 and value[0] % 2 == value[2] % 2 == 0,
     ),
-    "model.activation_gradient": _one_of("window", "polynomial", "clip"),
+    "model.shortcut": _one_of("uni", "same_shape", "none"),
+    "model.norm": _one_of("auto", "batch", "layer"),
+    "model.activation": _one_of("auto", "rprelu", "prelu", "relu", "gelu"),
+    "model.downsample": _one_of("proposed", "original"),
+    "model.local_form": _one_of("patm", "patm_interleaved", "cycle_fc", "axial_shift"),
+    "model.binarizer": _one_of("bimlp", "sign", "xnor", "dorefa", "reactnet", "dsq", "bnn_plus"),
+    "model.activation_gradient": _one_of("auto", "window", "polynomial", "clip"),
     "model.form": _one_of("auto", "plain", "fast", "fused"),
     "model.compute_type": _one_of("float32", "float16", "bfloat16"),
     "data.source": _one_of("digits", "cifar10", "imagenet"),

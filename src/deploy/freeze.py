@@ -6,7 +6,6 @@ A frozen network gives the same logits. Its file holds no sign, absolute value o
 from mindspore import Parameter, nn
 
 from src.model import binary_layers
-from src.model.binarize import weight_scale
 from src.model.layout import per_channel
 from src.model.released import BinaryConv, scaled_sign, three_valued
 
@@ -22,13 +21,13 @@ class FrozenLayer(nn.Cell):
 
     def __init__(self, layer):
         super().__init__()
-        self.scale = Parameter(per_channel(weight_scale(layer.weight), layer.axis), requires_grad=False)
+        self.scale = Parameter(per_channel(layer.scale(), layer.axis), requires_grad=False)
         layer.weight.set_data(layer.weight_sign(layer.weight))
         layer.weight_sign, layer.scaled = nn.Identity(), False
         self.layer = layer
 
     def construct(self, x):
-        return self.layer.accumulate(x) * self.scale
+        return self.layer.add_bias(self.layer.accumulate(x) * self.scale)
 
 
 class FrozenReleasedConv(nn.Cell):

@@ -1,9 +1,16 @@
 """Networks: binarize -> layers -> blocks -> bimlp, the Wave-MLP baseline, and the published checkpoints' network."""
 
 from .layers import BinaryLayer
-from .zoo import accepted_overrides, create_model, model_names
+from .zoo import accepted_overrides, create_model, default_precision, image_size_of, model_names
 
-__all__ = ["accepted_overrides", "binary_layers", "create_model", "model_names"]
+__all__ = [
+    "accepted_overrides",
+    "binary_layers",
+    "create_model",
+    "default_precision",
+    "image_size_of",
+    "model_names",
+]
 
 
 def binary_layers(network):

@@ -1,27 +1,43 @@
-"""How a network computes: its precision and the form of its operations, one value handed to every Cell."""
+"""How a network computes, one value handed to every Cell: precision, binarizer, parts, and the form of its operations."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from mindspore import dtype as mstype
+from mindspore import nn
 
-from .binarize import ACTIVATION_GRADIENTS
+from .activations import ACTIVATIONS
+from .binarize import OneBit, RSign, sign
+from .binarizers import BINARIZERS, above_half
+from .binarizers import activation_gradient as gradient_of
 from .forms import Form, choose_form
+from .norms import NORMS
+from .shortcuts import SHORTCUTS
 
 PRECISIONS = ("fp32", "binary_act", "binary")
+FUSED_VALUES = {
+    sign: False,
+    above_half: True,
+}  # whether they are 0 and 1: what the operator for one-bit values knows
 COMPUTE_TYPES = {"float32": mstype.float32, "float16": mstype.float16, "bfloat16": mstype.bfloat16}
 
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """binary_act: sign of the activations (step 1); binary_weight: sign and scale of the weights (step 2).
+    """binary_act: one-bit activations (step 1); binary_weight: one-bit weights as well (step 2).
 
-    gradient: key of ACTIVATION_GRADIENTS; form: row of FORMS; compute_type: type of the operands of
-    convolutions, cast after binarization so that it never decides a sign.
+    binarizer: row of BINARIZERS; gradient: of the activations' sign, key of GRADIENTS; norm, activation,
+    shortcut: makers of Cells, rows of NORMS, ACTIVATIONS and SHORTCUTS; form: row of FORMS; compute_type: type of the
+    operands of convolutions, cast after binarization so that it never decides a sign.
     """
 
     binary_act: bool
     binary_weight: bool
+    binarizer: type
     gradient: str
+    norm: Callable
+    activation: Callable
+    shortcut: Callable
     form: Form
     compute_type: mstype.Type
 
@@ -35,21 +51,54 @@ class Arithmetic:
         """The maps' channel axis."""
         return self.form.axis
 
+    @property
+    def fuses_layers(self):
+        """Whether an operator stands for a whole binary layer: the form has one, and it knows the binarizer."""
+        known = not self.binary_act or self.binarizer is BINARIZERS["bimlp"]
+        return self.form.fused_global_fc is not None and known
 
-def make_arithmetic(precision="binary", activation_gradient="window", form="auto", compute_type="float32"):
-    """The Arithmetic of these names. Raises ValueError for an unknown one."""
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision: expected one of {', '.join(PRECISIONS)}, got {precision!r}")
-    if activation_gradient not in ACTIVATION_GRADIENTS:
-        allowed = ", ".join(ACTIVATION_GRADIENTS)
-        raise ValueError(f"activation_gradient: expected one of {allowed}, got {activation_gradient!r}")
-    if compute_type not in COMPUTE_TYPES:
-        allowed = ", ".join(COMPUTE_TYPES)
-        raise ValueError(f"compute_type: expected one of {allowed}, got {compute_type!r}")
+    def activation_binarizer(self, channels):
+        """The Cell that gives a binary layer its input x_b: of RSign's shift and sign, of sign alone, or the identity."""
+        if not self.binary_act:
+            return nn.Identity()
+        value, maker, fused = self.binarizer.value, self.form.fused_one_bit, None
+        if maker is not None and value in FUSED_VALUES:
+            fused = maker(self.gradient, FUSED_VALUES[value])
+        cell = RSign if self.binarizer.rsign else OneBit
+        return cell(channels, self.gradient, self.axis, value, fused)
+
+
+def make_arithmetic(
+    precision="binary",
+    activation_gradient="auto",
+    form="auto",
+    compute_type="float32",
+    binarizer="bimlp",
+    norm="batch",
+    activation="rprelu",
+    shortcut="uni",
+):
+    """The Arithmetic of these names. Raises ValueError for an unknown one, or a gradient that the binarizer excludes."""
+    check("precision", precision, PRECISIONS)
+    check("binarizer", binarizer, BINARIZERS)
+    check("norm", norm, NORMS)
+    check("activation", activation, ACTIVATIONS)
+    check("shortcut", shortcut, SHORTCUTS)
+    check("compute_type", compute_type, COMPUTE_TYPES)
     return Arithmetic(
         binary_act=precision != "fp32",
         binary_weight=precision == "binary",
-        gradient=activation_gradient,
+        binarizer=BINARIZERS[binarizer],
+        gradient=gradient_of(binarizer, activation_gradient),
+        norm=NORMS[norm],
+        activation=ACTIVATIONS[activation],
+        shortcut=SHORTCUTS[shortcut],
         form=choose_form(form, compute_type),
         compute_type=COMPUTE_TYPES[compute_type],
     )
+
+
+def check(what, name, known):
+    """Raises ValueError for a name that is not known."""
+    if name not in known:
+        raise ValueError(f"{what}: expected one of {', '.join(known)}, got {name!r}")

@@ -5,9 +5,11 @@ from itertools import pairwise
 from mindspore import nn, ops
 from mindspore.common.initializer import TruncatedNormal
 
+from .arithmetic import check
 from .blocks import Block
-from .layers import BatchNorm, FullConv, RPReLU
+from .layers import FullConv
 from .layout import CHANNEL_FIRST, spatial_mean, to_layout
+from .local_forms import LOCAL_FORMS
 
 
 class Stem(nn.Cell):
@@ -16,8 +18,8 @@ class Stem(nn.Cell):
     def __init__(self, channels, kernel, stride, padding, arithmetic):
         super().__init__()
         self.conv = FullConv(3, channels, kernel, stride, padding, arithmetic)
-        self.norm = BatchNorm(channels, arithmetic)
-        self.act = RPReLU(channels, arithmetic)
+        self.norm = arithmetic.norm(channels, arithmetic)
+        self.act = arithmetic.activation(channels, arithmetic)
 
     def construct(self, x):
         return self.act(self.norm(self.conv(x)))
@@ -29,8 +31,8 @@ class Downsample(nn.Cell):
     def __init__(self, in_channels, out_channels, arithmetic):
         super().__init__()
         self.fc = FullConv(in_channels, out_channels, 1, 1, 0, arithmetic)
-        self.norm = BatchNorm(out_channels, arithmetic)
-        self.act = RPReLU(out_channels, arithmetic)
+        self.norm = arithmetic.norm(out_channels, arithmetic)
+        self.act = arithmetic.activation(out_channels, arithmetic)
         self.pool = arithmetic.form.max_pool()
 
     def construct(self, x):
@@ -43,7 +45,7 @@ class OriginalDownsample(nn.Cell):
     def __init__(self, in_channels, out_channels, arithmetic):
         super().__init__()
         self.conv = FullConv(in_channels, out_channels, 3, 2, 1, arithmetic)
-        self.norm = BatchNorm(out_channels, arithmetic)
+        self.norm = arithmetic.norm(out_channels, arithmetic)
 
     def construct(self, x):
         return self.norm(self.conv(x))
@@ -56,22 +58,28 @@ class BiMLP(nn.Cell):
     """Images (B, 3, H, W) -> logits (B, num_classes).
 
     Args: widths and depths per stage; stem (kernel, stride, padding); arithmetic; branches (S1, C1, S2, C2);
-    downsample, a key of DOWNSAMPLES; drop_path_rate of the last block, growing linearly from 0.
+    downsample, a key of DOWNSAMPLES; local_form, a key of LOCAL_FORMS; drop_path_rate of the last block, growing
+    linearly from 0.
 
     `keep` switches drop path on: (2 * blocks, B, 1, 1, 1) factors, see `drop_path_rates` and Block.
     """
 
-    def __init__(self, widths, depths, stem, num_classes, arithmetic, branches, downsample, drop_path_rate):
+    def __init__(
+        self, widths, depths, stem, num_classes, arithmetic, branches, downsample, local_form, drop_path_rate
+    ):
         super().__init__()
-        if downsample not in DOWNSAMPLES:
-            raise ValueError(f"downsample: expected one of {', '.join(DOWNSAMPLES)}, got {downsample!r}")
+        check("downsample", downsample, DOWNSAMPLES)
+        check("local_form", local_form, LOCAL_FORMS)
         self.stem = Stem(widths[0], *stem, arithmetic)
         self.stages = nn.CellList(
-            [nn.CellList([Block(w, branches, arithmetic) for _ in range(d)]) for w, d in zip(widths, depths)]
+            [
+                nn.CellList([Block(w, branches, local_form, arithmetic) for _ in range(d)])
+                for w, d in zip(widths, depths)
+            ]
         )
         layer = DOWNSAMPLES[downsample]
         self.downsamples = nn.CellList([layer(a, b, arithmetic) for a, b in pairwise(widths)])
-        self.norm = BatchNorm(widths[-1], arithmetic)
+        self.norm = arithmetic.norm(widths[-1], arithmetic)
         self.head = nn.Dense(widths[-1], num_classes, weight_init=TruncatedNormal(0.02), bias_init="zeros")
         self.axis = arithmetic.axis
         last = max(sum(depths) - 1, 1)

@@ -1,9 +1,12 @@
-r"""Binarization: sign and its straight-through gradients, RSign, weight scale (paper, sections 2.1 and 3.1).
+"""sign, the gradients that stand for its derivative, RSign and its kin (paper, sections 2.1 and 3.1).
 
 One convention everywhere: sign(x) = +1 where x > 0, else -1 (Eq. 1). sign(0) = -1 and nothing maps to 0.
 """
 
-from mindspore import Parameter, nn, ops
+import math
+
+import numpy as np
+from mindspore import Parameter, Tensor, nn, ops
 from mindspore import dtype as mstype
 from mindspore.common.initializer import initializer
 
@@ -33,22 +36,52 @@ def clip(x, dout):
     return ops.clamp(dout, -1.0, 1.0)
 
 
-ACTIVATION_GRADIENTS = {"window": window, "polynomial": polynomial, "clip": clip}
+def unit_window(x, dout):
+    """DoReFa-Net: straight-through where 0 <= x <= 1, else 0."""
+    return dout * ops.cast(ops.logical_and(x >= 0, x <= 1), mstype.float32)
 
 
-class ShiftedSign(nn.Cell):
-    r"""y = sign(x + b_c) for a map x and b (C,); values exactly -1 or +1.
+DSQ_ALPHA = 0.2  # distance of tanh from 1 at the ends of the interval: DSQ's first value, which stays here
+DSQ_K = 0.5 * math.log(2 / DSQ_ALPHA - 1)
 
-    Backward: dx = g(x + b, dy) with g from ACTIVATION_GRADIENTS; db_c = sum of dx over B, H, W.
+
+def soft(x, dout):
+    """DSQ: the derivative of s tanh(k x) on [-1, 1], s = 1 / tanh(k): s k (1 - tanh^2(k x)); 0 outside."""
+    t = ops.tanh(DSQ_K * x)
+    return window(x, dout) * (DSQ_K / (1 - DSQ_ALPHA) * (1 - t * t))
+
+
+BNN_PLUS_BETA = 5.0
+
+
+def sign_swish(x, dout):
+    """BNN+: the derivative of SignSwish, b (2 - b x tanh(b x / 2)) / (1 + cosh(b x)), b = 5; below 0 from |x| = 0.48 on."""
+    u = ops.clamp(BNN_PLUS_BETA * x, -80.0, 80.0)  # cosh stays finite
+    return dout * (BNN_PLUS_BETA * (2 - u * ops.tanh(0.5 * u)) / (1 + ops.cosh(u)))
+
+
+GRADIENTS = {
+    "window": window,
+    "polynomial": polynomial,
+    "clip": clip,
+    "unit_window": unit_window,
+    "soft": soft,
+    "sign_swish": sign_swish,
+}
+
+
+class ShiftedOneBit(nn.Cell):
+    r"""y = value(x + b_c) for a map x and b (C,).
+
+    Backward: dx = g(x + b, dy) with g of GRADIENTS; db_c = sum of dx over B, H, W.
     """
 
-    def __init__(self, gradient, axis):
+    def __init__(self, value, gradient, axis):
         super().__init__()
-        self.gradient = ACTIVATION_GRADIENTS[gradient]
-        self.axis = axis
+        self.value, self.gradient, self.axis = value, GRADIENTS[gradient], axis
 
     def construct(self, x, b):
-        return sign(add_channel(x, b, self.axis))
+        return self.value(add_channel(x, b, self.axis))
 
     def bprop(self, x, b, out, dout):
         dx = self.gradient(add_channel(x, b, self.axis), dout)
@@ -56,28 +89,30 @@ class ShiftedSign(nn.Cell):
 
 
 class RSign(nn.Cell):
-    """sign(x + b), b learned per channel and 0 at first (ReActNet), before every binary layer.
+    """value(x + b), b learned per channel and 0 at first (ReActNet's RSign, where value is sign).
 
-    Args: channels (C); gradient, a key of ACTIVATION_GRADIENTS; the maps' channel axis.
+    Args: channels (C); gradient, a key of GRADIENTS; the maps' channel axis; fused: an operator that does it, or None.
     """
 
-    def __init__(self, channels, gradient, axis):
+    def __init__(self, channels, gradient, axis, value=sign, fused=None):
         super().__init__()
         self.bias = Parameter(initializer("zeros", (channels,)))
-        self.sign = ShiftedSign(gradient, axis)
+        self.function, self.fused = ShiftedOneBit(value, gradient, axis), fused
 
     def construct(self, x):
-        return self.sign(x, self.bias)
+        return self.function(x, self.bias) if self.fused is None else self.fused(x, self.bias)[0]
 
 
-class WeightSign(nn.Cell):
-    """w_b = sign(w); backward: dw = dw_b where |w| <= 1, else 0 (Eq. 3)."""
+class OneBit(nn.Cell):
+    """value(x), the same without a shift. Arguments as RSign's."""
 
-    def construct(self, w):
-        return sign(w)
+    def __init__(self, channels, gradient, axis, value=sign, fused=None):
+        super().__init__()
+        self.no_shift = Tensor(np.zeros(channels, np.float32))
+        self.function, self.fused = ShiftedOneBit(value, gradient, axis), fused
 
-    def bprop(self, w, out, dout):
-        return (window(w, dout),)
+    def construct(self, x):
+        return self.function(x, self.no_shift) if self.fused is None else self.fused(x, self.no_shift)[0]
 
 
 def weight_scale(w):

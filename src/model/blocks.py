@@ -1,86 +1,13 @@
-"""The four elements of Eq. 10 and 11 and the two MBB blocks (paper, section 3.2, Fig. 2)."""
+"""The two MBB blocks (paper, section 3.2, Fig. 2)."""
 
 from mindspore import Parameter, nn
 from mindspore.common.initializer import initializer
 
-from .layers import AXES, BatchNorm, BinaryFC, LocalBinaryFC, RPReLU, uni_shortcut
+from .elements import MLP_RATIO, ChannelBinaryFC, ChannelBinaryMLP, SpatialBinaryFC
+from .layers import AXES
+from .local_forms import LOCAL_FORMS
 
-MLP_RATIO = 4  # width of the Channel Binary MLP's hidden layer over its input's
 REWEIGHT_RATIO = 4  # input width over the reweight MLP's hidden width
-
-
-class ShortcutFC(nn.Cell):
-    """RPReLU(BN(FC(x)) + U(x)): what Eq. 10 and Eq. 11 have in common.
-
-    fc: the BinaryLayer; fused: maker of the Cell that does all of it at once, or None.
-    """
-
-    def __init__(self, fc, in_channels, out_channels, arithmetic, fused):
-        super().__init__()
-        self.fc = fc
-        self.norm = BatchNorm(out_channels, arithmetic)
-        self.shortcut = uni_shortcut(in_channels, out_channels, arithmetic.axis)
-        self.act = RPReLU(out_channels, arithmetic)
-        self.fused = None
-        if fused:
-            self.fused = fused(arithmetic.precision, arithmetic.gradient, fc.weight.shape, in_channels)
-
-    def construct(self, x):
-        if self.fused is None:
-            return self.act(self.norm(self.fc(x)) + self.shortcut(x))
-        norm, act = self.norm, self.act
-        return self.fused(
-            x, self.fc.shift(), self.fc.weight, norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance,
-            act.shift_in, act.slope, act.shift_out,
-        )[0]  # fmt: skip
-
-
-class ChannelBinaryFC(ShortcutFC):
-    """CBFC, Eq. 11: RPReLU(BN(GFC(X_b)) + U(X)), (B, C, H, W) -> (B, O, H, W)."""
-
-    def __init__(self, in_channels, out_channels, arithmetic):
-        fc = BinaryFC(in_channels, out_channels, arithmetic)
-        super().__init__(fc, in_channels, out_channels, arithmetic, arithmetic.form.fused_global_fc)
-
-
-class SpatialBinaryFC(ShortcutFC):
-    """SBFC, Eq. 10: RPReLU(BN(LFC(X_b)) + U(X)) along one axis, (B, O G, H, W) -> (B, O, H, W)."""
-
-    def __init__(self, in_channels, out_channels, axis, arithmetic):
-        fc = LocalBinaryFC(in_channels, out_channels, axis, arithmetic)
-        super().__init__(fc, in_channels, out_channels, arithmetic, arithmetic.form.fused_local_fc)
-
-
-class ChannelBinaryMLP(nn.Cell):
-    """Two Channel Binary FCs, C -> hidden -> O; the paper's MLP has hidden = 4 C and O = C."""
-
-    def __init__(self, in_channels, hidden_channels, out_channels, arithmetic):
-        super().__init__()
-        self.fc1 = ChannelBinaryFC(in_channels, hidden_channels, arithmetic)
-        self.fc2 = ChannelBinaryFC(hidden_channels, out_channels, arithmetic)
-
-    def construct(self, x):
-        return self.fc2(self.fc1(x))
-
-
-class SpatialBinaryMLP(nn.Cell):
-    """The PATM form along one axis, (B, C, H, W) -> (B, C, H, W).
-
-    theta = CBFC(x), z = CBFC(x); wave = [z cos theta, z sin theta] (2C channels); SBFC 2C -> C with C
-    groups: output c sees wave channels 2c and 2c + 1, and its shortcut is their mean.
-    """
-
-    def __init__(self, channels, axis, arithmetic):
-        super().__init__()
-        self.phase_fc = ChannelBinaryFC(channels, channels, arithmetic)
-        self.amplitude_fc = ChannelBinaryFC(channels, channels, arithmetic)
-        self.mix_fc = SpatialBinaryFC(2 * channels, channels, axis, arithmetic)
-        self.fan_out = arithmetic.form.fan_out(2)
-        self.wave = arithmetic.form.wave()
-
-    def construct(self, x):
-        a, b = self.fan_out(x)
-        return self.mix_fc(self.wave(self.phase_fc(a), self.amplitude_fc(b)))
 
 
 class Branches(nn.Cell):
@@ -111,13 +38,14 @@ class MBBBlock1(Branches):
     With branches f_1 .. f_n (spatial MLPs along the height and the width, then Channel Binary FCs) and
     a = softmax over branches of ReweightMLP(GAP(sum f_i + z)):  out = CBFC(sum f_i a_i + z).
     The reweight MLP is C -> C / 4 -> n C on a 1x1 map; its output n c + i is branch i of channel c.
+    local_form: row of LOCAL_FORMS that the spatial MLPs are.
     """
 
-    def __init__(self, channels, spatial, channel, arithmetic):
+    def __init__(self, channels, spatial, channel, arithmetic, local_form="patm"):
         super().__init__(
             spatial,
             channel,
-            lambda axis: SpatialBinaryMLP(channels, axis, arithmetic),
+            lambda axis: LOCAL_FORMS[local_form](channels, axis, arithmetic),
             lambda: ChannelBinaryFC(channels, channels, arithmetic),
         )
         self.reweight = ChannelBinaryMLP(
@@ -161,18 +89,18 @@ class MBBBlock2(Branches):
 class Block(nn.Cell):
     """x <- x + DropPath(MBBBlock1(Norm1(x))); x <- x + DropPath(MBBBlock2(Norm2(x))).
 
-    branches = (S1, C1, S2, C2). `keep` is None, or (2, ...): the two paths' factors per sample, 0 where
+    branches = (S1, C1, S2, C2); local_form, row of LOCAL_FORMS. `keep` is None, or (2, ...): the two paths' factors per sample, 0 where
     dropped, 1 / (1 - rate) where kept, each of a shape that broadcasts over maps.
     Raises ValueError for odd spatial counts or a block without a branch.
     """
 
-    def __init__(self, channels, branches, arithmetic):
+    def __init__(self, channels, branches, local_form, arithmetic):
         super().__init__()
         check_branches(branches)
         s1, c1, s2, c2 = branches
-        self.norm1 = BatchNorm(channels, arithmetic)
-        self.block1 = MBBBlock1(channels, s1, c1, arithmetic)
-        self.norm2 = BatchNorm(channels, arithmetic)
+        self.norm1 = arithmetic.norm(channels, arithmetic)
+        self.block1 = MBBBlock1(channels, s1, c1, arithmetic, local_form)
+        self.norm2 = arithmetic.norm(channels, arithmetic)
         self.block2 = MBBBlock2(channels, s2, c2, arithmetic)
         self.fan_out1, self.fan_out2 = arithmetic.form.fan_out(2), arithmetic.form.fan_out(2)
 

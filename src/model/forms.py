@@ -129,6 +129,7 @@ class Form:
     fused_dense: Callable | None = None
     fused_norm: Callable | None = None
     fused_rprelu: Callable | None = None
+    fused_one_bit: Callable | None = None
     fused_global_fc: Callable | None = None
     fused_local_fc: Callable | None = None
 
@@ -166,6 +167,7 @@ _FUSED = replace(
     fused_dense=operators.FusedDense,
     fused_norm=operators.FusedNorm,
     fused_rprelu=operators.FusedRPReLU,
+    fused_one_bit=operators.FusedOneBit,
     fused_global_fc=operators.FusedGlobalFC,
     fused_local_fc=operators.FusedLocalFC,
 )

@@ -57,6 +57,14 @@ class Wave(nn.Cell):
         return ops.concat((z * cos, z * sin), self.axis)
 
 
+def interleave(x, axis):
+    """Channels 0 .. C - 1, C .. 2C - 1 -> 0, C, 1, C + 1, ..: a map of 2C channels, whose halves take turns."""
+    rows, columns, h, w = x.shape
+    if axis == BATCH_FIRST:
+        return ops.transpose(x.reshape(rows, 2, columns // 2, h * w), (0, 2, 1, 3)).reshape(x.shape)
+    return ops.transpose(x.reshape(2, rows // 2, columns, h * w), (1, 0, 2, 3)).reshape(x.shape)
+
+
 class FanOut(nn.Cell):
     """x -> (x, .., x), one for each of its readers."""
 

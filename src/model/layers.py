@@ -1,102 +1,12 @@
-"""The layers that the blocks are made of: RPReLU, Uni-shortcut, the binary FC layers, norm, pooling."""
+"""The linear layers: full-precision convolution, and the binary FC layers over channels and along an axis."""
 
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore import dtype as mstype
 from mindspore.common.initializer import HeNormal, initializer
 
-from .binarize import RSign, WeightSign, weight_scale
-from .layout import BATCH_FIRST, GroupMean, add_channel, channel_sum, per_channel
-
-
-class BatchNorm(nn.BatchNorm2d):
-    """BatchNorm over B, H, W of a map, with the running statistics moving by a tenth per step."""
-
-    def __init__(self, channels, arithmetic):
-        super().__init__(channels, eps=1e-5, momentum=0.9, affine=True, use_batch_statistics=None)
-        self.axis = arithmetic.axis
-        maker = arithmetic.form.fused_norm
-        self.fused = maker() if maker else None
-
-    def construct(self, x):
-        if self.fused is not None:
-            return self.fused(x, self.gamma, self.beta, self.moving_mean, self.moving_variance)[0]
-        if self.axis == BATCH_FIRST:
-            return super().construct(x)
-        c, b, h, w = x.shape
-        return super().construct(x.reshape(1, c, b * h, w)).reshape(c, b, h, w)
-
-
-class ShiftedPReLU(nn.Cell):
-    """The function of RPReLU, (x, b1, w, b2) -> y, with its gradient in few passes."""
-
-    def __init__(self, axis):
-        super().__init__()
-        self.axis = axis
-
-    def construct(self, x, b1, w, b2):
-        t = add_channel(x, b1, self.axis)
-        y = ops.maximum(t, 0.0) + per_channel(w, self.axis) * ops.minimum(t, 0.0)
-        return add_channel(y, b2, self.axis)
-
-    def bprop(self, x, b1, w, b2, out, dout):
-        t = add_channel(x, b1, self.axis)
-        above = dout * ops.cast(t > 0, mstype.float32)
-        below = dout - above
-        above_sum, below_sum = channel_sum(above, self.axis), channel_sum(below, self.axis)
-        dx = above + per_channel(w, self.axis) * below
-        dw = channel_sum(below * t, self.axis)
-        return dx, above_sum + w * below_sum, dw, above_sum + below_sum
-
-
-class RPReLU(nn.Cell):
-    """t = x + b1; y = max(t, 0) + w min(t, 0) + b2, all learned per channel (ReActNet).
-
-    w is 0.25 at first, b1 and b2 are 0. At t = 0 the gradient is that of the lower branch.
-    """
-
-    def __init__(self, channels, arithmetic):
-        super().__init__()
-        self.shift_in = Parameter(initializer("zeros", (channels,)))
-        self.slope = Parameter(initializer(0.25, (channels,)))
-        self.shift_out = Parameter(initializer("zeros", (channels,)))
-        maker = arithmetic.form.fused_rprelu
-        self.fused = maker() if maker else None
-        self.function = ShiftedPReLU(arithmetic.axis)
-
-    def construct(self, x):
-        if self.fused is not None:
-            return self.fused(x, self.shift_in, self.slope, self.shift_out)[0]
-        return self.function(x, self.shift_in, self.slope, self.shift_out)
-
-
-class Repeat(nn.Cell):
-    """n copies side by side: channel k of the output is x[k mod C]."""
-
-    def __init__(self, copies, axis):
-        super().__init__()
-        self.copies, self.axis = copies, axis
-
-    def construct(self, x):
-        return ops.concat((x,) * self.copies, self.axis)
-
-
-def uni_shortcut(in_channels, out_channels, axis):
-    """Eq. 12: the Cell U from maps of in_channels to maps of out_channels.
-
-    Equal widths: the identity; out = n in: n copies concatenated; in = n out: the mean of n adjacent
-    channels, out[j] = mean(x[n j .. n j + n - 1]).
-    Raises ValueError when neither width is a multiple of the other.
-    """
-    if out_channels == in_channels:
-        return nn.Identity()
-    if out_channels % in_channels == 0:
-        return Repeat(out_channels // in_channels, axis)
-    if in_channels % out_channels == 0:
-        return GroupMean(in_channels // out_channels, axis)
-    raise ValueError(
-        f"Uni-shortcut: expected widths of which one is a multiple of the other, got {in_channels} -> {out_channels}"
-    )
+from .binarizers import WeightSign
+from .layout import add_channel, per_channel
 
 
 class FullConv(nn.Cell):
@@ -121,8 +31,8 @@ class FullConv(nn.Cell):
 class BinaryLayer(nn.Cell):
     """What BinaryFC and LocalBinaryFC share: the operands, the integer sum, the scale.
 
-    y = accumulate(x) * alpha_o with operands sign(x + b) and sign(W); the operation itself, `contract`,
-    is the subclass's. In `binary_act` precision W stays real and alpha is 1, in `fp32` x stays as well
+    y = accumulate(x) * alpha_o with the binarizer's operands, as sign(x + b) and sign(W); the operation itself,
+    `contract`, is the subclass's. In `binary_act` precision W stays real and alpha is 1, in `fp32` x stays as well
     (and there is no RSign).
     """
 
@@ -130,17 +40,22 @@ class BinaryLayer(nn.Cell):
         super().__init__()
         self.weight = Parameter(initializer(HeNormal(), weight_shape))
         self.binary_act = arithmetic.binary_act
-        self.rsign = nn.Identity()
+        self.learned_shift = arithmetic.binary_act and arithmetic.binarizer.rsign
+        self.rsign = arithmetic.activation_binarizer(in_channels)
         self.no_shift = Tensor(np.zeros(in_channels, np.float32))
-        if arithmetic.binary_act:
-            self.rsign = RSign(in_channels, arithmetic.gradient, arithmetic.axis)
-        self.weight_sign = WeightSign() if arithmetic.binary_weight else nn.Identity()
+        binarizer = arithmetic.binarizer
+        self.weight_sign = WeightSign(binarizer) if arithmetic.binary_weight else nn.Identity()
+        self.latent, self.scale_of_latent = binarizer.latent, binarizer.scale
         self.scaled = arithmetic.binary_weight
         self.compute_type, self.axis = arithmetic.compute_type, arithmetic.axis
 
     def shift(self):
-        """RSign's shift b (C,): zeros where activations stay real."""
-        return self.rsign.bias if self.binary_act else self.no_shift
+        """RSign's shift b (C,): zeros where there is none."""
+        return self.rsign.bias if self.learned_shift else self.no_shift
+
+    def scale(self):
+        """alpha (O,) of the latent weights."""
+        return self.scale_of_latent(self.latent(self.weight))
 
     def contract(self, x, weight):
         """The layer's linear operation on its operands."""
@@ -155,7 +70,11 @@ class BinaryLayer(nn.Cell):
     def construct(self, x):
         y = self.accumulate(x)
         if self.scaled:
-            y = y * per_channel(weight_scale(self.weight), self.axis)
+            y = y * per_channel(self.scale(), self.axis)
+        return self.add_bias(y)
+
+    def add_bias(self, y):
+        """y plus the layer's bias, where it has one: none in BiMLP."""
         return y
 
 

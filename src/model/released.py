@@ -68,24 +68,40 @@ def uni_shortcut(x, channels):
     return x.reshape((b, channels, c // channels, h, w)).mean(axis=(2,))
 
 
-def wave(amplitude, theta):
-    """The wave of the PATM: twice (B, C, H, W) -> (B, 2C, H, W), all z cos(theta), then all z sin(theta)."""
-    return ops.concat((amplitude * ops.cos(theta), amplitude * ops.sin(theta)), 1)
-
-
 def binary_fc(x, shift, fc, norm, act):
     """RPReLU(BN(FC(q(x + b))) + U(x + b)): Channel and Spatial Binary FC, Eq. 10 and 11, by departure 5."""
     x = shift(x)
     return act(norm(fc(x)) + uni_shortcut(x, fc.c_out))
 
 
-class Affine(nn.Cell):
-    """A weight and a bias under a name of their own; the owner computes with them."""
+class Wave(nn.Cell):
+    """The wave of the PATM: twice (B, C, H, W) -> (B, 2C, H, W), all z cos(theta), then all z sin(theta)."""
 
-    def __init__(self, weight_shape):
+    def construct(self, amplitude, theta):
+        return ops.concat((amplitude * ops.cos(theta), amplitude * ops.sin(theta)), 1)
+
+
+class FullConv(nn.Cell):
+    """conv(x) + bias in full precision, square kernel, zero padding."""
+
+    def __init__(self, c_in, c_out, kernel, stride, padding):
         super().__init__()
-        self.weight = parameter(weight_shape, Normal(0.02))
-        self.bias = parameter(weight_shape[:1])
+        self.weight, self.bias = parameter((c_out, c_in, kernel, kernel), Normal(0.02)), parameter((c_out,))
+        self.conv = ops.Conv2D(c_out, (kernel, kernel), pad_mode="pad", pad=padding, stride=stride)
+
+    def construct(self, x):
+        return self.conv(x, self.weight) + per_channel(self.bias)
+
+
+class Dense(nn.Cell):
+    """(B, C) -> (B, O): x W^T + bias."""
+
+    def __init__(self, c_in, c_out):
+        super().__init__()
+        self.weight, self.bias = parameter((c_out, c_in), Normal(0.02)), parameter((c_out,))
+
+    def construct(self, x):
+        return ops.matmul(x, self.weight.T) + self.bias
 
 
 class Shift(nn.Cell):
@@ -204,14 +220,15 @@ class SpatialBlock(nn.Cell):
         self.norm_h, self.norm_w, self.norm_c, self.norm_proj = (BatchNorm(c) for _ in range(4))
         self.fc_h_act, self.fc_w_act, self.theta_h_act, self.theta_w_act = (RPReLU(c) for _ in range(4))
         self.act_h, self.act_w, self.act_c, self.act_proj = (RPReLU(c) for _ in range(4))
+        self.wave = Wave()
 
     def construct(self, z):
         theta = binary_fc(z, self.move_thetah, self.theta_h_conv, self.theta_h_bn, self.theta_h_act)
         amplitude = binary_fc(z, self.move_fch, self.fc_h, self.fc_h_bn, self.fc_h_act)
-        h = binary_fc(wave(amplitude, theta), self.move_tfch, self.tfc_h, self.norm_h, self.act_h)
+        h = binary_fc(self.wave(amplitude, theta), self.move_tfch, self.tfc_h, self.norm_h, self.act_h)
         theta = binary_fc(z, self.move_thetaw, self.theta_w_conv, self.theta_w_bn, self.theta_w_act)
         amplitude = binary_fc(z, self.move_fcw, self.fc_w, self.fc_w_bn, self.fc_w_act)
-        w = binary_fc(wave(amplitude, theta), self.move_tfcw, self.tfc_w, self.norm_w, self.act_w)
+        w = binary_fc(self.wave(amplitude, theta), self.move_tfcw, self.tfc_w, self.norm_w, self.act_w)
         c = binary_fc(z, self.move_fcc, self.fc_c, self.norm_c, self.act_c)
         a = self.reweight((h + w + c + z).mean(axis=(2, 3), keep_dims=True))  # (B, 3C, 1, 1)
         a = ops.softmax(a.reshape((z.shape[0], z.shape[1], 3, 1, 1)), axis=2)
@@ -253,13 +270,23 @@ class Embedding(nn.Cell):
 
     def __init__(self, c_in, c_out, norm, kernel=1, stride=1, padding=0, pools=()):
         super().__init__()
-        self.proj, self.norm, self.act = Affine((c_out, c_in, kernel, kernel)), norm(c_out), RPReLU(c_out)
-        self.conv = ops.Conv2D(c_out, (kernel, kernel), pad_mode="pad", pad=padding, stride=stride)
-        self.pools = [ops.MaxPool(kernel_size=k, strides=2, pad_mode="same") for k in pools]
+        self.proj = FullConv(c_in, c_out, kernel, stride, padding)
+        self.norm, self.act = norm(c_out), RPReLU(c_out)
+        self.pool = MeanPool(pools) if pools else nn.Identity()
 
     def construct(self, x):
-        x = self.act(self.norm(self.conv(x, self.proj.weight) + per_channel(self.proj.bias)))
-        return sum([pool(x) for pool in self.pools]) / len(self.pools) if self.pools else x
+        return self.pool(self.act(self.norm(self.proj(x))))
+
+
+class MeanPool(nn.Cell):
+    """The mean of max-pools with stride 2 and padding SAME, which the maximum ignores."""
+
+    def __init__(self, kernels):
+        super().__init__()
+        self.pools = [ops.MaxPool(kernel_size=k, strides=2, pad_mode="same") for k in kernels]
+
+    def construct(self, x):
+        return sum([pool(x) for pool in self.pools]) / len(self.pools)
 
 
 class ReleasedBiMLP(nn.Cell):
@@ -287,10 +314,10 @@ class ReleasedBiMLP(nn.Cell):
                 network.append(Embedding(widths[stage - 1], widths[stage], layer, pools=(2, 3, 5, 7)))
             network.append(nn.SequentialCell([Block(widths[stage], layer) for _ in range(depths[stage])]))
         self.network = nn.SequentialCell(network)
-        self.norm, self.head = layer(widths[-1]), Affine((num_classes, widths[-1]))
+        self.norm, self.head = layer(widths[-1]), Dense(widths[-1], num_classes)
 
     def construct(self, x):
         if self.training:
             raise ValueError("the released network is for evaluation only: call set_train(False)")
         x = self.norm(self.network(self.patch_embed(x)))
-        return ops.matmul(x.mean(axis=(2, 3)), self.head.weight.T) + self.head.bias
+        return self.head(x.mean(axis=(2, 3)))

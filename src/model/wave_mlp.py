@@ -1,64 +1,56 @@
 """Wave-MLP, the full-precision baseline whose PATM became BiMLP's spatial MLP (Tang et al., CVPR 2022).
 
 The variant whose phases come from an FC, not from a depth-wise convolution. At fp32 precision BinaryFC and
-LocalBinaryFC have neither sign nor scale: they are here the plain FC layers without bias.
+LocalBinaryFC have neither sign nor scale: they are here the plain FC layers without bias. In the other precisions the
+FC layers of the blocks are binarized as they stand, by any row of BINARIZERS, which is what Table 7 does.
 """
 
 from itertools import pairwise
 
-from mindspore import Parameter, nn, ops
+from mindspore import Parameter, nn
 from mindspore.common.initializer import TruncatedNormal, initializer
 
+from .activations import ACTIVATIONS, GELU
 from .bimlp import BiMLP
-from .blocks import MLP_RATIO, REWEIGHT_RATIO, Block
+from .blocks import REWEIGHT_RATIO, Block
+from .elements import MLP_RATIO
 from .functions import BranchSoftmax, SpatialScale
-from .layers import BatchNorm, BinaryFC, FullConv, LocalBinaryFC
-from .layout import add_channel, spatial_mean, to_layout
+from .layers import BinaryFC, FullConv, LocalBinaryFC
+from .layout import add_channel, spatial_mean
+from .norms import BatchNorm
 
 PATM_BRANCHES = 3  # along the width, along the height, over the channels
 
 
-class GroupNorm(nn.GroupNorm):
-    """GroupNorm with one group: mean and variance over the C, H, W of each image."""
-
-    def __init__(self, channels, arithmetic):
-        super().__init__(1, channels, eps=1e-5, affine=True)
-        self.axis = arithmetic.axis
-
-    def construct(self, x):
-        return to_layout(super().construct(to_layout(x, self.axis)), self.axis)
-
-
-NORMS = {"batch": BatchNorm, "group": GroupNorm}
-
-
 class FC(BinaryFC):
-    """FC over channels with bias, y_o = sum_c W_oc x_c + bias_o: (B, C, H, W) -> (B, O, H, W)."""
+    """FC over channels with bias, y_o = alpha_o sum_c W_oc x_c + bias_o: (B, C, H, W) -> (B, O, H, W)."""
 
     def __init__(self, in_channels, out_channels, arithmetic):
         super().__init__(in_channels, out_channels, arithmetic)
         self.bias = Parameter(initializer("zeros", (out_channels,)))
 
-    def construct(self, x):
-        return add_channel(self.accumulate(x), self.bias, self.axis)
+    def add_bias(self, y):
+        return add_channel(y, self.bias, self.axis)
 
 
 class MLP(nn.Cell):
-    """FC(GELU(FC(x))), C -> hidden -> O, by the exact GELU: x times the normal distribution function of x."""
+    """FC(GELU(FC(x))), C -> hidden -> O, or another activation."""
 
     def __init__(self, in_channels, hidden_channels, out_channels, arithmetic):
         super().__init__()
         self.fc1 = FC(in_channels, hidden_channels, arithmetic)
+        self.act = arithmetic.activation(hidden_channels, arithmetic)
         self.fc2 = FC(hidden_channels, out_channels, arithmetic)
 
     def construct(self, x):
-        return self.fc2(ops.gelu(self.fc1(x), approximate="none"))
+        return self.fc2(self.act(self.fc1(x)))
 
 
 class WaveFC(nn.Cell):
     """One direction of the PATM, (B, C, H, W) -> (B, C, H, W).
 
-    theta = ReLU(BN(FC(x))), BN whatever the norm of the trunk; z = FC(x) without bias;
+    theta = ReLU(BN(FC(x))), BN whatever the norm of the trunk (the network's own activation where it is not GELU);
+    z = FC(x) without bias;
     wave = [z cos theta, z sin theta] (2C channels); local FC 2C -> C with C groups, along `axis`.
     """
 
@@ -66,12 +58,14 @@ class WaveFC(nn.Cell):
         super().__init__()
         self.phase_fc = FC(channels, channels, arithmetic)
         self.phase_norm = BatchNorm(channels, arithmetic)
+        of_phase = ACTIVATIONS["relu"] if arithmetic.activation is GELU else arithmetic.activation
+        self.phase_act = of_phase(channels, arithmetic)
         self.amplitude_fc = BinaryFC(channels, channels, arithmetic)
         self.mix_fc = LocalBinaryFC(2 * channels, channels, axis, arithmetic)
         self.wave = arithmetic.form.wave()
 
     def construct(self, x):
-        theta = ops.relu(self.phase_norm(self.phase_fc(x)))
+        theta = self.phase_act(self.phase_norm(self.phase_fc(x)))
         return self.mix_fc(self.wave(theta, self.amplitude_fc(x)))
 
 
@@ -103,11 +97,11 @@ class PATM(nn.Cell):
 class WaveBlock(nn.Cell):
     """x <- x + DropPath(PATM(Norm1(x))); x <- x + DropPath(MLP(Norm2(x))), MLP C -> 4 C -> C; `keep` as in Block."""
 
-    def __init__(self, channels, norm, arithmetic):
+    def __init__(self, channels, arithmetic):
         super().__init__()
-        self.norm1 = norm(channels, arithmetic)
+        self.norm1 = arithmetic.norm(channels, arithmetic)
         self.block1 = PATM(channels, arithmetic)
-        self.norm2 = norm(channels, arithmetic)
+        self.norm2 = arithmetic.norm(channels, arithmetic)
         self.block2 = MLP(channels, MLP_RATIO * channels, channels, arithmetic)
         self.fan_out1, self.fan_out2 = arithmetic.form.fan_out(2), arithmetic.form.fan_out(2)
 
@@ -117,10 +111,10 @@ class WaveBlock(nn.Cell):
 class Embedding(nn.Cell):
     """Norm(conv(x) + bias), the stem and the downsamplings: (B, C, H, W) -> (B, O, H / stride, W / stride)."""
 
-    def __init__(self, in_channels, out_channels, kernel, stride, padding, norm, arithmetic):
+    def __init__(self, in_channels, out_channels, kernel, stride, padding, arithmetic):
         super().__init__()
         self.conv = FullConv(in_channels, out_channels, kernel, stride, padding, arithmetic)
-        self.norm = norm(out_channels, arithmetic)
+        self.norm = arithmetic.norm(out_channels, arithmetic)
 
     def construct(self, x):
         return self.norm(self.conv(x))
@@ -130,28 +124,24 @@ class WaveMLP(nn.Cell):
     """Images (B, 3, H, W) -> logits (B, num_classes).
 
     Stem: conv 7x7 stride 4 padding 2; downsampling: conv 3x3 stride 2 padding 1; head: Norm, global average
-    pool, Dense. T: widths 64-128-320-512, depths 2-2-4-2, norm "batch"; S: depths 2-3-10-3, norm "group".
+    pool, Dense. T: widths 64-128-320-512, depths 2-2-4-2, norm "batch"; S: depths 2-3-10-3, norm "layer".
 
-    Args: widths and depths per stage; norm of the trunk, a key of NORMS; arithmetic; drop_path_rate of the
-    last block, growing linearly from 0.
+    Args: widths and depths per stage; arithmetic; drop_path_rate of the last block, growing linearly from 0.
 
     `keep` switches drop path on, as in BiMLP: (2 * blocks, B, 1, 1, 1) factors.
-    Raises ValueError for an arithmetic that binarizes, an unknown norm, unequal numbers of widths and depths,
-    or a width under 4, which leaves the reweight MLP without a hidden channel.
+    Raises ValueError for unequal numbers of widths and depths, or a width under 4, which leaves the reweight MLP
+    without a hidden channel.
     """
 
-    def __init__(self, widths, depths, norm, num_classes, arithmetic, drop_path_rate):
+    def __init__(self, widths, depths, num_classes, arithmetic, drop_path_rate):
         super().__init__()
-        check_arguments(widths, depths, norm, arithmetic)
-        layer = NORMS[norm]
-        self.stem = Embedding(3, widths[0], 7, 4, 2, layer, arithmetic)
+        check_arguments(widths, depths)
+        self.stem = Embedding(3, widths[0], 7, 4, 2, arithmetic)
         self.stages = nn.CellList(
-            [nn.CellList([WaveBlock(w, layer, arithmetic) for _ in range(d)]) for w, d in zip(widths, depths)]
+            [nn.CellList([WaveBlock(w, arithmetic) for _ in range(d)]) for w, d in zip(widths, depths)]
         )
-        self.downsamples = nn.CellList(
-            [Embedding(a, b, 3, 2, 1, layer, arithmetic) for a, b in pairwise(widths)]
-        )
-        self.norm = layer(widths[-1], arithmetic)
+        self.downsamples = nn.CellList([Embedding(a, b, 3, 2, 1, arithmetic) for a, b in pairwise(widths)])
+        self.norm = arithmetic.norm(widths[-1], arithmetic)
         self.head = nn.Dense(widths[-1], num_classes, weight_init=TruncatedNormal(0.02), bias_init="zeros")
         self.axis = arithmetic.axis
         last = max(sum(depths) - 1, 1)
@@ -160,13 +150,8 @@ class WaveMLP(nn.Cell):
     construct = BiMLP.construct  # the same walk through stages and factors
 
 
-def check_arguments(widths, depths, norm, arithmetic):
+def check_arguments(widths, depths):
     """Raises ValueError for what WaveMLP refuses."""
-    if arithmetic.binary_act or arithmetic.binary_weight:
-        got = "binary" if arithmetic.binary_weight else "binary_act"
-        raise ValueError(f"precision: Wave-MLP is a full-precision network, expected fp32, got {got}")
-    if norm not in NORMS:
-        raise ValueError(f"norm: expected one of {', '.join(NORMS)}, got {norm!r}")
     if len(widths) != len(depths):
         raise ValueError(f"depths: expected one per width, {len(widths)} in all, got {tuple(depths)}")
     if min(widths) < REWEIGHT_RATIO:

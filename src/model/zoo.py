@@ -5,35 +5,52 @@ from dataclasses import dataclass
 
 from .arithmetic import make_arithmetic
 from .bimlp import BiMLP
+from .binarizers import BINARIZERS
 from .released import RELEASED, ReleasedBiMLP
 from .wave_mlp import WaveMLP
 
 WIDTHS = (64, 128, 320, 512)
 IMAGENET_STEM = (7, 4, 2)  # kernel, stride, padding
-BIMLP = {"branches": (2, 1, 2, 1), "downsample": "proposed", "drop_path_rate": 0.0}
+BIMLP = {
+    "stem": IMAGENET_STEM,
+    "branches": (2, 1, 2, 1),
+    "downsample": "proposed",
+    "local_form": "patm",
+    "drop_path_rate": 0.0,
+}
+WAVE_MLP = {"drop_path_rate": 0.0}
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A network: its Cell, and the arguments that tell it from its sisters; all of them can be overridden."""
+    """A network: its Cell, the arguments that tell it from its sisters, which can all be overridden, and its own norm.
+
+    image_size: pixels, of the images that it is meant for.
+    """
 
     cell: type
     widths: tuple
     depths: tuple
     settings: dict
+    norm: str = "batch"
+    image_size: int = 224
 
 
 VARIANTS = {
     # for 32x32 images; not the paper's
-    "bimlp_t": Variant(BiMLP, (32, 64, 128, 256), (1, 1, 2, 1), {"stem": IMAGENET_STEM, **BIMLP}),
+    "bimlp_t": Variant(BiMLP, (32, 64, 128, 256), (1, 1, 2, 1), BIMLP, image_size=32),
+    "wave_mlp_nano": Variant(WaveMLP, (32, 64, 128, 256), (1, 1, 2, 1), WAVE_MLP, image_size=32),
     # Table 1
-    "bimlp_s": Variant(BiMLP, WIDTHS, (2, 2, 4, 2), {"stem": IMAGENET_STEM, **BIMLP}),
-    "bimlp_m": Variant(BiMLP, WIDTHS, (2, 3, 10, 3), {"stem": IMAGENET_STEM, **BIMLP}),
+    "bimlp_s": Variant(BiMLP, WIDTHS, (2, 2, 4, 2), BIMLP),
+    "bimlp_m": Variant(BiMLP, WIDTHS, (2, 3, 10, 3), BIMLP),
     # the baseline
-    "wave_mlp_t": Variant(WaveMLP, WIDTHS, (2, 2, 4, 2), {"norm": "batch", "drop_path_rate": 0.0}),
-    "wave_mlp_s": Variant(WaveMLP, WIDTHS, (2, 3, 10, 3), {"norm": "group", "drop_path_rate": 0.0}),
+    "wave_mlp_t": Variant(WaveMLP, WIDTHS, (2, 2, 4, 2), WAVE_MLP),
+    "wave_mlp_s": Variant(WaveMLP, WIDTHS, (2, 3, 10, 3), WAVE_MLP, norm="layer"),
 }
-ARITHMETIC = ("activation_gradient", "form", "compute_type")
+# what make_arithmetic takes; Wave-MLP has no shortcuts around its layers
+ARITHMETIC = ("binarizer", "activation_gradient", "norm", "activation", "form", "compute_type")
+BIMLP_ARITHMETIC = (*ARITHMETIC, "shortcut")
+AUTO = "auto"  # of an override: the network's own
 
 
 def model_names():
@@ -45,20 +62,38 @@ def accepted_overrides(name):
     """The names of create_model's overrides for one of this project's trainable networks; () for others."""
     if name not in VARIANTS:
         return ()
-    return ("widths", "depths", *VARIANTS[name].settings, *ARITHMETIC)
+    return ("widths", "depths", *VARIANTS[name].settings, *_arithmetic_of(VARIANTS[name]))
+
+
+def _arithmetic_of(variant):
+    return BIMLP_ARITHMETIC if variant.cell is BiMLP else ARITHMETIC
+
+
+def image_size_of(name):
+    """Pixels, of the square images that a network of this project is meant for; 224 for others."""
+    return VARIANTS[name].image_size if name in VARIANTS else 224
+
+
+def default_precision(name):
+    """ "binary" for BiMLP and the released network, "fp32" for Wave-MLP and the models of MindCV."""
+    binary = name in RELEASED or (name in VARIANTS and VARIANTS[name].cell is BiMLP)
+    return "binary" if binary else "fp32"
 
 
 def create_model(name, num_classes=1000, precision="binary", **overrides):
     """A network by name: images (B, 3, H, W) -> logits (B, num_classes).
 
     Args:
-        name: bimlp_t, bimlp_s, bimlp_m; wave_mlp_t, wave_mlp_s (precision "fp32" only);
+        name: bimlp_t, bimlp_s, bimlp_m; wave_mlp_nano, wave_mlp_t, wave_mlp_s;
             released_bimlp_s, released_bimlp_m (evaluation of the authors' checkpoints); or any model of
             MindCV (fp32 only), whose arguments `overrides` then are, e.g. pretrained=True.
         precision: "fp32", "binary_act" (step 1: binary activations) or "binary" (step 2: weights as well).
-        overrides: widths, depths, stem=(kernel, stride, padding), branches=(S1, C1, S2, C2), downsample
-            ("proposed", "original"), drop_path_rate; activation_gradient ("window", "polynomial", "clip"),
-            form ("auto", "plain", "fast", "fused"), compute_type ("float32", "float16", "bfloat16").
+        overrides: widths, depths, drop_path_rate; of BiMLP stem=(kernel, stride, padding), branches=(S1, C1, S2, C2), downsample
+            ("proposed", "original"), local_form ("patm", "patm_interleaved", "cycle_fc", "axial_shift"), shortcut ("uni", "same_shape",
+            "none"); binarizer ("bimlp", "sign", "xnor", "dorefa", "reactnet", "dsq", "bnn_plus"), activation_gradient ("auto": the
+            binarizer's, "window", "polynomial", "clip"), norm ("auto": the network's, "batch", "layer"), activation ("auto",
+            "rprelu", "prelu", "relu", "gelu"), form ("auto", "plain", "fast", "fused"), compute_type ("float32", "float16", "bfloat16").
+            activation "auto" is RPReLU in BiMLP, and in a binary Wave-MLP whose binarizer brings it; else GELU.
 
     Raises:
         ValueError: an unknown name, precision or override, with what is known.
@@ -74,8 +109,18 @@ def create_model(name, num_classes=1000, precision="binary", **overrides):
         if key not in accepted_overrides(name):
             raise ValueError(_unknown(f"override of {name}", key, accepted_overrides(name)))
     settings = {"widths": variant.widths, "depths": variant.depths, **variant.settings}
-    arithmetic = make_arithmetic(precision, **{k: overrides.pop(k) for k in ARITHMETIC if k in overrides})
+    chosen = {k: overrides.pop(k) for k in _arithmetic_of(variant) if k in overrides}
+    if chosen.get("norm", AUTO) == AUTO:
+        chosen["norm"] = variant.norm
+    if chosen.get("activation", AUTO) == AUTO:
+        chosen["activation"] = _own_activation(variant, precision, chosen.get("binarizer", "bimlp"))
+    arithmetic = make_arithmetic(precision, **chosen)
     return variant.cell(num_classes=num_classes, arithmetic=arithmetic, **{**settings, **overrides})
+
+
+def _own_activation(variant, precision, binarizer):
+    brings = precision != "fp32" and getattr(BINARIZERS.get(binarizer), "rprelu", False)
+    return "rprelu" if variant.cell is BiMLP or brings else "gelu"
 
 
 def _released(name, num_classes, precision, overrides):

@@ -19,7 +19,7 @@ MOST_BRANCHES = 16  # MOST of native/merge.cc
 POLL, LONGEST_SLEEP = 2.0e-4, 60.0  # seconds
 # in the order of the enumerations of native/settings.h
 PRECISIONS = ("fp32", "binary_act", "binary")
-GRADIENTS = ("window", "polynomial", "clip")
+GRADIENTS = ("window", "polynomial", "clip", "unit_window", "soft", "sign_swish")
 
 
 def operator(name, shapes, outputs, written=(), **attributes):
@@ -43,14 +43,14 @@ def operator(name, shapes, outputs, written=(), **attributes):
     return made
 
 
-def settings(precision, gradient, training):
+def settings(precision, gradient, training, shortcut=True):
     """native/settings.h as a tensor."""
-    values = (PRECISIONS.index(precision), GRADIENTS.index(gradient), int(training))
+    values = (PRECISIONS.index(precision), GRADIENTS.index(gradient), int(training), int(shortcut))
     return Tensor(np.array(values, np.int32))
 
 
 class _FusedFC(nn.Cell):
-    """RPReLU(BN(FC(X_b)) + U(X)) in one pass per channel.
+    """RPReLU(BN(FC(X_b)) + U(X)), or without U(X), in one pass per channel.
 
     (x, rsign bias, weight, gamma, beta, running mean, running variance, shift_in, slope, shift_out) ->
     (y, sums, saved). Moves the running statistics in training.
@@ -58,7 +58,7 @@ class _FusedFC(nn.Cell):
 
     name = ""  # of the C++ functions
 
-    def __init__(self, precision, gradient, weight_shape, in_channels):
+    def __init__(self, precision, gradient, weight_shape, in_channels, shortcut):
         super().__init__()
         out = weight_shape[0]
         saved = math.prod(weight_shape) + in_channels + 6 * out
@@ -74,8 +74,8 @@ class _FusedFC(nn.Cell):
         written = (False,) * 6 + (True, True) + (False,) * 3  # the running statistics
         self.run = operator(f"{self.name}_forward", shapes, 3, written, weight_shape=weight_shape)
         self.back = operator(f"{self.name}_backward", gradient_shapes, 8, weight_shape=weight_shape)
-        self.in_training = settings(precision, gradient, True)
-        self.in_evaluation = settings(precision, gradient, False)
+        self.in_training = settings(precision, gradient, True, shortcut)
+        self.in_evaluation = settings(precision, gradient, False, shortcut)
 
     def construct(self, x, bias, weight, gamma, beta, mean, variance, b1, slope, b2):
         given = self.in_training if self.training else self.in_evaluation
@@ -136,6 +136,22 @@ class FusedRPReLU(nn.Cell):
 
     def bprop(self, x, b1, slope, b2, out, dout):
         return self.back(dout[0], x, out[1])
+
+
+class FusedOneBit(nn.Cell):
+    """(x, b) -> (y, saved): y = sign(x + b), or with `halves` 1 where x + b > 0.5, else 0; gradient: one of GRADIENTS."""
+
+    def __init__(self, gradient, halves):
+        super().__init__()
+        self.run = operator("one_bit_forward", lambda kind, x, b: (x, b), 2)
+        self.back = operator("one_bit_backward", lambda kind, dy, x, saved: (x, saved), 2)
+        self.kind = Tensor(np.array((GRADIENTS.index(gradient), int(halves)), np.int32))
+
+    def construct(self, x, b):
+        return self.run(self.kind, x, b)
+
+    def bprop(self, x, b, out, dout):
+        return self.back(self.kind, dout[0], x, out[1])
 
 
 class FusedWave(nn.Cell):

@@ -6,6 +6,7 @@ import pytest
 
 from src.deploy import freeze
 from src.model import binary_layers
+from src.model.binarizers import BINARIZERS
 from src.model.released import BatchNorm, Block, scaled_sign
 
 
@@ -44,6 +45,18 @@ def test_logits_are_the_same_to_the_last_bit(tiny, images, logits):
     expected = logits(network, x)
     freeze(network)
     np.testing.assert_array_equal(logits(network, x), expected)
+
+
+@pytest.mark.parametrize("name", ["bimlp_t", "wave_mlp_nano"])
+@pytest.mark.parametrize("binarizer", BINARIZERS)
+def test_every_binarizer_freezes_to_signs_and_the_same_logits(name, binarizer, tiny, images, logits):
+    network = tiny(name, binarizer=binarizer)
+    names, x = [each for each, _ in binary_layers(network)], images(2)
+    expected = logits(network, x)
+    assert freeze(network) == len(names) > 0
+    np.testing.assert_array_equal(logits(network, x), expected)
+    after = values(network)
+    assert all(set(np.unique(after[f"{each}.weight"])) <= {-1.0, 1.0} for each in names)
 
 
 def test_a_weight_of_zero_becomes_minus_one(tiny):

@@ -222,6 +222,17 @@ def test_full_precision_networks(name, precision, tiny, tmp_path):
     assert result.comparison.agrees and result.frozen == 0 and result.batches == (2,)
 
 
+@pytest.mark.parametrize("name,switches", [
+    ("wave_mlp_nano", {"binarizer": "dorefa"}),
+    ("wave_mlp_nano", {"binarizer": "reactnet"}),
+    ("bimlp_t", {"shortcut": "none", "norm": "layer", "activation": "relu", "local_form": "cycle_fc"}),
+    ("bimlp_t", {"activation": "gelu", "binarizer": "xnor", "local_form": "patm_interleaved"}),
+])  # fmt: skip
+def test_networks_with_switches(name, switches, tiny, tmp_path):
+    result = export_network(tiny(name, **switches), "ONNX", 2, 32, tmp_path / "tiny.onnx")
+    assert result.comparison.agrees and result.frozen > 0
+
+
 # --- refusals ---
 
 

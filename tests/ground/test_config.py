@@ -243,6 +243,12 @@ EDGES = [
     ("model.branches", "[0, 2, 4, 0]", "[2, 1, 3, 1]"),
     ("model.branches", "[2, 1, 2, 1]", "[2, 1, 2]"),
     ("model.branches", "[2, 1, 2, 1]", "[2, -1, 2, 1]"),
+    ("model.shortcut", "none", "dense"),
+    ("model.norm", "layer", "group"),
+    ("model.activation", "prelu", "silu"),
+    ("model.downsample", "original", "pool"),
+    ("model.local_form", "axial_shift", "mixer"),
+    ("model.binarizer", "bnn_plus", "rotated"),
     ("model.activation_gradient", "clip", "ste"),
     ("model.form", "plain", "slow"),
     ("model.compute_type", "bfloat16", "fp16"),
@@ -360,3 +366,43 @@ def test_config_attribute_names_are_the_keys():
     assert {field.name for field in dataclasses.fields(Config)} == set(
         yaml.safe_load(DEFAULT_CONFIG.read_text())
     )
+
+
+def test_config_allows_what_the_networks_know():
+    """The rules are written without the framework; the tables that they stand for are not."""
+    from src.model.activations import ACTIVATIONS
+    from src.model.bimlp import DOWNSAMPLES
+    from src.model.binarizers import BINARIZERS, CHOICES
+    from src.model.local_forms import LOCAL_FORMS
+    from src.model.norms import NORMS
+    from src.model.shortcuts import SHORTCUTS
+
+    known = {
+        "shortcut": SHORTCUTS,
+        "norm": {"auto", *NORMS},
+        "activation": {"auto", *ACTIVATIONS},
+        "downsample": DOWNSAMPLES,
+        "local_form": LOCAL_FORMS,
+        "binarizer": BINARIZERS,
+        "activation_gradient": CHOICES,
+    }
+    for key, names in known.items():
+        allowed = RULES[f"model.{key}"].allowed.removeprefix("one of ").split(", ")
+        assert set(allowed) == set(names), key
+
+
+def test_recipes_for_imagenet_are_the_papers_and_differ_in_the_network_alone():
+    recipes = [
+        to_flat(load_config(DEFAULT_CONFIG.parent / "config" / f"bimlp_{size}_imagenet.yaml"))
+        for size in "sm"
+    ]
+    assert {key for key in recipes[0] if recipes[0][key] != recipes[1][key]} == {"model.name"}
+    found = recipes[0]
+    assert 8 * found["data.batch_size"] == found["train.base_batch_size"] == 1024
+    assert (found["train.betas"][0], found["train.weight_decay"], found["data.image_size"]) == (
+        0.9,
+        0.05,
+        224,
+    )
+    assert (found["stages.step2.init"], found["stages.step2.teacher"]) == ("step1", "resnet34")
+    assert min(found["data.mixup"], found["data.cutmix"], found["data.rand_augment"]) > 0

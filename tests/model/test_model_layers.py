@@ -1,15 +1,21 @@
 """Layers: integer sums, borders, Uni-shortcut, RPReLU, pools; and each fast operation against the plain one."""
 
+import math
+
 import mindspore as ms
 import numpy as np
 import pytest
 from mindspore import Tensor
 
+from src.model.activations import ACTIVATIONS, RPReLU
 from src.model.arithmetic import make_arithmetic
 from src.model.forms import FORMS
-from src.model.functions import MultiMaxPool, PolynomialCosSin
-from src.model.layers import BatchNorm, BinaryFC, LocalBinaryFC, RPReLU, uni_shortcut
+from src.model.functions import MultiMaxPool, PolynomialCosSin, interleave
+from src.model.layers import BinaryFC, LocalBinaryFC
 from src.model.layout import to_layout
+from src.model.local_forms import Shift, axial_offsets, cycle_offsets
+from src.model.norms import BatchNorm, LayerNorm
+from src.model.shortcuts import SHORTCUTS, uni_shortcut
 from tests.model import reference
 
 PLAIN, FAST = make_arithmetic("binary", form="plain"), make_arithmetic("binary", form="fast")
@@ -160,6 +166,87 @@ def test_rprelu_and_its_gradients(arithmetic):
     np.testing.assert_allclose(dx.asnumpy(), dout * slope, rtol=1e-5, atol=1e-6)
     for got, full in ((db1, dout * slope), (dw, dout * np.minimum(t, 0)), (db2, dout)):
         np.testing.assert_allclose(got.asnumpy(), full.sum((0, 2, 3)), rtol=1e-4, atol=1e-5)
+
+
+OTHER_ACTIVATIONS = {
+    "prelu": lambda x: np.where(x > 0, x, 0.25 * x),
+    "relu": lambda x: np.maximum(x, 0),
+    "gelu": lambda x: x * (1 + np.vectorize(math.erf)(x / math.sqrt(2))) / 2,
+}
+
+
+@pytest.mark.parametrize("form", ["plain", "fast", "fused"])
+@pytest.mark.parametrize("name", OTHER_ACTIVATIONS)
+def test_activations_of_table_4(name, form):
+    x = random(2, 3, 4, 5, seed=8)
+    x[0, 0, 0, 0] = 0
+    arithmetic = make_arithmetic(form=form, activation=name)
+    cell = arithmetic.activation(3, arithmetic)
+    np.testing.assert_allclose(run(cell, x, arithmetic.axis), OTHER_ACTIVATIONS[name](x), atol=1e-6)
+    assert [p.name.split(".")[-1] for p in cell.get_parameters()] == (["slope"] if name == "prelu" else [])
+
+
+def test_every_activation_is_tested():
+    assert {"rprelu", *OTHER_ACTIVATIONS} == ACTIVATIONS.keys()
+
+
+@pytest.mark.parametrize("form", ["plain", "fast"])
+def test_layer_norm_takes_statistics_of_whole_images(form):
+    x = 1 + 2 * random(3, 4, 5, 6)
+    arithmetic = make_arithmetic(form=form)
+    norm = LayerNorm(4, arithmetic)
+    gamma, beta = random(4, seed=1), random(4, seed=2)
+    norm.gamma.set_data(Tensor(gamma))
+    norm.beta.set_data(Tensor(beta))
+    expected = np.stack([(image - image.mean()) / np.sqrt(image.var() + 1e-5) for image in x])
+    expected = expected * gamma.reshape(-1, 1, 1) + beta.reshape(-1, 1, 1)
+    np.testing.assert_allclose(run(norm, x, arithmetic.axis), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name,there", [
+    ("uni", (True, True, True)), ("same_shape", (True, False, False)), ("none", (False, False, False)),
+])  # fmt: skip
+def test_shortcuts_of_table_5(name, there):
+    made = [SHORTCUTS[name](8, out, 1) for out in (8, 16, 4)]
+    assert tuple(shortcut is not None for shortcut in made) == there
+
+
+def shifted(x, offsets, axis):
+    """y[c, p] = x[c, p + d(c)], zeros outside, by loops over channels and positions."""
+    y = np.zeros_like(x)
+    size = x.shape[axis]
+    for c, d in enumerate(offsets):
+        for p in range(size):
+            if 0 <= p + d < size:
+                if axis == 2:
+                    y[:, c, p] = x[:, c, p + d]
+                else:
+                    y[:, c, :, p] = x[:, c, :, p + d]
+    return y
+
+
+@pytest.mark.parametrize("form", ["plain", "fast"])
+@pytest.mark.parametrize("axis,number", [("height", 2), ("width", 3)])
+def test_shift_moves_each_channel_by_its_offset(axis, number, form):
+    offsets = [0, 1, -1, 2, -2, 0, 1]
+    x = random(2, 7, 4, 5)
+    cell = Shift(offsets, 2, axis, FORMS[form])
+    np.testing.assert_array_equal(run(cell, x, FORMS[form].axis), shifted(x, offsets, number))
+
+
+def test_offsets_by_hand():
+    np.testing.assert_array_equal(cycle_offsets(7), [0, 1, -1, 0, 1, -1, 0])
+    # five groups of ceil(12 / 5) = 3; group g reads p - (g - 2)
+    np.testing.assert_array_equal(axial_offsets(12), [2, 2, 2, 1, 1, 1, 0, 0, 0, -1, -1, -1])
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_interleaved_halves_take_turns(axis):
+    x = np.arange(6, dtype=np.float32).reshape((1, 6, 1, 1) if axis else (6, 1, 1, 1))
+    np.testing.assert_array_equal(interleave(Tensor(x), axis).asnumpy().ravel(), [0, 3, 1, 4, 2, 5])
+    wide = random(2, 6, 3, 4)
+    in_layout = to_layout(interleave(to_layout(Tensor(wide), axis), axis), axis).asnumpy()
+    np.testing.assert_array_equal(in_layout, wide[:, [0, 3, 1, 4, 2, 5]])
 
 
 def test_pooling_windows_are_asymmetric():

@@ -9,11 +9,11 @@ import pytest
 from mindspore import Tensor, ops
 
 from src.model.arithmetic import make_arithmetic
-from src.model.wave_mlp import MLP, NORMS, PATM, WaveMLP
+from src.model.wave_mlp import MLP, PATM, WaveMLP
 
 WIDTHS = (64, 128, 320, 512)
-T = {"depths": (2, 2, 4, 2), "norm": "batch"}
-S = {"depths": (2, 3, 10, 3), "norm": "group"}
+T = (2, 2, 4, 2)
+S = (2, 3, 10, 3)
 TOKENS = (56 * 56, 28 * 28, 14 * 14, 7 * 7)  # per stage, of an image of 224 x 224
 BATCH, CLASSES = 3, 5
 TINY = {"widths": (16, 32, 64, 128), "depths": (1, 1, 1, 1), "num_classes": CLASSES, "drop_path_rate": 0.3}
@@ -27,17 +27,17 @@ def pynative():
     ms.set_context(mode=mode)
 
 
-def fp32(form="fast"):
-    return make_arithmetic("fp32", form=form)
+def fp32(form="fast", norm="batch"):
+    return make_arithmetic("fp32", form=form, norm=norm, activation="gelu")
 
 
-def full_size(variant):
-    return WaveMLP(WIDTHS, num_classes=1000, arithmetic=fp32(), drop_path_rate=0.0, **variant)
+def full_size(depths):
+    return WaveMLP(WIDTHS, depths, num_classes=1000, arithmetic=fp32(), drop_path_rate=0.0)
 
 
 def tiny(norm="batch", form="fast"):
     """The same seeded weights for every form; nothing is left at 0 or 1, where a slip could hide."""
-    network = WaveMLP(norm=norm, arithmetic=fp32(form), **TINY)
+    network = WaveMLP(arithmetic=fp32(form, norm), **TINY)
     randomize(network)
     return network
 
@@ -103,17 +103,17 @@ def positions(name):
 
 
 @pytest.mark.parametrize(
-    ("variant", "parameters", "macs"),
+    ("depths", "parameters", "macs"),
     [(T, 17, 2.4), (S, 30, 4.5)],  # published, cut to so many digits
     ids=["T", "S"],
 )
-def test_size_is_the_published_one(variant, parameters, macs):
-    network = full_size(variant)
+def test_size_is_the_published_one(depths, parameters, macs):
+    network = full_size(depths)
     count = sum(p.size for p in network.trainable_params())
-    assert count == expected_parameters(variant["depths"])
+    assert count == expected_parameters(depths)
     assert math.floor(count / 1e6) == parameters
-    assert counted_macs(network) == expected_macs(variant["depths"])
-    assert math.floor(expected_macs(variant["depths"]) / 1e8) / 10 == macs
+    assert counted_macs(network) == expected_macs(depths)
+    assert math.floor(expected_macs(depths) / 1e8) / 10 == macs
 
 
 # --- values ---
@@ -140,14 +140,8 @@ def test_mlp_computes_its_formula_with_the_exact_gelu():
     np.testing.assert_allclose(mlp(Tensor(x)).asnumpy(), gelu(x + shift) + shift, atol=1e-6)
 
 
-def test_group_norm_takes_statistics_of_whole_images():
-    x = np.random.default_rng(3).normal(1, 2, (BATCH, 4, 5, 6)).astype(np.float32)
-    expected = np.stack([(image - image.mean()) / np.sqrt(image.var() + 1e-5) for image in x])
-    np.testing.assert_allclose(NORMS["group"](4, fp32("plain"))(Tensor(x)).asnumpy(), expected, atol=1e-5)
-
-
-def test_group_norm_replaces_all_norms_but_those_of_the_phases():
-    names = [p.name for p in tiny("group").get_parameters() if p.name.endswith("moving_mean")]
+def test_layer_norm_replaces_all_norms_but_those_of_the_phases():
+    names = [p.name for p in tiny("layer").get_parameters() if p.name.endswith("moving_mean")]
     assert len(names) == 2 * 4  # directions, blocks
     assert all("phase_norm" in name for name in names)
 
@@ -190,7 +184,7 @@ def patm_by_numpy(x, weights):
     return fc("projection", (branches * a).sum(2))
 
 
-@pytest.mark.parametrize("norm", ["batch", "group"])
+@pytest.mark.parametrize("norm", ["batch", "layer"])
 def test_plain_and_fast_form_agree(norm):
     networks = [tiny(norm, form) for form in ("fast", "plain")]
     fast, plain = (network.set_train(False)(images()).asnumpy() for network in networks)
@@ -202,7 +196,7 @@ def test_plain_and_fast_form_agree(norm):
         np.testing.assert_allclose(gradient, plain[name], atol=2e-5, err_msg=name)
 
 
-@pytest.mark.parametrize("norm", ["batch", "group"])
+@pytest.mark.parametrize("norm", ["batch", "layer"])
 def test_every_parameter_receives_a_gradient(norm):
     """In evaluation: with statistics of the batch, a bias before a batch norm has none."""
     for name, gradient in gradients(tiny(norm).set_train(False)).items():
@@ -243,21 +237,14 @@ def test_keep_scales_the_paths_of_its_block():
 # --- refusals ---
 
 
-@pytest.mark.parametrize("precision", ["binary_act", "binary"])
-def test_refuses_to_be_binary(precision):
-    with pytest.raises(ValueError, match=rf"full-precision.*expected fp32, got {precision}$"):
-        WaveMLP(norm="batch", arithmetic=make_arithmetic(precision), **TINY)
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"norm": "layer"}, "norm: expected one of batch, group, got 'layer'"),
         ({"depths": (1, 1)}, "depths: expected one per width, 4 in all, got (1, 1)"),
         ({"widths": (2, 4, 8, 16)}, "widths: expected at least 4 channels each, got (2, 4, 8, 16)"),
     ],
 )
 def test_refuses_what_it_cannot_build(change, message):
     with pytest.raises(ValueError) as caught:
-        WaveMLP(**{"norm": "batch", "arithmetic": fp32(), **TINY, **change})
+        WaveMLP(**{"arithmetic": fp32(), **TINY, **change})
     assert str(caught.value) == message

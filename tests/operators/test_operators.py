@@ -11,10 +11,14 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn
 
+from src.model.activations import RPReLU
 from src.model.arithmetic import make_arithmetic
-from src.model.blocks import ChannelBinaryFC, MBBBlock1, MBBBlock2, SpatialBinaryFC
+from src.model.binarizers import BINARIZERS
+from src.model.blocks import MBBBlock1, MBBBlock2
+from src.model.elements import ChannelBinaryFC, SpatialBinaryFC
 from src.model.forms import FORMS
-from src.model.layers import BatchNorm, FullConv, RPReLU
+from src.model.layers import FullConv
+from src.model.norms import BatchNorm
 
 EDGES = np.array([0.0, 1.0, -1.5])  # sign(0), the window's edge and its outside
 ROOT = Path(__file__).resolve().parents[2]
@@ -136,6 +140,27 @@ def test_running_statistics_move_in_training_alone(training):
     before = cells[1].moving_mean.asnumpy().copy()
     assert_same(cells, 3 + random(6, 4, 5, 5), training=training)
     assert (cells[1].moving_mean.asnumpy() != before).all() == training
+
+
+@pytest.mark.parametrize("name", [name for name in BINARIZERS])
+def test_one_bit_activations_of_every_binarizer(name):
+    """Far from 0 as well, where exp must not overflow."""
+    cells = [make_arithmetic(binarizer=name, form=form).activation_binarizer(7) for form in ("fast", "fused")]
+    assert cells[0].fused is None and cells[1].fused is not None
+    x = 2 * random(7, 3, 4, 9)
+    x[0, 0, 0] = np.array([-1000, -30, -1, -0.0, 0, 0.5, 1, 30, 1000])
+    assert_same(cells, x, outliers=0)
+
+
+@pytest.mark.parametrize("name", ["uni", "same_shape", "none"])
+def test_other_shortcuts(name):
+    for out in (8, 16, 4):
+        cells = [
+            ChannelBinaryFC(8, out, make_arithmetic(form=form, shortcut=name)) for form in ("fast", "fused")
+        ]
+        for ours, theirs in zip(*(cell.get_parameters() for cell in cells)):
+            theirs.set_data(Tensor(ours.asnumpy()))
+        assert_same(cells, random(8, 3, 5, 7))
 
 
 def test_rprelu():

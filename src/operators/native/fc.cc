@@ -7,6 +7,7 @@
 #include "rows.h"
 #include "saved.h"
 #include "shortcut.h"
+#include "surrogates.h"
 #include "tensors.h"
 #include "threads.h"
 
@@ -78,7 +79,7 @@ OPERATOR(fc_forward) {
   const Running running{t.get(6), t.get(7)};
   const int64_t in = t.dim(3, 1), out = t.dim(3, 0), n = t.size(1) / in;
   const Saved saved(t.get(13), in * out, in, out);
-  const Shortcut shortcut(in, out, n);
+  const Shortcut shortcut(in, out, n, set.shortcut);
 
   std::copy(b, b + in, saved.b);
   const Product product(x, b, w, in, out, n, set);
@@ -106,7 +107,7 @@ OPERATOR(fc_backward) {
   const int64_t in = t.dim(2, 0), out = t.dim(3, 0), n = t.size(2) / in;
   const Saved saved(t.get(4), in * out, in, out);
   const float *w = saved.w, *b = saved.b;
-  const Shortcut shortcut(in, out, n);
+  const Shortcut shortcut(in, out, n, set.shortcut);
   Pool &pool = Pool::instance();
 
   float *ds = Scratch::get<float>(3, panels_of(n) * out * COLUMNS);

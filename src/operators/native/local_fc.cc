@@ -7,6 +7,7 @@
 #include "rows.h"
 #include "saved.h"
 #include "shortcut.h"
+#include "surrogates.h"
 #include "tensors.h"
 #include "threads.h"
 
@@ -44,7 +45,7 @@ OPERATOR(local_fc_forward) {
   const int64_t out = t.dim(3, 0), group = t.dim(3, 1), in = out * group, n = t.size(1) / in;
   const Lines lines(n, t.dim(1, 2), t.dim(1, 3), t.dim(3, 3) > 1);
   const Saved saved(t.get(13), in * TAPS, in, out);
-  const Shortcut shortcut(in, out, n);
+  const Shortcut shortcut(in, out, n, set.shortcut);
 
   std::copy(b, b + in, saved.b);
   std::copy(w, w + in * TAPS, saved.w);
@@ -78,7 +79,7 @@ OPERATOR(local_fc_backward) {
   const Saved saved(t.get(4), in * TAPS, in, out);
   const float *w = saved.w, *b = saved.b;
   const Lines lines(n, t.dim(2, 2), t.dim(2, 3), t.dim(7, 3) > 1);
-  const Shortcut shortcut(in, out, n);
+  const Shortcut shortcut(in, out, n, set.shortcut);
 
   Pool::instance().each(out, [&](int64_t o) {
     float *ds = zeroed(lines, 0), *padded = zeroed(lines, 1);

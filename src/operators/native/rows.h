@@ -114,17 +114,3 @@ inline NormGradients norm_backward(const float *dn, const float *s, int64_t n, S
   const float c = -a * (dbeta - used.mean * inverse * dgamma) / n;
   return {dgamma, dbeta, a, b, c};
 }
-
-// The straight-through gradient of sign at v, times dv.
-template <class T>
-inline T sign_backward(T v, T dv, Gradient gradient) {
-  const T zero = splat<T>(0), one = splat<T>(1);
-  switch (gradient) {
-    case Gradient::window:
-      return select(within_one(v), dv, zero);
-    case Gradient::polynomial:
-      return dv * (2.0f * maximum(one - maximum(v, -v), zero));
-    default:
-      return maximum(minimum(dv, one), -one);
-  }
-}

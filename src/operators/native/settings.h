@@ -3,13 +3,14 @@
 #include <cstdint>
 
 enum class Precision : int32_t { fp32 = 0, binary_act = 1, binary = 2 };
-enum class Gradient : int32_t { window = 0, polynomial = 1, clip = 2 };
+enum class Gradient : int32_t { window = 0, polynomial = 1, clip = 2, unit_window = 3, soft = 4, sign_swish = 5 };
 
 struct Settings {
   explicit Settings(const int32_t *values)
       : precision(static_cast<Precision>(values[0])),
         gradient(static_cast<Gradient>(values[1])),
-        training(values[2] != 0) {}
+        training(values[2] != 0),
+        shortcut(values[3] != 0) {}
 
   bool binary_act() const { return precision != Precision::fp32; }
   bool binary_weight() const { return precision == Precision::binary; }
@@ -17,4 +18,5 @@ struct Settings {
   Precision precision;
   Gradient gradient;
   bool training;
+  bool shortcut;
 };

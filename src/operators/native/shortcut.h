@@ -1,13 +1,15 @@
-// The Uni-shortcut of Eq. 12, row by row: identity, copies, or the mean of adjacent channels.
+// The Uni-shortcut of Eq. 12, row by row: identity, copies, or the mean of adjacent channels; or none.
 #pragma once
 #include "simd.h"
 
 class Shortcut {
  public:
-  Shortcut(int64_t in, int64_t out, int64_t n) : in_(in), out_(out), n_(n), group_(in > out ? in / out : 1) {}
+  Shortcut(int64_t in, int64_t out, int64_t n, bool there)
+      : in_(in), out_(out), n_(n), group_(in > out ? in / out : 1), there_(there) {}
 
-  // The shortcut of output channel o; `buffer` (n floats) may be used for it.
+  // The shortcut of output channel o, null for none; `buffer` (n floats) may be used for it.
   const float *forward(const float *x, int64_t o, float *buffer) const {
+    if (!there_) return nullptr;
     if (group_ == 1) return x + (o % in_) * n_;
     const float share = 1.0f / group_;
     const float *first = x + o * group_ * n_;
@@ -23,6 +25,7 @@ class Shortcut {
   // The part of input channel c's gradient at position i, from the gradients of all outputs.
   template <class T>
   T backward(const float *dt, int64_t c, int64_t i) const {
+    if (!there_) return splat<T>(0);
     if (group_ > 1) return (1.0f / group_) * load<T>(dt + (c / group_) * n_ + i);
     T sum = load<T>(dt + c * n_ + i);
     for (int64_t o = c + in_; o < out_; o += in_) sum += load<T>(dt + o * n_ + i);
@@ -31,4 +34,5 @@ class Shortcut {
 
  private:
   int64_t in_, out_, n_, group_;
+  bool there_;
 };

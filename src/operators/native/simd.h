@@ -56,6 +56,21 @@ inline auto within_one(T v) {
   return (v <= splat<T>(1)) & (v >= splat<T>(-1));
 }
 
+// Truncated, and back.
+inline VecInt to_integer(Vec v) { return __builtin_convertvector(v, VecInt); }
+inline int32_t to_integer(float v) { return static_cast<int32_t>(v); }
+inline Vec to_float(VecInt v) { return __builtin_convertvector(v, Vec); }
+inline float to_float(int32_t v) { return static_cast<float>(v); }
+
+// 2^n for -126 <= n <= 127.
+inline Vec power_of_two(VecInt n) { return reinterpret_cast<Vec>((n + 127) << 23); }
+inline float power_of_two(int32_t n) {
+  const int32_t bits = (n + 127) << 23;
+  float v;
+  std::memcpy(&v, &bits, sizeof v);
+  return v;
+}
+
 inline float square_root(float v) { return __builtin_sqrtf(v); }
 inline Vec square_root(Vec v) {
   Vec root = v;

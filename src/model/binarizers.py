@@ -1,0 +1,177 @@
+"""The binarization methods of section 2.1 and Table 7: one class each, one row of BINARIZERS each.
+
+What they have in common: x_b = sign(x) with the gradient where |x| <= 1, and weights w_b = alpha sign(w). alpha stays
+outside of the integer sum: y = alpha_o (x_b * sign(w)_o), which is the same number.
+"""
+
+from mindspore import dtype as mstype
+from mindspore import nn, ops
+
+from .binarize import sign, sign_swish, soft, weight_scale, window
+
+TINY = 1.0e-30  # instead of a scale of 0
+
+
+class SignSTE:
+    """sign and the straight-through estimator, "1-bit" in Table 7: w_b = sign(w), x_b = sign(x), no scale.
+
+    dw = dw_b where |w| <= 1, else 0; dx = dx_b where |x| <= 1, else 0.
+
+    What other methods replace:
+        value: x -> x_b; gradient: name of the (x, dx_b) -> dx in GRADIENTS; fixed_gradient: the method is nothing without it.
+        latent: w -> c, whose sign is taken; weight_gradient: (c, gradient of sign(c)) -> dw.
+        scale: c -> alpha (O,), one number per output channel, a constant in the backward pass.
+        rsign: x is shifted by RSign's learned b before it; rprelu: the method's activation function is RPReLU.
+    """
+
+    rsign = rprelu = fixed_gradient = False
+    value = staticmethod(sign)
+    gradient = "window"
+
+    @staticmethod
+    def latent(w):
+        return w
+
+    @staticmethod
+    def scale(c):
+        return ops.ones((c.shape[0],), mstype.float32)
+
+    @staticmethod
+    def weight_gradient(c, d):
+        return window(c, d)
+
+
+class XNORNet(SignSTE):
+    """XNOR-Net: c = w - mean over the input channels; w_b = alpha_o sign(c), alpha_o = mean |clamp(c, -1, 1)| of filter o.
+
+    dw = alpha_o dw_b where |c| <= 1, else 0: the centring is an update of w, not a part of the function. Depth-wise filters, which have
+    one input channel and would all become 0, are not centred. Its scale per position, which its own code leaves out, is
+    left out.
+    """
+
+    @staticmethod
+    def latent(w):
+        return w - ops.mean(w, 1, True) if w.shape[1] > 1 else w
+
+    @staticmethod
+    def scale(c):
+        return weight_scale(ops.clamp(c, -1.0, 1.0))
+
+
+def above_half(x):
+    """1 where x > 0.5, else 0: x clipped to [0, 1] and rounded."""
+    return ops.cast(x > 0.5, mstype.float32)
+
+
+class DoReFa(SignSTE):
+    """DoReFa-Net (1/1): w_b = E sign(w), E = mean |w| of the whole layer; dw = dw_b everywhere.
+
+    x_b = 1 where x > 0.5, else 0 (x clipped to [0, 1] and rounded); dx = dx_b where 0 <= x <= 1, else 0. A sum over K
+    inputs is an integer in [-K, K] of any parity.
+    """
+
+    fixed_gradient = True
+    value = staticmethod(above_half)
+    gradient = "unit_window"
+
+    @staticmethod
+    def scale(c):
+        return ops.stop_gradient(ops.mean(ops.abs(c)) * ops.ones((c.shape[0],), mstype.float32))
+
+    @staticmethod
+    def weight_gradient(c, d):
+        return d / ops.maximum(ops.mean(ops.abs(c)), TINY)
+
+
+class ReActNet(SignSTE):
+    """ReActNet: x_b = sign(x + b) (RSign), RPReLU; w_b = alpha_o sign(w), alpha_o = mean |w_o| of filter o.
+
+    dx = dx_b max(2 - 2 |x + b|, 0) (Bi-Real); dw = dw_b where |w| <= 1, else 0, without the factor alpha.
+    """
+
+    rsign = rprelu = True
+    gradient = "polynomial"
+    scale = staticmethod(weight_scale)
+
+    @staticmethod
+    def weight_gradient(c, d):
+        return window(c, d) / ops.maximum(weight_scale(c), TINY).reshape(-1, 1, 1, 1)
+
+
+class DSQ(SignSTE):
+    """Differentiable soft quantization at 1 bit: forward sign; backward, for weights and activations, the derivative of
+    s tanh(k x) on [-1, 1], with s tanh(k) = 1: s k (1 - tanh^2(k x)), 0 outside. k = 1.0986, where tanh(k) = 0.8."""
+
+    fixed_gradient = True
+    gradient = "soft"
+
+    @staticmethod
+    def weight_gradient(c, d):
+        return soft(c, d)
+
+
+class BNNPlus(SignSTE):
+    """BNN+: forward sign; backward, for weights and activations, the derivative of SignSwish(x) = 2 s(b x) (1 + b x (1 - s(b x))) - 1,
+    s the logistic function: b (2 - b x tanh(b x / 2)) / (1 + cosh(b x)), b = 5."""
+
+    fixed_gradient = True
+    gradient = "sign_swish"
+
+    @staticmethod
+    def weight_gradient(c, d):
+        return sign_swish(c, d)
+
+
+class BiMLPBinarizer(SignSTE):
+    """The paper's: x_b = sign(x + b) (RSign), RPReLU; w_b = alpha_o sign(w), alpha_o = mean |w_o| of filter o.
+
+    dx = dx_b where |x + b| <= 1, else 0; dw = alpha_o dw_b where |w| <= 1, else 0.
+    """
+
+    rsign = rprelu = True
+    scale = staticmethod(weight_scale)
+
+
+BINARIZERS = {
+    "bimlp": BiMLPBinarizer,
+    "sign": SignSTE,
+    "xnor": XNORNet,
+    "dorefa": DoReFa,
+    "reactnet": ReActNet,
+    "dsq": DSQ,
+    "bnn_plus": BNNPlus,
+}
+
+
+CHOICES = ("auto", "window", "polynomial", "clip")
+
+
+def activation_gradient(binarizer, name):
+    """The name in GRADIENTS of the activations' gradient under a row of BINARIZERS; "auto" is the method's own.
+
+    Raises ValueError for a name that is not in CHOICES, or where the method is nothing without its own.
+    """
+    if name not in CHOICES:
+        raise ValueError(f"activation_gradient: expected one of {', '.join(CHOICES)}, got {name!r}")
+    method = BINARIZERS[binarizer]
+    if name == "auto":
+        return method.gradient
+    if method.fixed_gradient:
+        raise ValueError(
+            f"activation_gradient: binarizer {binarizer} has its own, expected auto, got {name!r}"
+        )
+    return name
+
+
+class WeightSign(nn.Cell):
+    """w -> sign(latent(w)), exactly -1 or +1; backward the binarizer's weight_gradient."""
+
+    def __init__(self, binarizer):
+        super().__init__()
+        self.latent, self.gradient = binarizer.latent, binarizer.weight_gradient
+
+    def construct(self, w):
+        return sign(self.latent(w))
+
+    def bprop(self, w, out, dout):
+        return (self.gradient(self.latent(w), dout),)

@@ -1,0 +1,40 @@
+// One-bit activations of any binarizer: sign(x + b), or 1 above a half and 0 elsewhere; forward and backward.
+#include "settings.h"
+#include "simd.h"
+#include "surrogates.h"
+#include "tensors.h"
+#include "threads.h"
+
+// Inputs kind (int32: gradient, whether values are 0 and 1), x, b; outputs y, saved (C: b).
+OPERATOR(one_bit_forward) {
+  const bool halves = t.get<int32_t>(0)[1] != 0;
+  const float *x = t.get(1), *b = t.get(2);
+  float *y = t.get(3), *saved = t.get(4);
+  const int64_t channels = t.dim(1, 0), n = t.size(1) / channels;
+  Pool::instance().each(channels, [&](int64_t c) {
+    saved[c] = b[c];
+    over(n, [&](auto tag, int64_t i) {
+      using T = decltype(tag);
+      const T v = load<T>(x + c * n + i) + splat<T>(b[c]);
+      store(y + c * n + i, halves ? select(v > splat<T>(0.5f), splat<T>(1), splat<T>(0)) : sign(v));
+    });
+  });
+}
+
+// Inputs kind, dy, x, saved; outputs dx, db.
+OPERATOR(one_bit_backward) {
+  const auto gradient = static_cast<Gradient>(t.get<int32_t>(0)[0]);
+  const float *dy = t.get(1), *x = t.get(2), *b = t.get(3);
+  float *dx = t.get(4), *db = t.get(5);
+  const int64_t channels = t.dim(2, 0), n = t.size(2) / channels;
+  Pool::instance().each(channels, [&](int64_t c) {
+    Sum sum;
+    over(n, [&](auto tag, int64_t i) {
+      using T = decltype(tag);
+      const T d = sign_backward(load<T>(x + c * n + i) + splat<T>(b[c]), load<T>(dy + c * n + i), gradient);
+      sum.add(d);
+      store(dx + c * n + i, d);
+    });
+    db[c] = sum.total();
+  });
+}

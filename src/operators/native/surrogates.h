@@ -1,0 +1,48 @@
+// What stands for the derivative of sign: the functions of src/model/binarize.py, where they are defined.
+#pragma once
+#include "settings.h"
+#include "simd.h"
+
+// exp(-a) for a >= 0, to 3e-7 of its value; no less than exp(-80).
+template <class T>
+inline T exp_of_negative(T a) {
+  const T turns = -1.44269504f * minimum(a, splat<T>(80));
+  const auto whole = to_integer(turns - splat<T>(0.5f));  // rounds, for turns <= 0
+  const T h = 0.693147181f * (turns - to_float(whole));   // |h| <= ln(2) / 2
+  T p = (1 / 720.0f) * h + splat<T>(1 / 120.0f);
+  p = p * h + splat<T>(1 / 24.0f);
+  p = p * h + splat<T>(1 / 6.0f);
+  p = p * h + splat<T>(0.5f);
+  p = p * h + splat<T>(1);
+  p = p * h + splat<T>(1);
+  return p * power_of_two(whole);
+}
+
+constexpr float DSQ_K = 1.09861229f, DSQ_FACTOR = DSQ_K / 0.8f;  // tanh(k) = 0.8
+constexpr float BNN_PLUS_BETA = 5;
+
+// The gradient of sign at v, times dv.
+template <class T>
+inline T sign_backward(T v, T dv, Gradient gradient) {
+  const T zero = splat<T>(0), one = splat<T>(1), size = maximum(v, -v);
+  switch (gradient) {
+    case Gradient::window:
+      return select(within_one(v), dv, zero);
+    case Gradient::polynomial:
+      return dv * (2.0f * maximum(one - size, zero));
+    case Gradient::clip:
+      return maximum(minimum(dv, one), -one);
+    case Gradient::unit_window:
+      return select((v >= zero) & (v <= one), dv, zero);
+    case Gradient::soft: {  // 1 - tanh^2(u) = 4 e / (1 + e)^2, e = exp(-2 |u|)
+      const T e = exp_of_negative(2 * DSQ_K * size);
+      return select(within_one(v), dv * (4 * DSQ_FACTOR * e / ((one + e) * (one + e))), zero);
+    }
+    case Gradient::sign_swish: {  // u = b |x|, e = exp(-u): tanh(u / 2) = (1 - e) / (1 + e), 1 + cosh(u) = (1 + e)^2 / 2 e
+      const T u = BNN_PLUS_BETA * minimum(size, splat<T>(16)), e = exp_of_negative(u);
+      const T top = splat<T>(2) - u * (one - e) / (one + e);
+      return dv * (2 * BNN_PLUS_BETA * e * top / ((one + e) * (one + e)));
+    }
+  }
+  return zero;
+}

@@ -1,0 +1,131 @@
+"""Each binarization method against its formulas (section 2.1, Table 7), in numpy."""
+
+import mindspore as ms
+import numpy as np
+import pytest
+from mindspore import Tensor
+
+from src.model.arithmetic import make_arithmetic
+from src.model.binarizers import BINARIZERS, WeightSign
+from src.model.layers import BinaryFC, LocalBinaryFC
+from src.model.layout import to_layout
+from tests.model.test_model_binarize import CLOSED_FORMS
+
+
+def gradient(cell, x, dout):
+    """Of sum(dout cell(x)) by x."""
+
+    def inner(x):
+        return (cell(x) * Tensor(dout)).sum()
+
+    return ms.grad(inner)(Tensor(x)).asnumpy()
+
+
+def scale_per_filter(w):
+    return np.abs(w).reshape(len(w), -1).mean(1)
+
+
+def shaped(alpha):
+    return alpha.reshape(-1, 1, 1, 1)
+
+
+def centred(w):
+    return w - w.mean(1, keepdims=True) if w.shape[1] > 1 else w
+
+
+def signs(w):
+    return np.where(w > 0, 1.0, -1.0)
+
+
+def inside(w):
+    return np.abs(w) <= 1
+
+
+# w -> (signs, alpha), (w, gradient of w_b = alpha sign) -> gradient of w
+FORMULAS = {
+    "bimlp": (
+        lambda w: (signs(w), scale_per_filter(w)),
+        lambda w, d: shaped(scale_per_filter(w)) * d * inside(w),
+    ),
+    "sign": (lambda w: (signs(w), np.ones(len(w))), lambda w, d: d * inside(w)),
+    "xnor": (
+        lambda w: (signs(centred(w)), scale_per_filter(np.clip(centred(w), -1, 1))),
+        lambda w, d: shaped(scale_per_filter(np.clip(centred(w), -1, 1))) * d * inside(centred(w)),
+    ),
+    "dorefa": (lambda w: (signs(w), np.full(len(w), np.abs(w).mean())), lambda w, d: d),
+    "reactnet": (lambda w: (signs(w), scale_per_filter(w)), lambda w, d: d * inside(w)),
+    "dsq": (lambda w: (signs(w), np.ones(len(w))), CLOSED_FORMS["soft"]),
+    "bnn_plus": (lambda w: (signs(w), np.ones(len(w))), CLOSED_FORMS["sign_swish"]),
+}
+LAYERS = {
+    "fc": lambda arithmetic: BinaryFC(6, 4, arithmetic),
+    "depth-wise": lambda arithmetic: LocalBinaryFC(5, 5, "width", arithmetic),
+    "grouped": lambda arithmetic: LocalBinaryFC(8, 4, "height", arithmetic),
+}
+
+
+def test_every_method_has_its_formula_here():
+    assert FORMULAS.keys() == BINARIZERS.keys()
+
+
+@pytest.mark.parametrize("form", ["plain", "fast"])
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("name", FORMULAS)
+def test_weights_and_their_gradient_are_the_formula(name, layer, form):
+    """The layer is linear in w_b: fed with ones it gives sums of w_b, whose gradient under w_b is that of a real layer."""
+    arithmetic = make_arithmetic(binarizer=name, form=form)
+    cell = LAYERS[layer](arithmetic)
+    rng = np.random.default_rng(4)
+    w = rng.normal(0, 0.8, cell.weight.shape).astype(np.float32)
+    cell.weight.set_data(Tensor(w))
+    operand, alpha = FORMULAS[name][0](w.astype(np.float64))
+    np.testing.assert_array_equal(cell.weight_sign(cell.weight).asnumpy(), operand)
+    np.testing.assert_allclose(cell.scale().asnumpy(), alpha, rtol=1e-5)
+    dout = rng.normal(size=w.shape).astype(np.float32)  # of sign(c), that is alpha times that of w_b
+    sign = WeightSign(arithmetic.binarizer)
+    found = gradient(sign, w, dout)
+    np.testing.assert_allclose(found, FORMULAS[name][1](w, dout / shaped(alpha)), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_the_scale_stays_outside_of_an_integer_sum(name):
+    arithmetic = make_arithmetic(binarizer=name, form="fast")
+    cell = BinaryFC(33, 5, arithmetic)
+    x = np.random.default_rng(5).normal(0.3, 0.6, (2, 33, 3, 4)).astype(np.float32)
+    values = (x > 0.5) * 1.0 if name == "dorefa" else signs(x)
+    total = to_layout(cell.accumulate(to_layout(Tensor(x), arithmetic.axis)), arithmetic.axis).asnumpy()
+    operand, alpha = FORMULAS[name][0](cell.weight.asnumpy())
+    np.testing.assert_array_equal(total, np.einsum("bchw,oc->bohw", values, operand[:, :, 0, 0]))
+    y = to_layout(cell(to_layout(Tensor(x), arithmetic.axis)), arithmetic.axis).asnumpy()
+    np.testing.assert_allclose(y, total * alpha.reshape(1, -1, 1, 1), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name,closed_form", [
+    ("bimlp", "window"), ("sign", "window"), ("xnor", "window"), ("reactnet", "polynomial"),
+    ("dsq", "soft"), ("bnn_plus", "sign_swish"), ("dorefa", "unit_window"),
+])  # fmt: skip
+def test_activations_have_the_methods_gradient(name, closed_form):
+    cell = make_arithmetic(binarizer=name, form="plain").activation_binarizer(3)
+    x = np.random.default_rng(6).normal(0, 1, (2, 3, 4, 5)).astype(np.float32)
+    d = np.random.default_rng(7).normal(0, 1, x.shape).astype(np.float32)
+    np.testing.assert_allclose(gradient(cell, x, d), CLOSED_FORMS[closed_form](x, d), atol=1e-5)
+    assert hasattr(cell, "bias") == (name in ("bimlp", "reactnet"))
+
+
+@pytest.mark.parametrize("name", ["bimlp", "sign", "xnor", "reactnet"])
+@pytest.mark.parametrize("choice", ["window", "polynomial", "clip"])
+def test_gradient_of_activations_can_be_chosen(name, choice):
+    assert make_arithmetic(binarizer=name, activation_gradient=choice).gradient == choice
+
+
+@pytest.mark.parametrize("name", ["dorefa", "dsq", "bnn_plus"])
+def test_methods_that_are_their_gradient_refuse_another(name):
+    with pytest.raises(ValueError, match=f"binarizer {name} has its own, expected auto, got 'window'"):
+        make_arithmetic(binarizer=name, activation_gradient="window")
+
+
+@pytest.mark.parametrize("name", BINARIZERS)
+def test_a_layer_of_zeros_has_no_infinite_gradient(name):
+    sign = WeightSign(BINARIZERS[name])
+    zeros = np.zeros((2, 3, 1, 1), np.float32)
+    assert np.isfinite(gradient(sign, zeros, zeros + 1)).all()
