@@ -14,6 +14,7 @@ from src.config import load_config
 from src.config_types import SECTIONS
 from src.errors import InputError
 from src.files import ensure_writable_dir, read_json_lines, write_atomic
+from src.markdown import markdown_table
 
 from .curves import draw_runs
 from .progress import say
@@ -138,15 +139,7 @@ def _number(value, form, unit=""):
 
 def table(runs):
     """The Markdown table of runs, a dict from name to StageRun."""
-    rows = [row(name, stage) for name, stage in runs.items()]
-    widths = [max(map(len, column)) for column in zip(HEADER, *rows)]
-    left = [title in TEXT_COLUMNS for title in HEADER]
-    rules = ["-" * width if text else "-" * (width - 1) + ":" for width, text in zip(widths, left)]
-    lines = []
-    for cells in (HEADER, rules, *rows):
-        padded = (c.ljust(w) if text else c.rjust(w) for c, w, text in zip(cells, widths, left))
-        lines.append(f"| {' | '.join(padded)} |")
-    return "\n".join(lines)
+    return markdown_table(HEADER, [row(name, stage) for name, stage in runs.items()], TEXT_COLUMNS)
 
 
 def main(argv):

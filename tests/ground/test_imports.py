@@ -6,15 +6,40 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-GROUND = {"native", "errors", "files", "config_types", "config", "config_help", "checkpoint", "cli"}
+GROUND = {
+    "native",
+    "errors",
+    "files",
+    "config_types",
+    "config",
+    "config_help",
+    "checkpoint",
+    "cli",
+    "markdown",
+}
 ROOMS = {
     "operators": {"native"},  # the compiled operators lie under model and learn, and know neither
     "model": {"operators"},
     "data": {"errors", "files", "config", "config_types"},
     # cli: src/learn/report.py is a command
-    "learn": {"native", "errors", "files", "config", "config_types", "checkpoint", "operators", "cli"},
+    "learn": {
+        "native",
+        "errors",
+        "files",
+        "config",
+        "config_types",
+        "checkpoint",
+        "operators",
+        "cli",
+        "markdown",
+    },
     "deploy": {"errors", "files", "config", "config_types", "checkpoint", "model"},
     "build": GROUND | {"model"},
+    # what looks at networks from outside
+    "paper": set(),
+    "cost_cells": {"errors", "model"},
+    "cost": {"errors", "config", "cli", "checkpoint", "markdown", "build", "model", "cost_cells"},
+    "reproduce": {"errors", "files", "config", "markdown", "paper", "build", "model", "cost"},
 }
 
 

@@ -1,0 +1,151 @@
+"""What the cost counter knows of Cells: which are linear layers, which element-wise work, and their shapes in a run."""
+
+import mindspore as ms
+from mindspore import Tensor, nn, ops
+
+from src.errors import InputError
+from src.model import released
+from src.model.activations import GELU, RPReLU
+from src.model.bimlp import BiMLP
+from src.model.binarize import OneBit, RSign
+from src.model.blocks import MBBBlock1
+from src.model.elements import ChannelBinaryMLP, ShortcutFC
+from src.model.functions import MultiMaxPool, Wave
+from src.model.layers import BinaryLayer, FullConv, LocalBinaryFC
+from src.model.layout import BATCH_FIRST
+from src.model.local_forms import SpatialBinaryMLP
+from src.model.wave_mlp import WaveMLP
+
+# convolutions and FC layers: Cells with a `weight` (O, ...) that give maps or vectors of O channels
+LINEAR = (FullConv, BinaryLayer, nn.Conv2d, nn.Dense, released.FullConv, released.BinaryConv, released.Dense)
+# what no convention counts; a Cell inside another of this table is not counted twice
+ELEMENTWISE = {
+    "normalisation": (
+        nn.BatchNorm1d, nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm, released.BatchNorm, released.GroupNorm,
+    ),
+    "activation": (RPReLU, GELU, released.RPReLU, nn.ReLU, nn.ReLU6, nn.PReLU, nn.GELU, nn.HSwish, nn.SiLU, nn.Sigmoid),
+    "trigonometry": (Wave, released.Wave),
+    "pooling": (MultiMaxPool, released.MeanPool, nn.MaxPool2d, nn.AvgPool2d),
+}  # fmt: skip
+
+
+def kind_of(cell):
+    """The kind of element-wise work that a Cell does, or None."""
+    for kind, types in ELEMENTWISE.items():
+        if isinstance(cell, types):
+            return kind
+    return None
+
+
+def is_linear(cell):
+    """Whether a Cell is a convolution or FC layer."""
+    return isinstance(cell, LINEAR)
+
+
+def binary_input(cell):
+    """Whether a linear layer's inputs are one bit (in the released network three-valued) each."""
+    return isinstance(cell, released.BinaryConv) or (isinstance(cell, BinaryLayer) and cell.binary_act)
+
+
+def binary_weight(cell):
+    """Whether a linear layer's weights are one bit each."""
+    return isinstance(cell, released.BinaryConv) or (isinstance(cell, BinaryLayer) and cell.scaled)
+
+
+def has_bias(cell):
+    """Whether a linear layer adds a bias of its own."""
+    return getattr(cell, "bias", None) is not None and getattr(cell, "has_bias", True)
+
+
+def biased_in_wave_mlp(cells):
+    """The binary layers whose counterparts in Wave-MLP have biases: phase FC, projection, both layers of the MLPs."""
+    found = set()
+    for cell in cells:
+        if isinstance(cell, ChannelBinaryMLP):
+            found |= {cell.fc1.fc, cell.fc2.fc}
+        elif isinstance(cell, SpatialBinaryMLP):
+            found.add(cell.phase_fc.fc)
+        elif isinstance(cell, MBBBlock1):
+            found.add(cell.projection.fc)
+        elif isinstance(cell, released.BinaryMLP):
+            found |= {cell.fc1, cell.fc2}
+        elif isinstance(cell, released.SpatialBlock):
+            found |= {cell.theta_h_conv, cell.theta_w_conv, cell.proj}
+    return found
+
+
+def can_be_packed(network):
+    """Whether a packed file can hold the network: BiMLP and Wave-MLP, not the released network nor MindCV's."""
+    return isinstance(network, (BiMLP, WaveMLP))
+
+
+def numbers_added_by_folding(cells):
+    """Numbers of a packed file beyond the trained ones: a norm is a factor and an offset per channel, as many as gamma and beta.
+
+    The bias of a convolution folds into the norm behind it, and so does the scale of a layer with a norm; others keep one scale per
+    output channel.
+    """
+    cells = list(cells)
+    behind = {cell.fc for cell in cells if isinstance(cell, ShortcutFC)}
+    scales = sum(
+        cell.weight.shape[0]
+        for cell in cells
+        if isinstance(cell, BinaryLayer) and cell.scaled and cell not in behind
+    )
+    return scales - sum(cell.bias.size for cell in cells if isinstance(cell, FullConv))
+
+
+KEEP_SHAPE = ("normalisation", "activation")  # kinds whose output has the shape of their input
+
+
+def run_shapes(network, image_size):
+    """name -> (input shape, output shape) of every Cell, of one image; the network runs once, in PyNative mode.
+
+    Only shapes matter: norms, activations, signs and local FC layers, which give what has the shape of their input, leave
+    their work undone meanwhile. That saves most of the time.
+    Raises InputError where the network cannot run at that size.
+    """
+    shapes, idle = {}, []
+
+    def note(name):
+        def hook(cell, inputs, output):
+            if isinstance(output, Tensor):
+                shapes[name] = (inputs[0].shape if isinstance(inputs[0], Tensor) else None, output.shape)
+
+        return hook
+
+    cells = {name: cell for name, cell in network.cells_and_names() if name}
+    handles = [cell.register_forward_hook(note(name)) for name, cell in cells.items()]
+    for cell in cells.values():
+        if kind_of(cell) in KEEP_SHAPE or isinstance(cell, (RSign, OneBit)):
+            cell.construct = handed_through
+            idle.append((cell, "construct"))
+        elif isinstance(cell, LocalBinaryFC):
+            cell.contract = first_of_groups(cell)
+            idle.append((cell, "contract"))
+    before = ms.get_context("mode")
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    try:
+        network(ops.zeros((1, 3, image_size, image_size), ms.float32))
+    except (ValueError, RuntimeError) as error:
+        what = " ".join(str(error).split())[:160]
+        raise InputError(
+            f"image_size {image_size}: the network cannot run on such images ({what})"
+        ) from error
+    finally:
+        ms.set_context(mode=before)
+        for handle in handles:
+            handle.remove()
+        for cell, method in idle:
+            delattr(cell, method)
+    return shapes
+
+
+def handed_through(x):
+    return x
+
+
+def first_of_groups(layer):
+    """What stands for a local FC layer's operation: of its input as many channels as it gives."""
+    out = layer.weight.shape[0]
+    return lambda x, weight: x[:, :out] if layer.axis == BATCH_FIRST else x[:out]
