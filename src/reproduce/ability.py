@@ -1,0 +1,106 @@
+"""Representation ability (paper, section 3.1, Eq. 8, 9): in how many values a binary layer can speak, and in how many it does."""
+
+import numpy as np
+
+from src.markdown import markdown_table
+
+WIDTHS = {"Wave-MLP": (64, 128, 320, 512), "ResNet": (64, 128, 256, 512)}
+KERNELS = (1, 3, 7)
+
+
+def values(channels, kernel):
+    """N + 1 with N = C_i k^2 (Eq. 9): the sum of N signs is one of -N, -N + 2, .., N."""
+    return channels * kernel * kernel + 1
+
+
+def macs(channels_in, channels_out, kernel):
+    """C_i C_o k^2 (Eq. 8), for one position of the output."""
+    return channels_in * channels_out * kernel * kernel
+
+
+def ability_table():
+    """Layers of C -> C channels: output values, cost, and what an FC layer would take to have as many values.
+
+    k^2 parallel branches have the convolution's values at its cost; channels times k^2, in and out, at k^2 times its cost.
+    """
+    rows = []
+    for network, widths in WIDTHS.items():
+        for c in widths:
+            for k in KERNELS:
+                branches = k * k * macs(c, c, 1)
+                widened = macs(k * k * c, k * k * c, 1)
+                rows.append(
+                    (
+                        network,
+                        "FC" if k == 1 else f"{k}x{k} convolution",
+                        str(c),
+                        f"{values(c, k):,}",
+                        f"{macs(c, c, k):,}",
+                        f"{k * k}",
+                        f"{branches:,}",
+                        f"{widened:,}",
+                    )
+                )
+    header = (
+        "widths of", "layer", "C", "output values", "MACs per position", "FC branches to match", "their MACs",
+        "MACs of a widened FC",
+    )  # fmt: skip
+    return markdown_table(header, rows, ("widths of", "layer"))
+
+
+def measure(network, batches):
+    """For every binary layer on the way of real images: (name, K, distinct sums, mean distinct sums per output channel).
+
+    K: inputs of one sum, so that Eq. 9's bound is K + 1. The network runs in evaluation mode, in PyNative mode.
+    """
+    import mindspore as ms
+    from mindspore import Tensor
+
+    from src.model import binary_layers
+
+    seen = {}
+
+    def note(name, layer):
+        def hook(cell, inputs, output):
+            sums = layer.accumulate(inputs[0]).asnumpy()
+            if layer.axis == 1:
+                sums = sums.swapaxes(0, 1)
+            channels = seen.setdefault(name, [set() for _ in sums])
+            for known, row in zip(channels, sums):
+                known.update(np.unique(row).tolist())
+
+        return hook
+
+    layers = binary_layers(network)
+    network.set_train(False)
+    handles = [layer.register_forward_hook(note(name, layer)) for name, layer in layers]
+    before = ms.get_context("mode")
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    try:
+        for images in batches:
+            network(Tensor(images))
+    finally:
+        for handle in handles:
+            handle.remove()
+        ms.set_context(mode=before)
+    for name, layer in layers:
+        inputs = layer.weight.size // layer.weight.shape[0]
+        channels = seen[name]
+        yield name, inputs, len(set().union(*channels)), float(np.mean([len(each) for each in channels]))
+
+
+def measured_table(found):
+    """The Markdown table of what `measure` gives."""
+    rows = [
+        (
+            name,
+            f"{inputs:,}",
+            f"{inputs + 1:,}",
+            f"{distinct:,}",
+            f"{mean:.1f}",
+            f"{distinct / (inputs + 1):.0%}",
+        )
+        for name, inputs, distinct, mean in found
+    ]
+    header = ("layer", "K", "bound K + 1", "distinct sums", "per output channel", "share of the bound")
+    return markdown_table(header, rows, ("layer",))

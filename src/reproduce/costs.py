@@ -1,0 +1,95 @@
+"""The cost of a table's rows beside the paper's."""
+
+import sys
+
+from src.config import load_config
+from src.markdown import markdown_table
+from src.paper import UNITS
+
+DECIMALS = 2  # printed by the paper
+NOT_BUILT = "not built here"
+
+
+def cost_rows(table):
+    """For each row of a table: (row, totals of its network at 224 pixels, or None where it is not built)."""
+    from src.build import build_network
+    from src.cost import cost_of
+    from src.model import image_size_of
+
+    known = {}
+    for row in table.rows:
+        if not row.network:
+            yield row, None
+            continue
+        overrides = [f"{key}={as_text(value)}" for key, value in row.settings.items()]
+        key = (row.network, row.precision, *(each for each in overrides if each.startswith("model.")))
+        if key not in known:
+            config = load_config(overrides=overrides, flags={"model.name": row.network})
+            network = build_network(config, row.network, 1000, row.precision, form="fast")
+            known[key] = cost_of(network, image_size_of(row.network)).totals()
+        yield row, known[key]
+
+
+def as_text(value):
+    """A setting's value as on the command line."""
+    return f"[{','.join(map(str, value))}]" if isinstance(value, tuple) else str(value)
+
+
+def verdict(row, totals):
+    """In words, whether the costs agree with the printed ones to the printed digits, and where not, why."""
+    if totals is None:
+        return "; ".join((NOT_BUILT, *row.notes.values()))
+    compared = [column for column in UNITS if column in row.printed]
+    wrong = [
+        c for c in compared if f"{totals[c] / UNITS[c]:.{DECIMALS}f}" != f"{row.printed[c]:.{DECIMALS}f}"
+    ]
+    words = [f"{c.upper().replace('OPS', 'OPs')} DIFFER: {row.notes.get(c, 'unexplained')}" for c in wrong]
+    if compared and not wrong:
+        words = ["agree"]
+    return "; ".join(words) if words else "no cost printed"
+
+
+def cost_table(table):
+    """The Markdown table: ours and the paper's FLOPs, BOPs and OPs, the paper's accuracy, and the verdict."""
+    columns = [
+        c for c in ("flops", "bops", "ops", "top1", "top5") if any(c in row.printed for row in table.rows)
+    ]
+    names = {
+        "flops": "FLOPs (1e8)",
+        "bops": "BOPs (1e9)",
+        "ops": "OPs (1e8)",
+        "top1": "top-1",
+        "top5": "top-5",
+    }
+    header = ["row"]
+    for column in dict.fromkeys([*UNITS, *columns]):
+        if column in UNITS:
+            header.append(f"{names[column]} ours")
+        if column in columns:
+            header.append(f"{names[column]} paper")
+    rows = []
+    for row, totals in cost_rows(table):
+        cells = [row.name]
+        for column in dict.fromkeys([*UNITS, *columns]):
+            if column in UNITS:
+                cells.append("-" if totals is None else f"{totals[column] / UNITS[column]:.4f}")
+            if column in columns:
+                printed = row.printed.get(column)
+                digits = DECIMALS if column in UNITS else 1
+                cells.append("-" if printed is None else f"{printed:.{digits}f}")
+        rows.append((*cells, verdict(row, totals)))
+    return markdown_table((*header, "costs"), rows, ("row", "costs"))
+
+
+def write_costs(number, table, out=sys.stdout):
+    """Print one table's costs with its title and note."""
+    out.write(f"{heading(number, table)}\n\n{cost_table(table)}\n")
+    about_rows = [f"{row.name}: {row.notes['top1']}." for row in table.rows if "top1" in row.notes]
+    for note in filter(None, (table.note, *about_rows)):
+        out.write(f"\n{note}\n")
+
+
+def heading(number, table):
+    """The title of a table in Markdown."""
+    kind = "Fig. 4" if number == "fig4" else f"Table {number}"
+    return f"### {kind}: {table.title}"

@@ -1,0 +1,111 @@
+"""What the trained rows of a table gave: Markdown, JSON and a picture, the paper's ImageNet figures beside them."""
+
+import json
+import statistics
+
+from src.files import replacing, write_atomic
+from src.markdown import markdown_table
+
+HEADER = (
+    "row", "top-1 here", "lowest to highest", "seeds", "step 1", "teacher", "place here", "paper's ImageNet top-1",
+    "place in the paper",
+)  # fmt: skip
+
+
+def mean_of(figures, key):
+    """Mean over the seeds, or None where the row has no such figure."""
+    values = [each[key] for each in figures if key in each]
+    return statistics.fmean(values) if values else None
+
+
+def places(values):
+    """1 for the highest value, equal ones share a place; None for None."""
+    known = sorted((value for value in values if value is not None), reverse=True)
+    return [None if value is None else known.index(value) + 1 for value in values]
+
+
+def result_table(results):
+    """The Markdown table of (row, figures per seed)."""
+    means = [mean_of(figures, "top1") for _, figures in results]
+    printed = [row.printed.get("top1") for row, _ in results]
+    rows = []
+    for (row, figures), mean, place, theirs, their_place in zip(
+        results, means, places(means), printed, places(printed)
+    ):
+        all_top1 = [each["top1"] for each in figures]
+        rows.append(
+            (
+                row.name,
+                percent(mean),
+                f"{percent(min(all_top1))} to {percent(max(all_top1))}",
+                str(len(figures)),
+                percent(mean_of(figures, "step1_top1")),
+                percent(mean_of(figures, "teacher_top1")),
+                str(place),
+                "-" if theirs is None else f"{theirs:.1f}",
+                "-" if their_place is None else str(their_place),
+            )
+        )
+    return markdown_table(HEADER, rows, ("row",))
+
+
+def percent(share):
+    """A share as per cent with one digit, "-" for none."""
+    return "-" if share is None else f"{100 * share:.1f}"
+
+
+def write_results(folder, name, title, about, results):
+    """Write name.md, name.json and name.png into a folder, each whole or not at all.
+
+    about: a sentence on data, epochs and seeds.
+    """
+    text = f"{title}\n\n{about}\n\n{result_table(results)}\n"
+    write_atomic(folder / f"{name}.md", text)
+    data = {
+        "title": title.lstrip("# "),
+        "about": about,
+        "rows": [
+            {
+                "name": row.name,
+                "precision": row.precision,
+                "settings": row.settings,
+                "paper_imagenet_top1": row.printed.get("top1"),
+                "top1_mean": mean_of(figures, "top1"),
+                "seeds": figures,
+            }
+            for row, figures in results
+        ],
+    }
+    write_atomic(folder / f"{name}.json", json.dumps(data, indent=2) + "\n")
+    draw(folder / f"{name}.png", title.lstrip("# "), about, results)
+
+
+def draw(path, title, about, results):
+    """Two panels of bars, one row each: here (mean, whisker from lowest to highest seed), and the paper's ImageNet figure."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 1.6 + 0.42 * len(results)), layout="constrained")
+    FigureCanvasAgg(figure)
+    ours, theirs = figure.subplots(1, 2, sharey=True)
+    names = [row.name for row, _ in results]
+    means = [100 * mean_of(figures, "top1") for _, figures in results]
+    low = [mean - 100 * min(each["top1"] for each in figures) for mean, (_, figures) in zip(means, results)]
+    high = [100 * max(each["top1"] for each in figures) - mean for mean, (_, figures) in zip(means, results)]
+    ours.barh(names, means, xerr=[low, high], color="tab:blue", alpha=0.8, capsize=3)
+    printed = [row.printed.get("top1") for row, _ in results]
+    theirs.barh(names, [value or 0 for value in printed], color="tab:gray", alpha=0.8)
+    for axes, values, label in (
+        (ours, means, f"here: {about}"),
+        (theirs, printed, "the paper: ImageNet, another data set"),
+    ):
+        known = [value for value in values if value is not None] or [0, 100]
+        margin = max(2.0, 0.5 * (max(known) - min(known)))
+        axes.set_xlim(max(0, min(known) - margin), min(100, max(known) + margin))
+        axes.set_xlabel("top-1, %")
+        axes.set_title(label, fontsize=8, wrap=True)
+        axes.grid(alpha=0.3, axis="x")
+    ours.invert_yaxis()
+    figure.suptitle(title, fontsize=10)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=100, format="png")

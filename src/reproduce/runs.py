@@ -1,0 +1,189 @@
+"""Training a table's rows: each with the same epochs and seeds, resumable, equal networks trained once.
+
+A binary row is trained as the paper does, in two steps by distillation; its teacher, and what step 1 starts from, is the same
+network in full precision, trained before. A row in full precision is that teacher.
+"""
+
+import dataclasses
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from src.config import load_config, to_flat
+from src.errors import InputError
+from src.paper import SMALL
+
+from .costs import as_text
+
+ROOT = Path(__file__).resolve().parents[2]
+# settings that do not change a network in full precision
+ONLY_BINARY = (
+    "model.binarizer",
+    "model.activation_gradient",
+    "stages.step1.kd_alpha",
+    "stages.step2.kd_alpha",
+)
+WARMUP_SHARE = 4  # the warm-up is at most one epoch in so many
+LOG = "train.log"
+
+
+@dataclasses.dataclass(frozen=True)
+class Budget:
+    """What all rows have in common: the overlay, the data, epochs per stage, where runs are kept, further settings.
+
+    small: the networks of paper.SMALL instead of the paper's.
+    """
+
+    config_path: str
+    data_path: str
+    epochs: int
+    output_dir: Path
+    overrides: tuple
+    small: bool
+
+
+def network_of(row, budget):
+    """The name of the network that a row is trained with. Raises InputError where there is none."""
+    if not row.network:
+        raise InputError(f"row {row.name!r}: expected a network of this project, came one of other authors")
+    if not budget.small:
+        return row.network
+    if row.network not in SMALL:
+        raise InputError(f"row {row.name!r}: {row.network} has no small network; give --size paper")
+    return SMALL[row.network]
+
+
+def run_name(network, precision, settings):
+    """The folder's name: the network and what differs from its defaults, so that equal runs share a folder."""
+    defaults = to_flat(load_config())
+    parts = [
+        f"{key.rpartition('.')[2]}={as_text(value)}"
+        for key, value in sorted(settings.items())
+        if defaults[key] != value
+    ]
+    parts = dict.fromkeys(parts)  # alpha is the same in both steps
+    return re.sub(r"[^\w.=,+-]", "", "-".join((network, precision, *parts)))
+
+
+def train_row(row, seed, budget):
+    """Train one row with one seed, as far as it is not yet, and return its figures: top1, top5 of best.ckpt, and of the
+    stages before, images/s and seconds.
+
+    Raises InputError where a training fails, with the last line that it said.
+    """
+    network = network_of(row, budget)
+    full = {key: value for key, value in row.settings.items() if key not in ONLY_BINARY}
+    teacher = _train(network, "fp32", full, seed, budget, {})
+    if row.precision == "fp32":
+        return {**_figures(teacher, ("teacher",)), "network": network}
+    weights = teacher / "teacher" / "best.ckpt"
+    hand_over = {
+        "stages.step1.init": weights,
+        "stages.step1.teacher_checkpoint": weights,
+        "stages.step2.teacher_checkpoint": weights,
+    }
+    folder = _train(network, "binary", row.settings, seed, budget, hand_over)
+    figures = _figures(folder, ("step1", "step2"))
+    return {**figures, "teacher_top1": _stages(teacher)["teacher"]["top1"], "network": network}
+
+
+def _train(network, precision, settings, seed, budget, hand_over):
+    """Run train.py for one network into its folder, and return that."""
+    stages = ("teacher",) if precision == "fp32" else ("step1", "step2")
+    folder = budget.output_dir / "runs" / f"{run_name(network, precision, settings)}-seed{seed}"
+    found = _stages(folder)
+    if all(stage in found and found[stage]["epochs"] == budget.epochs for stage in stages):
+        return folder
+    values = {
+        "model.name": network,
+        "seed": seed,
+        "resume": "true",
+        "stage": "teacher" if precision == "fp32" else "all",
+        **settings,
+        **hand_over,
+    }
+    configured = load_config(budget.config_path or None, budget.overrides).stages
+    for stage in ("teacher", "step1", "step2"):
+        values[f"stages.{stage}.epochs"] = budget.epochs if stage in stages else 0
+        warmup = min(getattr(configured, stage).warmup_epochs, budget.epochs // WARMUP_SHARE)
+        values[f"stages.{stage}.warmup_epochs"] = warmup
+    command = [sys.executable, str(ROOT / "train.py"), "--output_dir", str(folder), *_inputs(budget)]
+    command += [*budget.overrides, *(f"{key}={as_text(value)}" for key, value in values.items())]
+    folder.mkdir(parents=True, exist_ok=True)
+    code = _run(command, folder / LOG)
+    if code:
+        lines = (folder / LOG).read_text().splitlines() or ["nothing"]
+        raise InputError(
+            f"{folder.name}: training ended with code {code}, its last line: {lines[-1]} (all of it: {folder / LOG})"
+        )
+    return folder
+
+
+def _inputs(budget):
+    inputs = ["--config_path", str(Path(budget.config_path).resolve())] if budget.config_path else []
+    return inputs + (["--data_path", str(Path(budget.data_path).resolve())] if budget.data_path else [])
+
+
+def _run(command, log):
+    """The exit code of a command whose output goes to a file; it does not outlive this process."""
+    with open(log, "a") as file, subprocess.Popen(command, stdout=file, stderr=file, cwd=ROOT) as child:
+        before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+        try:
+            return child.wait()
+        finally:
+            signal.signal(signal.SIGTERM, before)
+            if child.poll() is None:
+                child.terminate()
+                child.wait()
+
+
+def _stages(folder):
+    """What a run's summary.json tells by stage; nothing where it has none yet."""
+    path = folder / "summary.json"
+    if not path.is_file():
+        return {}
+    return {entry["name"]: entry for entry in json.loads(path.read_text())["stages"]}
+
+
+def _figures(folder, stages):
+    found = _stages(folder)
+    last = found[stages[-1]]
+    figures = {
+        "top1": last["top1"],
+        "top5": last["top5"],
+        "images_per_second": last["images_per_second"],
+        "seconds": sum(found[stage]["seconds"] for stage in stages),
+        "folder": folder.name,
+    }
+    if "step1" in stages:
+        figures["step1_top1"] = found["step1"]["top1"]
+    return figures
+
+
+def train_table(rows, seeds, budget, say):
+    """Train rows with seeds 1 .. `seeds`, one line said per row and seed.
+
+    Yields, after each, the list of (row, figures per seed so far) of all rows begun.
+    """
+    results = []
+    for row in rows:
+        figures = []
+        results.append((row, figures))
+        for seed in range(1, seeds + 1):
+            start = time.monotonic()
+            figures.append({"seed": seed, **train_row(row, seed, budget)})
+            now = figures[-1]
+            before = (
+                f", step 1 {now['step1_top1']:.4f}, teacher {now['teacher_top1']:.4f}"
+                if "step1_top1" in now
+                else ""
+            )
+            say(
+                f"{row.name}, seed {seed}: top-1 {now['top1']:.4f}{before}; {now['images_per_second']:.0f} images/s, "
+                f"{time.monotonic() - start:.0f} s"
+            )
+            yield results

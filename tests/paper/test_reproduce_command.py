@@ -1,0 +1,107 @@
+"""scripts/reproduce.py as a user starts it: costs, a table trained on few steps, going on, and what bad input gets."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[2]
+# digits at 8 pixels, two steps per stage, networks that compile quickly
+SHORT = ("train.steps_per_epoch=2", "data.image_size=8", "data.batch_size=16", "model.branches=[0,1,0,1]")
+
+
+def reproduce(*arguments):
+    command = [sys.executable, "scripts/reproduce.py", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_costs_of_a_table():
+    done = reproduce("--table", "1", "--cost")
+    assert done.returncode == 0, done.stderr
+    assert "### Table 1: BiMLP architectures" in done.stdout
+    assert done.stdout.count("| agree") == 2 and "1.5603" in done.stdout
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    out = tmp_path_factory.mktemp("tables")
+    rows = ("BiMLP FP32", "BiMLP 1-bit")
+    arguments = ("--table", "8", "--row", *rows, "--epochs", "1", "--output_dir", out, *SHORT)
+    done = reproduce(*arguments)
+    assert done.returncode == 0, done.stderr
+    return out, arguments, done.stdout
+
+
+def test_a_trained_table_leaves_markdown_json_and_picture(trained):
+    out, _, said = trained
+    data = json.loads((out / "table8.json").read_text())
+    assert [row["name"] for row in data["rows"]] == ["BiMLP FP32", "BiMLP 1-bit"]
+    assert data["about"] == "digits, 1 epoch per stage, one seed"
+    binary = data["rows"][1]["seeds"][0]
+    assert {
+        "top1",
+        "top5",
+        "step1_top1",
+        "teacher_top1",
+        "images_per_second",
+        "seconds",
+        "seed",
+    } <= binary.keys()
+    # the row in full precision is the other's teacher
+    assert data["rows"][0]["seeds"][0]["top1"] == binary["teacher_top1"]
+    assert sorted(path.name for path in (out / "runs").iterdir()) == [
+        "bimlp_t-binary-seed1",
+        "bimlp_t-fp32-seed1",
+    ]
+    text = (out / "table8.md").read_text()
+    assert "| BiMLP 1-bit |" in text and "70.0" in text and text.count(f"{100 * binary['top1']:.1f}") >= 1
+    with Image.open(out / "table8.png") as picture:
+        assert picture.size[0] == 1000
+    assert said.count("BiMLP FP32, seed 1: top-1") == said.count("BiMLP 1-bit, seed 1: top-1") == 1
+
+
+def test_a_row_that_is_done_is_not_trained_again(trained):
+    out, arguments, _ = trained
+    logs = {path: path.stat().st_mtime_ns for path in out.glob("runs/*/train.log")}
+    before = json.loads((out / "table8.json").read_text())
+    assert reproduce(*arguments).returncode == 0
+    assert {path: path.stat().st_mtime_ns for path in out.glob("runs/*/train.log")} == logs and len(logs) == 2
+    assert json.loads((out / "table8.json").read_text()) == before
+
+
+def test_a_failing_row_is_named_with_its_log(tmp_path):
+    done = reproduce("--table", "5", "--epochs", "1", "--output_dir", tmp_path, "data.source=cifar10")
+    assert done.returncode == 2
+    assert (
+        "bimlp_t-fp32-shortcut=none-seed1: training ended with code 2" in done.stderr
+        and "train.log" in done.stderr
+    )
+
+
+def test_ability_says_the_formula_and_measures():
+    done = reproduce("--ability")
+    assert done.returncode == 0, done.stderr
+    assert "| Wave-MLP  | FC              |  64 |            65 |             4,096 |" in done.stdout
+    rows = [line for line in done.stdout.splitlines() if line.startswith("| stages.")]
+    assert len(rows) == 14 * 5  # binary layers of a block, blocks of bimlp_t
+    for line in rows:
+        _, name, inputs, bound, distinct, _, share, _ = (cell.strip() for cell in line.split("|"))
+        assert int(bound.replace(",", "")) == int(inputs.replace(",", "")) + 1
+        assert 1 < int(distinct.replace(",", "")) <= 2 * int(inputs.replace(",", "")) + 1
+
+
+@pytest.mark.parametrize("arguments,message", [
+    ((), "expected --table with all or some of 1, 2, 3"),
+    (("--table", "9", "--cost"), "--table: expected all or some of 1, 2, 3, 4, 5, 6, 7, 8, fig4, got '9'"),
+    (("--table", "5", "--row", "dense", "--epochs", "1"), "table 5 has the rows w/o shortcut, w/ Uni-shortcut, w/ shortcut, got 'dense'"),
+    (("--table", "5"), "--epochs: expected 1 or more to train, got 0"),
+    (("--table", "1", "--epochs", "1"), "--table 1: its rows are not variants to compare"),
+    (("--table", "5", "--epochs", "1", "--seeds", "0"), "--seeds: expected 1 or more to train, got 0"),
+    (("--table", "5", "--epochs", "1", "model.binarizer=rotated"), "model.binarizer: expected one of bimlp, sign"),
+])  # fmt: skip
+def test_refuses_in_one_line_with_what_is_allowed(arguments, message):
+    done = reproduce(*arguments)
+    assert done.returncode == 2 and message in done.stderr and len(done.stderr.splitlines()) == 1
