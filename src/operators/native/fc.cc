@@ -2,10 +2,9 @@
 //
 // x (C, B, H, W) as a matrix of C rows and N = B H W columns, W (O, C, 1, 1).
 #include "bits.h"
+#include "epilogue.h"
 #include "operands.h"
 #include "panels.h"
-#include "rows.h"
-#include "saved.h"
 #include "shortcut.h"
 #include "surrogates.h"
 #include "tensors.h"
@@ -73,10 +72,9 @@ class Product {
 
 OPERATOR(fc_forward) {
   const Settings set(t.get<int32_t>(0));
-  const float *x = t.get(1), *b = t.get(2), *w = t.get(3), *gamma = t.get(4), *beta = t.get(5);
-  const float *b1 = t.get(8), *slope = t.get(9), *b2 = t.get(10);
+  const float *x = t.get(1), *b = t.get(2), *w = t.get(3);
+  const EpilogueParameters parameters{t.get(4), t.get(5), t.get(8), t.get(9), t.get(10), {t.get(6), t.get(7)}};
   float *y = t.get(11), *s = t.get(12);
-  const Running running{t.get(6), t.get(7)};
   const int64_t in = t.dim(3, 1), out = t.dim(3, 0), n = t.size(1) / in;
   const Saved saved(t.get(13), in * out, in, out);
   const Shortcut shortcut(in, out, n, set.shortcut);
@@ -90,11 +88,8 @@ OPERATOR(fc_forward) {
     std::copy(w + first * in, w + last * in, saved.w + first * in);
     float *buffer = Scratch::get<float>(2, n);
     for (int64_t o = first; o < last; ++o) {
-      const float scale = scale_of(w + o * in, in, set);
-      const Statistics used = running.use(o, s + o * n, n, scale, set.training);
-      saved.keep(o, gamma[o], beta[o], b1[o], slope[o], used.mean, used.variance);
-      activation_forward(s + o * n, shortcut.forward(x, o, buffer), n, affine_of(used, gamma[o], beta[o], scale),
-                         {b1[o], slope[o], b2[o]}, y + o * n);
+      epilogue_forward(o, s + o * n, shortcut.forward(x, o, buffer), n, scale_of(w + o * in, in, set), set.training,
+                       parameters, saved, y + o * n);
     }
   });
 }
@@ -102,8 +97,8 @@ OPERATOR(fc_forward) {
 OPERATOR(fc_backward) {
   const Settings set(t.get<int32_t>(0));
   const float *dy = t.get(1), *x = t.get(2), *s = t.get(3);
-  float *dx = t.get(5), *db = t.get(6), *dw = t.get(7), *dgamma = t.get(8), *dbeta = t.get(9);
-  float *db1 = t.get(10), *dslope = t.get(11), *db2 = t.get(12);
+  float *dx = t.get(5), *db = t.get(6), *dw = t.get(7);
+  const EpilogueGradients gradients{t.get(8), t.get(9), t.get(10), t.get(11), t.get(12)};
   const int64_t in = t.dim(2, 0), out = t.dim(3, 0), n = t.size(2) / in;
   const Saved saved(t.get(4), in * out, in, out);
   const float *w = saved.w, *b = saved.b;
@@ -113,18 +108,11 @@ OPERATOR(fc_backward) {
   float *ds = Scratch::get<float>(3, panels_of(n) * out * COLUMNS);
   float *dt = Scratch::get<float>(4, out * n);
   pool.each(out, [&](int64_t o) {
-    const float *sums = s + o * n, scale = scale_of(w + o * in, in, set);
+    const float *sums = s + o * n;
     float *d = dt + o * n;
-    const Statistics used{saved.mean[o], saved.variance[o]};
-    const ActivationGradients act =
-        activation_backward(dy + o * n, sums, shortcut.forward(x, o, Scratch::get<float>(2, n)), n,
-                            affine_of(used, saved.gamma[o], saved.beta[o], scale), {saved.b1[o], saved.slope[o], 0}, d);
-    db1[o] = act.b1;
-    dslope[o] = act.slope;
-    db2[o] = act.b2;
-    const NormGradients norm = norm_backward(d, sums, n, used, saved.gamma[o], scale, set.training);
-    dgamma[o] = norm.gamma;
-    dbeta[o] = norm.beta;
+    const NormGradients norm =
+        epilogue_backward(o, dy + o * n, sums, shortcut.forward(x, o, Scratch::get<float>(2, n)), n,
+                          scale_of(w + o * in, in, set), set.training, saved, gradients, d);
     fill_row(ds, out, o, n, [&](auto tag, int64_t i) {
       using T = decltype(tag);
       return norm.a * load<T>(d + i) + norm.b * load<T>(sums + i) + splat<T>(norm.c);

@@ -2,10 +2,9 @@
 //
 // x (O G, B, H, W), W (O, G, 1, 7) along the width or (O, G, 7, 1) along the height. Output channel o needs
 // input channels o G .. o G + G - 1 alone, so one thread does all of a channel.
+#include "epilogue.h"
 #include "lines.h"
 #include "operands.h"
-#include "rows.h"
-#include "saved.h"
 #include "shortcut.h"
 #include "surrogates.h"
 #include "tensors.h"
@@ -38,10 +37,9 @@ void correlate(const Lines &lines, const float *in, const float *w, bool reverse
 
 OPERATOR(local_fc_forward) {
   const Settings set(t.get<int32_t>(0));
-  const float *x = t.get(1), *b = t.get(2), *w = t.get(3), *gamma = t.get(4), *beta = t.get(5);
-  const float *b1 = t.get(8), *slope = t.get(9), *b2 = t.get(10);
+  const float *x = t.get(1), *b = t.get(2), *w = t.get(3);
+  const EpilogueParameters parameters{t.get(4), t.get(5), t.get(8), t.get(9), t.get(10), {t.get(6), t.get(7)}};
   float *y = t.get(11), *s = t.get(12);
-  const Running running{t.get(6), t.get(7)};
   const int64_t out = t.dim(3, 0), group = t.dim(3, 1), in = out * group, n = t.size(1) / in;
   const Lines lines(n, t.dim(1, 2), t.dim(1, 3), t.dim(3, 3) > 1);
   const Saved saved(t.get(13), in * TAPS, in, out);
@@ -62,19 +60,16 @@ OPERATOR(local_fc_forward) {
       correlate(lines, padded, taps, false, g > 0, sums);
     }
     lines.gather(sums, s + o * n);
-    const float scale = scale_of(filter, group * TAPS, set);
-    const Statistics used = running.use(o, s + o * n, n, scale, set.training);
-    saved.keep(o, gamma[o], beta[o], b1[o], slope[o], used.mean, used.variance);
-    activation_forward(s + o * n, shortcut.forward(x, o, row), n, affine_of(used, gamma[o], beta[o], scale),
-                       {b1[o], slope[o], b2[o]}, y + o * n);
+    epilogue_forward(o, s + o * n, shortcut.forward(x, o, row), n, scale_of(filter, group * TAPS, set), set.training,
+                     parameters, saved, y + o * n);
   });
 }
 
 OPERATOR(local_fc_backward) {
   const Settings set(t.get<int32_t>(0));
   const float *dy = t.get(1), *x = t.get(2), *s = t.get(3);
-  float *dx = t.get(5), *db = t.get(6), *dw = t.get(7), *dgamma = t.get(8), *dbeta = t.get(9);
-  float *db1 = t.get(10), *dslope = t.get(11), *db2 = t.get(12);
+  float *dx = t.get(5), *db = t.get(6), *dw = t.get(7);
+  const EpilogueGradients gradients{t.get(8), t.get(9), t.get(10), t.get(11), t.get(12)};
   const int64_t in = t.dim(2, 0), out = t.dim(3, 0), group = in / out, n = t.size(2) / in;
   const Saved saved(t.get(4), in * TAPS, in, out);
   const float *w = saved.w, *b = saved.b;
@@ -86,17 +81,9 @@ OPERATOR(local_fc_backward) {
     float *row = Scratch::get<float>(2, n), *dt = Scratch::get<float>(3, n);
     float *dpadded = Scratch::get<float>(4, lines.room());
     const float *filter = w + o * group * TAPS, *sums = s + o * n;
-    const float scale = scale_of(filter, group * TAPS, set);
-    const Statistics used{saved.mean[o], saved.variance[o]};
-    const ActivationGradients act =
-        activation_backward(dy + o * n, sums, shortcut.forward(x, o, row), n, affine_of(used, saved.gamma[o], saved.beta[o], scale),
-                            {saved.b1[o], saved.slope[o], 0}, dt);
-    db1[o] = act.b1;
-    dslope[o] = act.slope;
-    db2[o] = act.b2;
-    const NormGradients norm = norm_backward(dt, sums, n, used, saved.gamma[o], scale, set.training);
-    dgamma[o] = norm.gamma;
-    dbeta[o] = norm.beta;
+    const NormGradients norm =
+        epilogue_backward(o, dy + o * n, sums, shortcut.forward(x, o, row), n, scale_of(filter, group * TAPS, set),
+                          set.training, saved, gradients, dt);
     over(n, [&](auto tag, int64_t i) {
       using T = decltype(tag);
       store(row + i, norm.a * load<T>(dt + i) + norm.b * load<T>(sums + i) + splat<T>(norm.c));

@@ -1,0 +1,41 @@
+// What follows a binary layer's sums, for one output channel: BatchNorm, shortcut, RPReLU; forward and backward.
+#pragma once
+#include "rows.h"
+#include "saved.h"
+#include "settings.h"
+
+// The parameters behind the sums, as the forward pass is given them.
+struct EpilogueParameters {
+  const float *gamma, *beta, *b1, *slope, *b2;
+  Running running;
+};
+
+// y of channel o from its n sums and shortcut (null for none); keeps what the backward pass needs.
+inline void epilogue_forward(int64_t o, const float *sums, const float *shortcut, int64_t n, float scale, bool training,
+                             const EpilogueParameters &p, const Saved &saved, float *y) {
+  const Statistics used = p.running.use(o, sums, n, scale, training);
+  saved.keep(o, p.gamma[o], p.beta[o], p.b1[o], p.slope[o], used.mean, used.variance);
+  activation_forward(sums, shortcut, n, affine_of(used, p.gamma[o], p.beta[o], scale), {p.b1[o], p.slope[o], p.b2[o]}, y);
+}
+
+// Where the gradients of those parameters go.
+struct EpilogueGradients {
+  float *gamma, *beta, *b1, *slope, *b2;
+};
+
+// The gradient of the shortcut's addition into dt, and that of the sums as a function of dt and the sums.
+inline NormGradients epilogue_backward(int64_t o, const float *dy, const float *sums, const float *shortcut, int64_t n,
+                                       float scale, bool training, const Saved &saved, const EpilogueGradients &g,
+                                       float *dt) {
+  const Statistics used{saved.mean[o], saved.variance[o]};
+  const ActivationGradients act =
+      activation_backward(dy, sums, shortcut, n, affine_of(used, saved.gamma[o], saved.beta[o], scale),
+                          {saved.b1[o], saved.slope[o], 0}, dt);
+  g.b1[o] = act.b1;
+  g.slope[o] = act.slope;
+  g.b2[o] = act.b2;
+  const NormGradients norm = norm_backward(dt, sums, n, used, saved.gamma[o], scale, training);
+  g.gamma[o] = norm.gamma;
+  g.beta[o] = norm.beta;
+  return norm;
+}
