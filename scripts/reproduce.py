@@ -5,8 +5,8 @@
   python scripts/reproduce.py --table 5 --data_path cifar10 --epochs 1 --seeds 2
   python scripts/reproduce.py --ability
 
---cost prints our FLOPs, BOPs and OPs beside the paper's, with what differs and why. Training gives every row the same epochs and
-seeds; stopped, it goes on where it was; results in output_dir/table<N>.md, .json and .png.
+--cost prints our FLOPs, BOPs and OPs beside the paper's, with what differs and why. Training gives every row the
+same epochs and seeds; stopped, it goes on where it was; results in output_dir/table<N>.md, .json and .png.
 """
 
 import argparse

@@ -30,8 +30,8 @@ def start_device(config):
 def build_network(config, name, classes, precision, pretrained=False, form=None):
     """create_model with the overrides of the config's model section that this network knows.
 
-    form: overrides model.form. Raises InputError for what create_model refuses, and for a setting that differs from its default
-    while the config's own network, model.name, does not know it.
+    form: overrides model.form. Raises InputError for what create_model refuses, and for a setting that differs from
+    its default while the config's own network, model.name, does not know it.
     """
     from src.model import accepted_overrides, create_model, model_names
 

@@ -215,8 +215,8 @@ BROUGHT_BY_BINARIZERS = ("rsign.bias", "act.shift_in", "act.slope", "act.shift_o
 def hand_on(network, params, path, may_lack=BROUGHT_BY_BINARIZERS):
     """Hand the weights of one stage to the network of the next, by name.
 
-    The two may differ in parameters whose names end as in `may_lack`, in either direction: full precision has
-    no RSign, and a Wave-MLP gets RPReLU in GELU's place by binarizers that bring it. Everything else must match, as in
+    The two may differ in parameters whose names end as in `may_lack`, in either direction: full precision has no
+    RSign, and a Wave-MLP gets RPReLU in GELU's place by binarizers that bring it. Everything else must match, as in
     `load_into`.
 
     Raises:

@@ -3,12 +3,12 @@ r"""What a network costs: python -m src.cost --model NAME [--image_size N] [sect
 Operations, parameters and bytes per layer, per stage and in total, taken from the built network and the shapes that
 one image has on its way through it.
 
-One multiply-accumulate is one operation; only convolutions and FC layers are counted. A layer with one-bit inputs and one-bit
-weights counts as BOPs, any other as FLOPs; OPs = FLOPs + BOPs / 64. Two conventions:
+One multiply-accumulate is one operation; only convolutions and FC layers are counted. A layer with one-bit inputs
+and one-bit weights counts as BOPs, any other as FLOPs; OPs = FLOPs + BOPs / 64. Two conventions:
 
-paper: with the additions of biases, as the paper's Table 1 has them. Full-precision layers have biases. BiMLP's binary layers have
-    none, and are counted with those that their counterparts carry in Wave-MLP: phase FC, projection, both layers of the
-    MLP and of the reweight MLP.
+paper: with the additions of biases, as the paper's Table 1 has them. Full-precision layers have biases. BiMLP's
+    binary layers have none, and are counted with those that their counterparts carry in Wave-MLP: phase FC,
+    projection, both layers of the MLP and of the reweight MLP.
 MACs: multiply-accumulates alone.
 
 What neither counts is given as numbers of elements: `elementwise`.
@@ -62,11 +62,12 @@ class LayerCost:
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-    """A network's cost for one image: its layers, elements per kind of operation that is not counted, parameters, bytes.
+    """A network's cost for one image: its layers, elements of work that is not counted, parameters, bytes.
 
-    params: trained numbers; params_binary: those of them that one bit holds; checkpoint_bytes: size of the file that
-    save_checkpoint writes; packed_bytes: weights of binary layers at one bit, each layer's filled to whole bytes, and everything else
-    at four bytes a number after a norm, the scale and the bias before it are folded into one factor and one offset per channel.
+    params: trained numbers; params_binary: those of them that one bit holds; checkpoint_bytes: size of the file
+    that save_checkpoint writes; packed_bytes: weights of binary layers at one bit, each layer's filled to whole
+    bytes, and everything else at four bytes a number after a norm, the scale and the bias before it are folded into
+    one factor and one offset per channel.
     """
 
     layers: tuple

@@ -1,4 +1,4 @@
-"""What the cost counter knows of Cells: which are linear layers, which element-wise work, and their shapes in a run."""
+"""What the cost counter knows of Cells: linear layers, element-wise work, and their shapes in a run."""
 
 import mindspore as ms
 from mindspore import Tensor, nn, ops
@@ -7,11 +7,10 @@ from src.errors import InputError
 from src.model import released
 from src.model.activations import GELU, RPReLU
 from src.model.bimlp import BiMLP
-from src.model.binarize import OneBit, RSign
 from src.model.blocks import MBBBlock1
 from src.model.elements import ChannelBinaryMLP, ShortcutFC
 from src.model.functions import MultiMaxPool, Wave
-from src.model.layers import BinaryLayer, FullConv, LocalBinaryFC
+from src.model.layers import BinaryLayer, FullConv
 from src.model.layout import BATCH_FIRST
 from src.model.local_forms import SpatialBinaryMLP
 from src.model.wave_mlp import WaveMLP
@@ -80,10 +79,10 @@ def can_be_packed(network):
 
 
 def numbers_added_by_folding(cells):
-    """Numbers of a packed file beyond the trained ones: a norm is a factor and an offset per channel, as many as gamma and beta.
+    """Numbers of a packed file beyond the trained ones: a norm is a factor and an offset, as many as gamma and beta.
 
-    The bias of a convolution folds into the norm behind it, and so does the scale of a layer with a norm; others keep one scale per
-    output channel.
+    The bias of a convolution folds into the norm behind it, and so does the scale of a layer with a norm; others
+    keep one scale per output channel.
     """
     cells = list(cells)
     behind = {cell.fc for cell in cells if isinstance(cell, ShortcutFC)}
@@ -101,11 +100,11 @@ KEEP_SHAPE = ("normalisation", "activation")  # kinds whose output has the shape
 def run_shapes(network, image_size):
     """name -> (input shape, output shape) of every Cell, of one image; the network runs once, in PyNative mode.
 
-    Only shapes matter: norms, activations, signs and local FC layers, which give what has the shape of their input, leave
+    Only shapes matter: norms, activations and binary layers, which give maps of the size they are given, leave
     their work undone meanwhile. That saves most of the time.
     Raises InputError where the network cannot run at that size.
     """
-    shapes, idle = {}, []
+    shapes = {}
 
     def note(name):
         def hook(cell, inputs, output):
@@ -116,13 +115,9 @@ def run_shapes(network, image_size):
 
     cells = {name: cell for name, cell in network.cells_and_names() if name}
     handles = [cell.register_forward_hook(note(name)) for name, cell in cells.items()]
-    for cell in cells.values():
-        if kind_of(cell) in KEEP_SHAPE or isinstance(cell, (RSign, OneBit)):
-            cell.construct = handed_through
-            idle.append((cell, "construct"))
-        elif isinstance(cell, LocalBinaryFC):
-            cell.contract = first_of_groups(cell)
-            idle.append((cell, "contract"))
+    idle = [cell for cell in cells.values() if kind_of(cell) in KEEP_SHAPE or isinstance(cell, BinaryLayer)]
+    for cell in idle:
+        cell.construct = map_of_zeros(cell) if isinstance(cell, BinaryLayer) else handed_through
     before = ms.get_context("mode")
     ms.set_context(mode=ms.PYNATIVE_MODE)
     try:
@@ -136,8 +131,8 @@ def run_shapes(network, image_size):
         ms.set_context(mode=before)
         for handle in handles:
             handle.remove()
-        for cell, method in idle:
-            delattr(cell, method)
+        for cell in idle:
+            del cell.construct
     return shapes
 
 
@@ -145,7 +140,13 @@ def handed_through(x):
     return x
 
 
-def first_of_groups(layer):
-    """What stands for a local FC layer's operation: of its input as many channels as it gives."""
-    out = layer.weight.shape[0]
-    return lambda x, weight: x[:, :out] if layer.axis == BATCH_FIRST else x[:out]
+def map_of_zeros(layer):
+    """What stands for a binary layer: a map of its output channels, of the size of its input."""
+    channels = layer.weight.shape[0]
+
+    def construct(x):
+        rows, columns, h, w = x.shape
+        shape = (rows, channels, h, w) if layer.axis == BATCH_FIRST else (channels, columns, h, w)
+        return ops.zeros(shape, ms.float32)
+
+    return construct

@@ -28,7 +28,7 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """A table: title, rows, and what is to be said about it. compares: whether rows are to be trained beside each other."""
+    """A table: title, rows, what is to be said about it; compares: whether its rows are variants to be trained."""
 
     title: str
     rows: tuple

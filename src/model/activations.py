@@ -34,8 +34,8 @@ class ShiftedPReLU(nn.Cell):
 class RPReLU(nn.Cell):
     """t = x + b1; y = max(t, 0) + w min(t, 0) + b2, all learned per channel (ReActNet).
 
-    w is 0.25 at first, b1 and b2 are 0. At t = 0 the gradient is that of the lower branch. PReLU is the same with b1 = b2 = 0
-    for good, ReLU with w = 0 as well: `learned` names what is learned, `slope` is w's first value.
+    w is 0.25 at first, b1 and b2 are 0. At t = 0 the gradient is that of the lower branch. PReLU is the same with
+    b1 = b2 = 0 for good, ReLU with w = 0 as well: `learned` names what is learned, `slope` is w's first value.
     """
 
     after = None  # what remains to be done behind the piecewise linear part
@@ -58,7 +58,7 @@ class RPReLU(nn.Cell):
 
 
 class GELU(nn.Cell):
-    """y = x times the normal distribution function of x: the exact form. Its piecewise linear part is the identity."""
+    """y = x P(x), P the normal distribution function: the exact form. Its piecewise linear part is the identity."""
 
     def __init__(self, channels, arithmetic):
         super().__init__()

@@ -1,4 +1,4 @@
-"""How a network computes, one value handed to every Cell: precision, binarizer, parts, and the form of its operations."""
+"""How a network computes, one value handed to every Cell: precision, binarizer, parts, form of its operations."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ class Arithmetic:
         return self.form.fused_global_fc is not None and known
 
     def activation_binarizer(self, channels):
-        """The Cell that gives a binary layer its input x_b: of RSign's shift and sign, of sign alone, or the identity."""
+        """The Cell that gives a binary layer its input x_b: RSign, its like without a shift, or the identity."""
         if not self.binary_act:
             return nn.Identity()
         value, maker, fused = self.binarizer.value, self.form.fused_one_bit, None
@@ -78,7 +78,7 @@ def make_arithmetic(
     activation="rprelu",
     shortcut="uni",
 ):
-    """The Arithmetic of these names. Raises ValueError for an unknown one, or a gradient that the binarizer excludes."""
+    """The Arithmetic of these names. Raises ValueError for an unknown one, or a gradient that a binarizer excludes."""
     check("precision", precision, PRECISIONS)
     check("binarizer", binarizer, BINARIZERS)
     check("norm", norm, NORMS)

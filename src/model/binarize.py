@@ -55,7 +55,7 @@ BNN_PLUS_BETA = 5.0
 
 
 def sign_swish(x, dout):
-    """BNN+: the derivative of SignSwish, b (2 - b x tanh(b x / 2)) / (1 + cosh(b x)), b = 5; below 0 from |x| = 0.48 on."""
+    """BNN+: the derivative of SignSwish, b (2 - b x tanh(b x / 2)) / (1 + cosh(b x)), b = 5; negative for |x| > 0.48."""
     u = ops.clamp(BNN_PLUS_BETA * x, -80.0, 80.0)  # cosh stays finite
     return dout * (BNN_PLUS_BETA * (2 - u * ops.tanh(0.5 * u)) / (1 + ops.cosh(u)))
 
@@ -91,7 +91,7 @@ class ShiftedOneBit(nn.Cell):
 class RSign(nn.Cell):
     """value(x + b), b learned per channel and 0 at first (ReActNet's RSign, where value is sign).
 
-    Args: channels (C); gradient, a key of GRADIENTS; the maps' channel axis; fused: an operator that does it, or None.
+    Args: channels (C); gradient, a key of GRADIENTS; the maps' channel axis; fused: its operator or None.
     """
 
     def __init__(self, channels, gradient, axis, value=sign, fused=None):

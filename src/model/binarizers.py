@@ -18,7 +18,8 @@ class SignSTE:
     dw = dw_b where |w| <= 1, else 0; dx = dx_b where |x| <= 1, else 0.
 
     What other methods replace:
-        value: x -> x_b; gradient: name of the (x, dx_b) -> dx in GRADIENTS; fixed_gradient: the method is nothing without it.
+        value: x -> x_b; gradient: name of the (x, dx_b) -> dx in GRADIENTS; fixed_gradient: the method is nothing
+        without it.
         latent: w -> c, whose sign is taken; weight_gradient: (c, gradient of sign(c)) -> dw.
         scale: c -> alpha (O,), one number per output channel, a constant in the backward pass.
         rsign: x is shifted by RSign's learned b before it; rprelu: the method's activation function is RPReLU.
@@ -42,11 +43,12 @@ class SignSTE:
 
 
 class XNORNet(SignSTE):
-    """XNOR-Net: c = w - mean over the input channels; w_b = alpha_o sign(c), alpha_o = mean |clamp(c, -1, 1)| of filter o.
+    """XNOR-Net: c = w - mean over the input channels; w_b = alpha_o sign(c), alpha_o = mean |clamp(c, -1, 1)| of
+    filter o.
 
-    dw = alpha_o dw_b where |c| <= 1, else 0: the centring is an update of w, not a part of the function. Depth-wise filters, which have
-    one input channel and would all become 0, are not centred. Its scale per position, which its own code leaves out, is
-    left out.
+    dw = alpha_o dw_b where |c| <= 1, else 0: the centring is an update of w, not a part of the function. Depth-wise
+    filters, which have one input channel and would all become 0, are not centred. Its scale per position, which its
+    own code leaves out, is left out.
     """
 
     @staticmethod
@@ -99,8 +101,9 @@ class ReActNet(SignSTE):
 
 
 class DSQ(SignSTE):
-    """Differentiable soft quantization at 1 bit: forward sign; backward, for weights and activations, the derivative of
-    s tanh(k x) on [-1, 1], with s tanh(k) = 1: s k (1 - tanh^2(k x)), 0 outside. k = 1.0986, where tanh(k) = 0.8."""
+    """Differentiable soft quantization at 1 bit: forward sign; backward, for weights and activations, the
+    derivative of s tanh(k x) on [-1, 1], with s tanh(k) = 1: s k (1 - tanh^2(k x)), 0 outside. k = 1.0986, where
+    tanh(k) = 0.8."""
 
     fixed_gradient = True
     gradient = "soft"
@@ -111,8 +114,8 @@ class DSQ(SignSTE):
 
 
 class BNNPlus(SignSTE):
-    """BNN+: forward sign; backward, for weights and activations, the derivative of SignSwish(x) = 2 s(b x) (1 + b x (1 - s(b x))) - 1,
-    s the logistic function: b (2 - b x tanh(b x / 2)) / (1 + cosh(b x)), b = 5."""
+    """BNN+: forward sign; backward, for weights and activations, the derivative of SignSwish(x) = 2 s(b x) (1 + b x
+    (1 - s(b x))) - 1, s the logistic function: b (2 - b x tanh(b x / 2)) / (1 + cosh(b x)), b = 5."""
 
     fixed_gradient = True
     gradient = "sign_swish"

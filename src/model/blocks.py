@@ -89,8 +89,8 @@ class MBBBlock2(Branches):
 class Block(nn.Cell):
     """x <- x + DropPath(MBBBlock1(Norm1(x))); x <- x + DropPath(MBBBlock2(Norm2(x))).
 
-    branches = (S1, C1, S2, C2); local_form, row of LOCAL_FORMS. `keep` is None, or (2, ...): the two paths' factors per sample, 0 where
-    dropped, 1 / (1 - rate) where kept, each of a shape that broadcasts over maps.
+    branches = (S1, C1, S2, C2); local_form, row of LOCAL_FORMS. `keep` is None, or (2, ...): the two paths' factors
+    per sample, 0 where dropped, 1 / (1 - rate) where kept, each of a shape that broadcasts over maps.
     Raises ValueError for odd spatial counts or a block without a branch.
     """
 

@@ -77,7 +77,8 @@ class FanOut(nn.Cell):
 
 
 class MeanOfSum(nn.Cell):
-    """(z, (f_1, .., f_n)) -> (GAP(z + sum f_i), (f_1, .., f_n)): maps -> (., ., 1, 1), and the maps for their next reader."""
+    """(z, (f_1, .., f_n)) -> (GAP(z + sum f_i), (f_1, .., f_n)): maps -> (., ., 1, 1), and the maps for their next
+    reader."""
 
     def __init__(self, maps):
         super().__init__()

@@ -32,7 +32,7 @@ class SpatialBinaryMLP(nn.Cell):
 
 
 class InterleavedBinaryMLP(SpatialBinaryMLP):
-    """The PATM form with cos and sin of a channel side by side: wave channels 2c, 2c + 1 are z_c cos theta_c, z_c sin theta_c.
+    """The PATM form with cos and sin side by side: wave channels 2c, 2c + 1 are z_c cos theta_c, z_c sin theta_c.
 
     So output c of the local FC sees both parts of wave c. An experiment, not the paper's.
     """
@@ -107,7 +107,7 @@ SHIFT_SIZE = 5  # groups of AS-MLP's axial shift
 
 
 def axial_offsets(channels):
-    """d(c) = s // 2 - g for channel c of group g, s = 5 groups of ceil(C / s): group g reads position p - (g - s // 2)."""
+    """d(c) = s // 2 - g for channel c in group g of s = 5, each of ceil(C / s): it reads position p - (g - s // 2)."""
     group = -(-channels // SHIFT_SIZE)
     return SHIFT_SIZE // 2 - np.arange(channels) // group
 

@@ -23,7 +23,7 @@ WAVE_MLP = {"drop_path_rate": 0.0}
 
 @dataclass(frozen=True)
 class Variant:
-    """A network: its Cell, the arguments that tell it from its sisters, which can all be overridden, and its own norm.
+    """A network: its Cell, its own norm, and the arguments that tell it from its sisters; all can be overridden.
 
     image_size: pixels, of the images that it is meant for.
     """
@@ -88,11 +88,12 @@ def create_model(name, num_classes=1000, precision="binary", **overrides):
             released_bimlp_s, released_bimlp_m (evaluation of the authors' checkpoints); or any model of
             MindCV (fp32 only), whose arguments `overrides` then are, e.g. pretrained=True.
         precision: "fp32", "binary_act" (step 1: binary activations) or "binary" (step 2: weights as well).
-        overrides: widths, depths, drop_path_rate; of BiMLP stem=(kernel, stride, padding), branches=(S1, C1, S2, C2), downsample
-            ("proposed", "original"), local_form ("patm", "patm_interleaved", "cycle_fc", "axial_shift"), shortcut ("uni", "same_shape",
-            "none"); binarizer ("bimlp", "sign", "xnor", "dorefa", "reactnet", "dsq", "bnn_plus"), activation_gradient ("auto": the
-            binarizer's, "window", "polynomial", "clip"), norm ("auto": the network's, "batch", "layer"), activation ("auto",
-            "rprelu", "prelu", "relu", "gelu"), form ("auto", "plain", "fast", "fused"), compute_type ("float32", "float16", "bfloat16").
+        overrides: widths, depths, drop_path_rate; of BiMLP stem=(kernel, stride, padding), branches=(S1, C1, S2,
+            C2), downsample ("proposed", "original"), local_form ("patm", "patm_interleaved", "cycle_fc",
+            "axial_shift"), shortcut ("uni", "same_shape", "none"); binarizer ("bimlp", "sign", "xnor", "dorefa",
+            "reactnet", "dsq", "bnn_plus"), activation_gradient ("auto": the binarizer's, "window", "polynomial",
+            "clip"), norm ("auto": the network's, "batch", "layer"), activation ("auto", "rprelu", "prelu", "relu",
+            "gelu"), form ("auto", "plain", "fast", "fused"), compute_type ("float32", "float16", "bfloat16").
             activation "auto" is RPReLU in BiMLP, and in a binary Wave-MLP whose binarizer brings it; else GELU.
 
     Raises:

@@ -139,7 +139,7 @@ class FusedRPReLU(nn.Cell):
 
 
 class FusedOneBit(nn.Cell):
-    """(x, b) -> (y, saved): y = sign(x + b), or with `halves` 1 where x + b > 0.5, else 0; gradient: one of GRADIENTS."""
+    """(x, b) -> (y, saved): y = sign(x + b), or with `halves` 1 where x + b > 0.5, else 0; gradient of GRADIENTS."""
 
     def __init__(self, gradient, halves):
         super().__init__()
@@ -204,7 +204,8 @@ class FusedMeanOfSum(nn.Cell):
 
 
 class FusedSoftmaxMerge(nn.Cell):
-    """(logits, z, (f_1, .., f_n)) -> z + sum_i softmax_i(logits) f_i. Raises ValueError for more than MOST_BRANCHES."""
+    """(logits, z, (f_1, .., f_n)) -> z + sum_i softmax_i(logits) f_i. Raises ValueError for more than
+    MOST_BRANCHES."""
 
     def __init__(self, branches):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Representation ability (paper, section 3.1, Eq. 8, 9): in how many values a binary layer can speak, and in how many it does."""
+"""Representation ability (section 3.1, Eq. 8, 9): in how many values a binary layer can speak, and in how many it does."""
 
 import numpy as np
 
@@ -21,7 +21,8 @@ def macs(channels_in, channels_out, kernel):
 def ability_table():
     """Layers of C -> C channels: output values, cost, and what an FC layer would take to have as many values.
 
-    k^2 parallel branches have the convolution's values at its cost; channels times k^2, in and out, at k^2 times its cost.
+    k^2 parallel branches have the convolution's values at its cost; channels times k^2, in and out, at k^2 times
+    its cost.
     """
     rows = []
     for network, widths in WIDTHS.items():
@@ -49,7 +50,7 @@ def ability_table():
 
 
 def measure(network, batches):
-    """For every binary layer on the way of real images: (name, K, distinct sums, mean distinct sums per output channel).
+    """For every binary layer, on real images: (name, K, distinct sums, mean distinct sums per output channel).
 
     K: inputs of one sum, so that Eq. 9's bound is K + 1. The network runs in evaluation mode, in PyNative mode.
     """

@@ -81,7 +81,7 @@ def write_results(folder, name, title, about, results):
 
 
 def draw(path, title, about, results):
-    """Two panels of bars, one row each: here (mean, whisker from lowest to highest seed), and the paper's ImageNet figure."""
+    """Two panels of bars: here (mean, whisker from lowest to highest seed), and the paper's ImageNet figures."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -1,7 +1,7 @@
 """Training a table's rows: each with the same epochs and seeds, resumable, equal networks trained once.
 
-A binary row is trained as the paper does, in two steps by distillation; its teacher, and what step 1 starts from, is the same
-network in full precision, trained before. A row in full precision is that teacher.
+A binary row is trained as the paper does, in two steps by distillation; its teacher, and what step 1 starts from,
+is the same network in full precision, trained before. A row in full precision is that teacher.
 """
 
 import dataclasses
@@ -70,8 +70,8 @@ def run_name(network, precision, settings):
 
 
 def train_row(row, seed, budget):
-    """Train one row with one seed, as far as it is not yet, and return its figures: top1, top5 of best.ckpt, and of the
-    stages before, images/s and seconds.
+    """Train one row with one seed, as far as it is not yet, and return its figures: top1, top5 of best.ckpt, and of
+    the stages before, images/s and seconds.
 
     Raises InputError where a training fails, with the last line that it said.
     """
