@@ -5,15 +5,18 @@
   python scripts/reproduce.py --table 5 --data_path cifar10 --epochs 1 --seeds 2
   python scripts/reproduce.py --ability
 
---cost prints our FLOPs, BOPs and OPs beside the paper's, with what differs and why. Training gives every row the
+Without --config_path, --data_path is a folder for config/cifar10.yaml (--size paper: config/bimlp_s_imagenet.yaml),
+and without either the embedded digits are taken. --cost prints our FLOPs, BOPs and OPs beside the paper's, with what differs and why. Training gives every row the
 same epochs and seeds; stopped, it goes on where it was; results in output_dir/table<N>.md, .json and .png.
 """
 
 import argparse
+import dataclasses
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
 
 from src.cli import Parser, parse, run  # noqa: E402
 from src.config import load_config  # noqa: E402
@@ -21,6 +24,10 @@ from src.errors import InputError  # noqa: E402
 from src.paper import TABLES  # noqa: E402
 
 EVERY = "all"
+OVERLAYS = {
+    "small": "config/cifar10.yaml",
+    "paper": "config/bimlp_s_imagenet.yaml",
+}  # of --size, with --data_path
 
 
 def chosen_tables(names):
@@ -41,16 +48,18 @@ def chosen_rows(number, table, names):
     return [known[name] for name in names] if names else list(table.rows)
 
 
-def print_costs(tables):
-    """Every table's costs."""
+def print_costs(tables, args):
+    """The costs of every table's chosen rows."""
     from src.build import start_device
     from src.reproduce.costs import write_costs
 
+    if args.overrides:
+        raise InputError(f"--cost: expected no settings, rows have their own, got {args.overrides[0]}")
     start_device(load_config())
     for place, (number, table) in enumerate(tables):
         if place:
             sys.stdout.write("\n")
-        write_costs(number, table)
+        write_costs(number, dataclasses.replace(table, rows=chosen_rows(number, table, args.row)))
         sys.stdout.flush()
 
 
@@ -113,7 +122,8 @@ def print_ability(args):
     sys.stdout.write(f"{measured_table(measure(network, [images]))}\n\n")
     weights = args.checkpoint or "random weights"
     sys.stdout.write(
-        f"Measured: {config.model.name}, {weights}, {len(images)} images of {config.data.source}.\n"
+        f"Measured: {config.model.name}, {weights}, {len(images)} images of {config.data.source}. Layers along an axis can "
+        "exceed K + 1: at the map's border their sums have fewer terms, and the other parity.\n"
     )
 
 
@@ -156,6 +166,8 @@ def main(argv):
     )
     parser.add_argument("overrides", nargs="*", metavar="section.key=value", help="settings for every row")
     args = parse(parser, argv)
+    if args.data_path and not args.config_path:
+        args.config_path = str(ROOT / OVERLAYS[args.size])
     if args.ability:
         print_ability(args)
         return
@@ -165,7 +177,7 @@ def main(argv):
         )
     tables = chosen_tables(args.table)
     if args.cost:
-        print_costs(tables)
+        print_costs(tables, args)
         return
     for name in ("epochs", "seeds"):
         if getattr(args, name) < 1:

@@ -8,6 +8,9 @@ import tempfile
 from src.config import load_config
 from src.errors import InputError
 
+# of the model section: what the paper's ablations vary, and a network without it must not take in silence
+SWITCHES = ("branches", "shortcut", "norm", "activation", "downsample", "local_form", "binarizer")
+
 
 def start_device(config):
     """Choose the device and graph mode. Raises InputError when this installation lacks the device."""
@@ -30,28 +33,28 @@ def start_device(config):
 def build_network(config, name, classes, precision, pretrained=False, form=None):
     """create_model with the overrides of the config's model section that this network knows.
 
-    form: overrides model.form. Raises InputError for what create_model refuses, and for a setting that differs from
-    its default while the config's own network, model.name, does not know it.
+    form: overrides model.form. Raises InputError for what create_model refuses, and for one of SWITCHES that is set
+    while the config's own network, model.name, does not know it.
     """
-    from src.model import accepted_overrides, create_model, model_names
+    from src.model import accepted_overrides, create_model
 
     known = accepted_overrides(name)
-    if name == config.model.name and name in model_names():
-        defaults = vars(load_config().model)
-        for key, value in vars(config.model).items():
-            if key not in (*known, "name", "num_classes") and value != defaults[key]:
-                raise InputError(
-                    f"model.{key}: {name} has no such switch; expected {defaults[key]}, got {value}"
-                )
     overrides = {k: v for k, v in vars(config.model).items() if k in known}
     if form is not None and "form" in overrides:
         overrides["form"] = form
     if pretrained:
         overrides["pretrained"] = True
     try:
-        return create_model(name, classes, precision, **overrides)
+        network = create_model(name, classes, precision, **overrides)
     except ValueError as error:
         raise InputError(str(error)) from error
+    if name == config.model.name:
+        defaults = load_config().model
+        for key in SWITCHES:
+            value, default = getattr(config.model, key), getattr(defaults, key)
+            if key not in known and value != default:
+                raise InputError(f"model.{key}: {name} has no such switch; expected {default}, got {value}")
+    return network
 
 
 def trained_model(config):

@@ -29,6 +29,11 @@ ONLY_BINARY = (
 )
 WARMUP_SHARE = 4  # the warm-up is at most one epoch in so many
 LOG = "train.log"
+# of a finished run: where it lies, what it read, and what train.py fills in
+MAY_DIFFER = (
+    "stage", "output_dir", "resume", "data.path", "data.class_names", "model.num_classes", "stages.step1.init",
+    "stages.step1.teacher_checkpoint", "stages.step2.teacher_checkpoint",
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,8 +101,6 @@ def _train(network, precision, settings, seed, budget, hand_over):
     stages = ("teacher",) if precision == "fp32" else ("step1", "step2")
     folder = budget.output_dir / "runs" / f"{run_name(network, precision, settings)}-seed{seed}"
     found = _stages(folder)
-    if all(stage in found and found[stage]["epochs"] == budget.epochs for stage in stages):
-        return folder
     values = {
         "model.name": network,
         "seed": seed,
@@ -111,8 +114,12 @@ def _train(network, precision, settings, seed, budget, hand_over):
         values[f"stages.{stage}.epochs"] = budget.epochs if stage in stages else 0
         warmup = min(getattr(configured, stage).warmup_epochs, budget.epochs // WARMUP_SHARE)
         values[f"stages.{stage}.warmup_epochs"] = warmup
+    overrides = [*budget.overrides, *(f"{key}={as_text(value)}" for key, value in values.items())]
+    if all(stage in found and found[stage]["epochs"] == budget.epochs for stage in stages):
+        _require_same_settings(folder, stages, load_config(budget.config_path or None, overrides))
+        return folder
     command = [sys.executable, str(ROOT / "train.py"), "--output_dir", str(folder), *_inputs(budget)]
-    command += [*budget.overrides, *(f"{key}={as_text(value)}" for key, value in values.items())]
+    command += overrides
     folder.mkdir(parents=True, exist_ok=True)
     code = _run(command, folder / LOG)
     if code:
@@ -121,6 +128,19 @@ def _train(network, precision, settings, seed, budget, hand_over):
             f"{folder.name}: training ended with code {code}, its last line: {lines[-1]} (all of it: {folder / LOG})"
         )
     return folder
+
+
+def _require_same_settings(folder, stages, config):
+    """Raises InputError where a finished run was made with other settings than those of `config`, as for other data."""
+    now = to_flat(config)
+    for stage in stages:
+        before = to_flat(load_config(folder / stage / "config.yaml", complete=True))
+        for key, value in now.items():
+            if key not in MAY_DIFFER and value != before[key]:
+                raise InputError(
+                    f"{folder}: holds a run with other settings ({key} was {before[key]}, got {value}); "
+                    "give another --output_dir"
+                )
 
 
 def _inputs(budget):

@@ -172,6 +172,7 @@ def test_command_prints_layers_totals_and_one_json_object():
     (("--model", "bimlp_t", "model.branches=[1,1,2,1]"), "four counts of 0 or more, the first and the third even"),
     (("--model", "bimlp_t", "--image_size", "0"), "--image_size: expected 1 pixel or more, got 0"),
     (("--model", "wave_mlp_t", "model.shortcut=none"), "model.shortcut: wave_mlp_t has no such switch"),
+    (("--model", "resnet18", "model.norm=layer"), "model.norm: resnet18 has no such switch; expected auto, got layer"),
     (("--model", "bimlp_t", "--precision", "int8"), "precision: expected one of fp32"),
 ])  # fmt: skip
 def test_command_refuses_in_one_line(arguments, message):

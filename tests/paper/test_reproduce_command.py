@@ -72,6 +72,37 @@ def test_a_row_that_is_done_is_not_trained_again(trained):
     assert json.loads((out / "table8.json").read_text()) == before
 
 
+def test_a_finished_run_is_not_taken_for_one_with_other_settings(trained):
+    out, arguments, _ = trained
+    done = reproduce(*arguments, "data.flip=0.5")
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+    assert (
+        "holds a run with other settings (data.flip was 0.0, got 0.5); give another --output_dir"
+        in done.stderr
+    )
+
+
+def test_a_data_path_is_read_without_a_config(tmp_path):
+    """Not passed over for the embedded digits: an empty folder stops the first row."""
+    (tmp_path / "data").mkdir()
+    arguments = (
+        "--table",
+        "5",
+        "--data_path",
+        tmp_path / "data",
+        "--epochs",
+        "1",
+        "--output_dir",
+        tmp_path / "out",
+    )
+    done = reproduce(*arguments)
+    assert (
+        done.returncode == 2
+        and "training ended with code 2" in done.stderr
+        and str(tmp_path / "data") in done.stderr
+    )
+
+
 def test_a_failing_row_is_named_with_its_log(tmp_path):
     done = reproduce("--table", "5", "--epochs", "1", "--output_dir", tmp_path, "data.source=cifar10")
     assert done.returncode == 2
@@ -100,6 +131,9 @@ def test_ability_says_the_formula_and_measures():
     (("--table", "5"), "--epochs: expected 1 or more to train, got 0"),
     (("--table", "1", "--epochs", "1"), "--table 1: its rows are not variants to compare"),
     (("--table", "5", "--epochs", "1", "--seeds", "0"), "--seeds: expected 1 or more to train, got 0"),
+    (("--table", "5", "--cost", "--row", "dense"), "table 5 has the rows w/o shortcut"),
+    (("--table", "5", "--cost", "model.norm=layer"), "--cost: expected no settings, rows have their own, got model.norm=layer"),
+    (("--table", "5", "--epochs", "1", "model.branches=[1,1,2,1]"), "the first and the third even"),
     (("--table", "5", "--epochs", "1", "model.binarizer=rotated"), "model.binarizer: expected one of bimlp, sign"),
 ])  # fmt: skip
 def test_refuses_in_one_line_with_what_is_allowed(arguments, message):
