@@ -81,7 +81,10 @@ def write_results(folder, name, title, about, results):
 
 
 def draw(path, title, about, results):
-    """Two panels of bars: here (mean, whisker from lowest to highest seed), and the paper's ImageNet figures."""
+    """Two panels of points: here (mean, whisker from lowest to highest seed), and the paper's ImageNet figures.
+
+    Points and not bars, for the axes do not begin at 0.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -92,9 +95,9 @@ def draw(path, title, about, results):
     means = [100 * mean_of(figures, "top1") for _, figures in results]
     low = [mean - 100 * min(each["top1"] for each in figures) for mean, (_, figures) in zip(means, results)]
     high = [100 * max(each["top1"] for each in figures) - mean for mean, (_, figures) in zip(means, results)]
-    ours.barh(names, means, xerr=[low, high], color="tab:blue", alpha=0.8, capsize=3)
+    ours.errorbar(means, names, xerr=[low, high], fmt="o", color="tab:blue", capsize=3)
     printed = [row.printed.get("top1") for row, _ in results]
-    theirs.barh(names, [value or 0 for value in printed], color="tab:gray", alpha=0.8)
+    theirs.plot([float("nan") if value is None else value for value in printed], names, "o", color="tab:gray")
     for axes, values, label in (
         (ours, means, f"here: {about}"),
         (theirs, printed, "the paper: ImageNet, another data set"),
@@ -104,7 +107,7 @@ def draw(path, title, about, results):
         axes.set_xlim(max(0, min(known) - margin), min(100, max(known) + margin))
         axes.set_xlabel("top-1, %")
         axes.set_title(label, fontsize=8, wrap=True)
-        axes.grid(alpha=0.3, axis="x")
+        axes.grid(alpha=0.3)
     ours.invert_yaxis()
     figure.suptitle(title, fontsize=10)
     with replacing(path) as temporary:
