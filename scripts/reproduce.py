@@ -6,8 +6,9 @@
   python scripts/reproduce.py --ability
 
 Without --config_path, --data_path is a folder for config/cifar10.yaml (--size paper: config/bimlp_s_imagenet.yaml),
-and without either the embedded digits are taken. --cost prints our FLOPs, BOPs and OPs beside the paper's, with what differs and why. Training gives every row the
-same epochs and seeds; stopped, it goes on where it was; results in output_dir/table<N>.md, .json and .png.
+and without either the embedded digits are taken. --cost prints our FLOPs, BOPs and OPs beside the paper's, with what
+differs and why. Training gives every row the same epochs and seeds; stopped, it goes on where it was; results in
+output_dir/table<N>.md, .json and .png.
 """
 
 import argparse

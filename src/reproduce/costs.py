@@ -1,6 +1,7 @@
 """The cost of a table's rows beside the paper's."""
 
 import sys
+from functools import cache
 
 from src.config import load_config
 from src.markdown import markdown_table
@@ -12,22 +13,25 @@ NOT_BUILT = "not built here"
 
 def cost_rows(table):
     """For each row of a table: (row, totals of its network at 224 pixels, or None where it is not built)."""
-    from src.build import build_network
-    from src.cost import cost_of
-    from src.model import image_size_of
-
-    known = {}
     for row in table.rows:
         if not row.network:
             yield row, None
             continue
-        overrides = [f"{key}={as_text(value)}" for key, value in row.settings.items()]
-        key = (row.network, row.precision, *(each for each in overrides if each.startswith("model.")))
-        if key not in known:
-            config = load_config(overrides=overrides, flags={"model.name": row.network})
-            network = build_network(config, row.network, 1000, row.precision, form="fast")
-            known[key] = cost_of(network, image_size_of(row.network)).totals()
-        yield row, known[key]
+        overrides = [
+            f"{key}={as_text(value)}" for key, value in row.settings.items() if key.startswith("model.")
+        ]
+        yield row, totals_of(row.network, row.precision, tuple(overrides))
+
+
+@cache
+def totals_of(name, precision, overrides):
+    """A network's totals at its own image size. Rows of several tables are the same network: it is counted once."""
+    from src.build import build_network
+    from src.cost import cost_of
+    from src.model import image_size_of
+
+    config = load_config(overrides=overrides, flags={"model.name": name})
+    return cost_of(build_network(config, name, 1000, precision, form="fast"), image_size_of(name)).totals()
 
 
 def as_text(value):
