@@ -8,4 +8,5 @@ source scripts/environment.sh
 environment requirements-dev.txt
 ruff check .
 ruff format --check .
-python -m pytest "$@"
+# two processes: most of the time goes into compiling graphs, which takes one core; a module's tests stay together
+python -m pytest -n 2 --dist loadscope "$@"
