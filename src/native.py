@@ -5,22 +5,16 @@ import os
 import platform
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from src.errors import InputError
 from src.files import reason, replacing
 
-FLAGS = (
-    "-std=c++20",
-    "-O3",
-    "-march=native",
-    "-fno-math-errno",
-    "-Wall",
-    "-Wextra",
-    "-shared",
-    "-fPIC",
-    "-pthread",
-)
+COMMON = ("-O3", "-fno-math-errno", "-Wall", "-Wextra", "-fPIC", "-pthread")
+# for this machine alone; sources that choose an instruction set at run time have theirs in FLAGS_FILE
+FLAGS = ("-std=c++20", "-march=native", *COMMON)
+FLAGS_FILE = "flags.txt"
 
 
 class BuildError(Exception):
@@ -40,32 +34,65 @@ def compiler():
     return os.environ.get("CXX") or "c++"
 
 
-def build_library(folder, name):
+def build_library(folder, name, flags=FLAGS):
     """The path of the shared library made of all *.cc in `folder`, compiled unless the same is there already.
 
     Its file name holds a hash of the sources, the compiler and the processor's instruction set, so a change of
     any makes a new one. Raises BuildError when there is no compiler, it fails, or the cache cannot be written.
     """
-    sources = sorted(Path(folder).glob("*.cc"))
-    path = cache_dir() / f"{name}-{_identity(folder)}.so"
+    path = cache_dir() / f"{name}-{_identity(folder, flags)}.so"
     if path.exists():
         return path
     sys.stderr.write(f"compiling {name} for this machine, once: some seconds\n")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
-            _run([compiler(), *FLAGS, *map(str, sources), "-o", str(temporary)])
+            objects = compile_objects(folder, temporary.parent, flags)
+            _run([compiler(), "-shared", "-pthread", *map(str, objects), "-o", str(temporary)])
     except (OSError, InputError) as error:
         raise BuildError(f"{path.parent}: expected a folder for compiled code: {error}") from error
     return path
 
 
-def _identity(folder):
+def compile_objects(folder, target, flags):
+    """Compile every *.cc of `folder` into the folder `target`, several at a time; the objects' paths.
+
+    A file's own flags are left out where the compiler does not know them. Raises BuildError.
+    """
+    own = own_flags(folder)
+
+    def compiled(source):
+        out = Path(target) / f"{source.stem}.o"
+        command = [compiler(), *flags, "-c", str(source), "-o", str(out)]
+        try:
+            _run([*command, *own.get(source.name, ())])
+        except BuildError:
+            if source.name not in own:
+                raise
+            _run(command)
+        return out
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(compiled, sorted(Path(folder).glob("*.cc"))))
+
+
+def own_flags(folder):
+    """File name -> the flags that flags.txt in `folder`, if there is one, adds for it on this kind of machine.
+
+    A line is: machine (as uname -m), file name, flags. # begins a comment.
+    """
+    path = Path(folder) / FLAGS_FILE
+    lines = path.read_text().splitlines() if path.exists() else ()
+    words = [line.partition("#")[0].split() for line in lines]
+    return {line[1]: line[2:] for line in words if line and line[0] == platform.machine()}
+
+
+def _identity(folder, flags):
     """Of everything that decides what the compiler makes."""
     digest = hashlib.sha256()
-    for source in sorted(Path(folder).iterdir()):
+    for source in sorted(path for path in Path(folder).iterdir() if path.is_file()):
         digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
-    digest.update("\0".join((_run([compiler(), "--version"]), *FLAGS, _instruction_set())).encode())
+    digest.update("\0".join((_run([compiler(), "--version"]), *flags, _instruction_set())).encode())
     return digest.hexdigest()[:16]
 
 
