@@ -19,7 +19,12 @@ def arguments(argv):
     """The parsed command line."""
     parser = create_parser("export.py", DESCRIPTION)
     add_model_flag(parser)
-    parser.add_argument("--file_format", metavar="NAME", default="MINDIR", help="MINDIR (default) or ONNX")
+    parser.add_argument(
+        "--file_format",
+        metavar="NAME",
+        default="MINDIR",
+        help="MINDIR (default), ONNX or PACKED (1-bit weights)",
+    )
     parser.add_argument(
         "--batch_size", metavar="N", default="1", help=f"images per batch (default: 1), or {FREE}: any number"
     )
@@ -59,6 +64,30 @@ def report(model, image_size, exported):
     print(f"largest difference  {exported.comparison}")
 
 
+def pack(network, config, output):
+    """Write the packed file and print what was written."""
+    from src.build import trained_model
+    from src.data.augment import shorter_side
+    from src.deploy import write_packed
+
+    data = config.data
+    description, size = write_packed(
+        network,
+        output,
+        variant=trained_model(config)[0],
+        image_size=data.image_size,
+        resize=shorter_side(data),
+        mean=data.mean,
+        std=data.std,
+        class_names=data.class_names,
+    )
+    checkpoint_size = Path(config.checkpoint).stat().st_size
+    print(f"model               {description.variant} in binary, weights at one bit")
+    print("compared on         the file, read back: all numbers and bits are the network's")
+    print(f"file                {output}")
+    print(f"bytes               {size} ({checkpoint_size / size:.1f} times smaller than the checkpoint)")
+
+
 def main(argv):
     """Exports; returns the exit code."""
     args = arguments(argv)
@@ -73,6 +102,9 @@ def main(argv):
     check_request(file_format, batch_size, output)
     network = trained_network(config, form="plain")
     load_weights(network, config.checkpoint)
+    if file_format == "PACKED":
+        pack(network, config, output)
+        return 0
     exported = export_network(network, file_format, batch_size, config.data.image_size, output)
     report(trained_model(config), config.data.image_size, exported)
     return 0

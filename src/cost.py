@@ -29,7 +29,6 @@ from src.errors import InputError
 from src.markdown import markdown_table
 
 BITS_PER_OP = 64  # binary operations that count as one
-FLOAT_BYTES = 4
 KINDS = ("normalisation", "activation", "sign", "trigonometry", "pooling")
 HEADER = (
     "layer",
@@ -65,9 +64,8 @@ class Cost:
     """A network's cost for one image: its layers, elements of work that is not counted, parameters, bytes.
 
     params: trained numbers; params_binary: those of them that one bit holds; checkpoint_bytes: size of the file
-    that save_checkpoint writes; packed_bytes: weights of binary layers at one bit, each layer's filled to whole
-    bytes, and everything else at four bytes a number after a norm, the scale and the bias before it are folded into
-    one factor and one offset per channel.
+    that save_checkpoint writes; packed_bytes: that of export.py's PACKED format, or None where it has none for the
+    network.
     """
 
     layers: tuple
@@ -75,7 +73,7 @@ class Cost:
     params: int
     params_binary: int
     checkpoint_bytes: int
-    packed_bytes: int
+    packed_bytes: int | None
 
     def totals(self):
         """The figures by their names in the JSON output."""
@@ -98,12 +96,15 @@ class Cost:
         }
 
 
-def cost_of(network, image_size):
+def cost_of(network, image_size, variant="", class_names=()):
     """The Cost of a network for one image (1, 3, image_size, image_size). It is run once, in PyNative mode.
+
+    variant, class_names: texts that a packed file holds.
 
     Raises InputError for a size at which the network cannot run.
     """
     from src import cost_cells as known
+    from src.deploy.packed import packed_size, reason_against
 
     network.set_train(False)
     cells = {name: cell for name, cell in network.cells_and_names() if name}
@@ -120,10 +121,7 @@ def cost_of(network, image_size):
             elementwise["sign"] += math.prod(given)
     trained = [p for p in network.get_parameters() if p.requires_grad]
     params, binary = sum(p.size for p in trained), sum(layer.weights for layer in layers if layer.binary)
-    packed = None
-    if known.can_be_packed(network):
-        bits = sum(-(-layer.weights // 8) for layer in layers if layer.binary)
-        packed = bits + FLOAT_BYTES * (params - binary + known.numbers_added_by_folding(cells.values()))
+    packed = None if reason_against(network) else packed_size(network, variant, class_names)
     return Cost(tuple(layers), elementwise, params, binary, _checkpoint_bytes(network), packed)
 
 
@@ -237,7 +235,8 @@ def main(argv):
     start_device(config)
     precision = args.precision or default_precision(args.model)
     network = build_network(config, args.model, config.model.num_classes or 1000, precision, form="fast")
-    cost = cost_of(network, args.image_size or image_size_of(args.model))
+    size = args.image_size or image_size_of(args.model)
+    cost = cost_of(network, size, args.model, config.data.class_names)
     if args.json:
         sys.stdout.write(json.dumps(cost.totals()) + "\n")
     else:

@@ -6,14 +6,12 @@ from mindspore import Tensor, nn, ops
 from src.errors import InputError
 from src.model import released
 from src.model.activations import GELU, RPReLU
-from src.model.bimlp import BiMLP
 from src.model.blocks import MBBBlock1
-from src.model.elements import ChannelBinaryMLP, ShortcutFC
+from src.model.elements import ChannelBinaryMLP
 from src.model.functions import MultiMaxPool, Wave
 from src.model.layers import BinaryLayer, FullConv
 from src.model.layout import BATCH_FIRST
 from src.model.local_forms import SpatialBinaryMLP
-from src.model.wave_mlp import WaveMLP
 
 # convolutions and FC layers: Cells with a `weight` (O, ...) that give maps or vectors of O channels
 LINEAR = (FullConv, BinaryLayer, nn.Conv2d, nn.Dense, released.FullConv, released.BinaryConv, released.Dense)
@@ -71,27 +69,6 @@ def biased_in_wave_mlp(cells):
         elif isinstance(cell, released.SpatialBlock):
             found |= {cell.theta_h_conv, cell.theta_w_conv, cell.proj}
     return found
-
-
-def can_be_packed(network):
-    """Whether a packed file can hold the network: BiMLP and Wave-MLP, not the released network nor MindCV's."""
-    return isinstance(network, (BiMLP, WaveMLP))
-
-
-def numbers_added_by_folding(cells):
-    """Numbers of a packed file beyond the trained ones: a norm is a factor and an offset, as many as gamma and beta.
-
-    The bias of a convolution folds into the norm behind it, and so does the scale of a layer with a norm; others
-    keep one scale per output channel.
-    """
-    cells = list(cells)
-    behind = {cell.fc for cell in cells if isinstance(cell, ShortcutFC)}
-    scales = sum(
-        cell.weight.shape[0]
-        for cell in cells
-        if isinstance(cell, BinaryLayer) and cell.scaled and cell not in behind
-    )
-    return scales - sum(cell.bias.size for cell in cells if isinstance(cell, FullConv))
 
 
 KEEP_SHAPE = ("normalisation", "activation")  # kinds whose output has the shape of their input

@@ -10,6 +10,7 @@ from pathlib import Path
 from src.errors import InputError
 
 FILE_MODE = 0o644
+PACKED_SUFFIX = ".packed"  # of the files that the engine runs
 
 
 def reason(error):

@@ -63,8 +63,13 @@ def mixing(data):
     return [transforms.RandomChoice(operators)] if len(operators) == 2 else operators
 
 
-def centre(picture, data):
-    """Resize the shorter side, then cut the middle out; bicubic, with antialiasing.
+def shorter_side(data):
+    """Pixels to which evaluation resizes a picture's shorter side. data: the settings under `data`."""
+    return round(data.image_size * EVALUATION_SCALE[data.source])
+
+
+def centre(picture, size, shorter):
+    """Resize the shorter side to `shorter`, then cut the middle S x S out; bicubic, with antialiasing.
 
     The pixels are those of MindSpore's Resize (PILCUBIC) and CenterCrop: columns before rows, which not every
     version of Pillow does by itself, and the longer side counted in single precision. Rows and columns
@@ -72,12 +77,11 @@ def centre(picture, data):
 
     Args:
         picture: a Pillow image in mode RGB.
-        data: the settings under `data`.
+        size, shorter: pixels.
 
     Returns:
         uint8 (S, S, 3).
     """
-    size, shorter = data.image_size, round(data.image_size * EVALUATION_SCALE[data.source])
     width, height = (_resized(side, min(picture.size), shorter) for side in picture.size)
     left, top = (width - size) // 2, (height - size) // 2
     wide = picture.resize((width, picture.height), Image.Resampling.BICUBIC)

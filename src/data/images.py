@@ -52,13 +52,14 @@ def preprocess(image, data):
         image: pixels, as `load_rgb` gives them.
         data: the settings under `data` with which the network was trained.
     """
-    return augment.Normalize(data)(augment.centre(Image.fromarray(image), data).transpose(2, 0, 1))
+    pixels = augment.centre(Image.fromarray(image), data.image_size, augment.shorter_side(data))
+    return augment.Normalize(data)(pixels.transpose(2, 0, 1))
 
 
 def load_centred(path, data):
     """The middle of an image file, as `augment.centre` cuts it: uint8 (S, S, 3). Raises as `load_rgb`."""
     with _blaming(path):
-        return augment.centre(_load(path), data)
+        return augment.centre(_load(path), data.image_size, augment.shorter_side(data))
 
 
 def look(path):

@@ -25,7 +25,8 @@ def in_memory(split, data, whole):
     """
     if whole:
         return split
-    pixels = np.stack([augment.centre(Image.fromarray(image), data) for image in split.pixels])
+    sides = data.image_size, augment.shorter_side(data)
+    pixels = np.stack([augment.centre(Image.fromarray(image), *sides) for image in split.pixels])
     return dataclasses.replace(split, pixels=pixels)
 
 

@@ -1,7 +1,17 @@
-"""Files for deployment: the network frozen, written as MINDIR or ONNX, and checked against itself."""
+"""Files for deployment: the network frozen, written as MINDIR or ONNX, or packed, and checked against itself."""
 
 from .compare import TOLERANCE
 from .export import SUFFIXES, Exported, check_request, export_network
 from .freeze import freeze
+from .packed import reason_against, write_packed
 
-__all__ = ["SUFFIXES", "TOLERANCE", "Exported", "check_request", "export_network", "freeze"]
+__all__ = [
+    "SUFFIXES",
+    "TOLERANCE",
+    "Exported",
+    "check_request",
+    "export_network",
+    "freeze",
+    "reason_against",
+    "write_packed",
+]

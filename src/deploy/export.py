@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from src.errors import InputError
-from src.files import replacing
+from src.files import PACKED_SUFFIX, replacing
 
 from . import compare as comparing
 from .compare import TOLERANCE, Comparison
@@ -14,7 +14,7 @@ from .mindir_graph import add_outputs
 from .modes import reports_in
 from .onnx_file import load_onnx, load_onnx_in_parts, require_packages, write_onnx
 
-SUFFIXES = {"MINDIR": ".mindir", "ONNX": ".onnx"}
+SUFFIXES = {"MINDIR": ".mindir", "ONNX": ".onnx", "PACKED": PACKED_SUFFIX}
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,8 @@ def check_request(file_format, batch_size, path):
         )
     if file_format == "ONNX":
         require_packages()
+    if file_format == "PACKED" and batch_size != 1:
+        raise InputError("batch_size: a packed file takes any number of images, expected no --batch_size")
 
 
 def _mindir(network, batch_size, image_size, path, batches, expected):

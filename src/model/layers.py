@@ -16,7 +16,8 @@ class FullConv(nn.Cell):
         super().__init__()
         self.weight = Parameter(initializer(HeNormal(), (out_channels, in_channels, kernel, kernel)))
         self.bias = Parameter(initializer("zeros", (out_channels,)))
-        self.conv = arithmetic.form.conv(out_channels, kernel, stride, padding)
+        self.window = (kernel, stride, padding)
+        self.conv = arithmetic.form.conv(out_channels, *self.window)
         maker = arithmetic.form.fused_dense
         self.fused = maker() if maker else None
         self.compute_type, self.axis = arithmetic.compute_type, arithmetic.axis

@@ -13,6 +13,7 @@ from src.checkpoint import save_checkpoint
 from src.cli import add_model_flag, config_of_checkpoint, create_parser, parse, run
 from src.config import load_config, save_config
 from src.deploy.mindir_file import load_mindir
+from src.deploy.packed_file import decode
 from src.errors import InputError
 from src.model import zoo
 
@@ -64,7 +65,11 @@ def test_a_checkpoint_becomes_a_checked_file_beside_it(main, trained, images, lo
     ("arguments", "message"),
     [
         (["--file_format", "AIR"], "file_format AIR: needs an Ascend backend"),
-        (["--file_format", "PB"], "file_format: expected one of MINDIR, ONNX, came 'PB'"),
+        (["--file_format", "PB"], "file_format: expected one of MINDIR, ONNX, PACKED, came 'PB'"),
+        (
+            ["--file_format", "PACKED", "--batch_size", "2"],
+            "batch_size: a packed file takes any number of images",
+        ),
         (["--batch_size", "0"], "batch_size: expected a whole number from 1 on, or dynamic, came '0'"),
         (["--batch_size", "-1"], "batch_size"),
         (["--batch_size", "two"], "came 'two'"),
@@ -86,6 +91,17 @@ def test_bad_requests_end_with_one_line_and_write_nothing(
     assert out == "" and err.count("\n") == 1
     assert message in err
     assert sorted(file.name for file in folder.iterdir()) == ["best.ckpt", "config.yaml"]
+
+
+def test_a_checkpoint_becomes_a_packed_file(main, trained, capsys):
+    folder, _ = trained
+    assert run(main, ["--checkpoint", str(folder / "best.ckpt"), "--file_format", "packed"]) == 0
+    table = {line[:20].strip(): line[20:] for line in capsys.readouterr().out.splitlines()}
+    size, checkpoint_size = ((folder / f"best.{end}").stat().st_size for end in ("packed", "ckpt"))
+    assert table["file"] == str(folder / "best.packed")
+    assert table["bytes"] == f"{size} ({checkpoint_size / size:.1f} times smaller than the checkpoint)"
+    description, _ = decode((folder / "best.packed").read_bytes())
+    assert (description.variant, description.classes, description.image_size) == ("bimlp_t", 10, 16)
 
 
 def test_a_truncated_checkpoint_is_refused(main, trained, capsys):

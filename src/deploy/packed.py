@@ -1,0 +1,161 @@
+"""A trained BiMLP as what a packed file holds: its description, its tensors, and why another network has none."""
+
+import numpy as np
+
+from src.errors import InputError
+from src.files import write_atomic
+from src.model.bimlp import BiMLP, Downsample, Stem
+from src.model.binarize import sign
+from src.model.blocks import Block
+from src.model.elements import ShortcutFC
+from src.model.layers import BinaryLayer
+from src.model.local_forms import LOCAL_FORMS
+from src.model.norms import BatchNorm
+
+from .modes import eager
+from .packed_file import decode, encode, packed_bytes
+from .packed_layout import Description
+
+
+def reason_against(network):
+    """Why a packed file cannot hold a network, in words, or None where it can."""
+    if not isinstance(network, BiMLP):
+        return f"expected a BiMLP, came {type(network).__name__}"
+    cells = [cell for _, cell in network.cells_and_names()]
+    binary = [cell for cell in cells if isinstance(cell, BinaryLayer)]
+    blocks = [cell for cell in cells if isinstance(cell, Block)]
+    spatial = [cell for block in blocks for cell in (*block.block1.height, *block.block1.width)]
+    conditions = {
+        "precision binary": all(cell.binary_act and cell.scaled for cell in binary),
+        "norm batch": isinstance(network.norm, BatchNorm),
+        "activation rprelu, prelu or relu": network.stem.act.after is None,
+        "shortcut uni": all(cell.short for cell in cells if isinstance(cell, ShortcutFC)),
+        "downsample proposed": all(type(cell) is Downsample for cell in network.downsamples),
+        "local_form patm": all(type(cell) is LOCAL_FORMS["patm"] for cell in spatial),
+        "a binarizer whose activations are -1 and +1": all(
+            cell.rsign.function.value is sign for cell in binary if cell.binary_act
+        ),
+    }
+    failed = [condition for condition, holds in conditions.items() if not holds]
+    return f"expected a BiMLP with {', '.join(failed)}" if failed else None
+
+
+def describe(network, **fields):
+    """The Description of a network that can be packed; fields: what the network does not know of itself."""
+    stages, first = network.stages, network.stages[0][0]
+    spatial = [len(block.height) + len(block.width) for block in (first.block1, first.block2)]
+    return Description(
+        stem=network.stem.conv.window,
+        widths=tuple(stage[0].norm1.gamma.size for stage in stages),
+        depths=tuple(len(stage) for stage in stages),
+        branches=(spatial[0], len(first.block1.channel), spatial[1], len(first.block2.channel)),
+        classes=network.head.weight.shape[0],
+        **fields,
+    )
+
+
+def packed_size(network, variant, class_names=()):
+    """The bytes of the packed file of a network that has one."""
+    rest = {
+        "image_size": 1,
+        "resize": 1,
+        "mean": (0.0,) * 3,
+        "std": (1.0,) * 3,
+    }  # of the same size whatever they are
+    return packed_bytes(describe(network, variant=variant, class_names=class_names, **rest))
+
+
+def write_packed(network, path, **fields):
+    """Write a network, in evaluation and in any form, to a packed file, read it back and compare.
+
+    Args:
+        fields: of the Description, what `describe` does not take from the network.
+
+    Returns:
+        The Description and the number of bytes.
+
+    Raises:
+        InputError: a network that the format cannot hold, numbers that are not finite in 32 bits, class names that
+            cannot be told apart in the file, a file that cannot be written.
+    """
+    reason = reason_against(network)
+    if reason:
+        raise InputError(f"file_format PACKED: {reason}")
+    description = describe(network, **fields)
+    tensors = tensors_of(network)
+    try:
+        data = encode(description, tensors)
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
+    read, same = decode(data, path)
+    if read != description or not all(_equal(tensors[name], same[name]) for name in tensors):
+        raise InputError(f"{path}: the file's content, read back, differs from the network")
+    write_atomic(path, data)
+    return description, len(data)
+
+
+def _equal(written, read):
+    return np.array_equal(np.asarray(written, read.dtype), read)
+
+
+def tensors_of(network):
+    """name -> array, as `encode` takes them: every Entry of the layout, the norms folded in double precision."""
+    tensors = {}
+
+    def add(name, parts):
+        tensors.update({f"{name}.{part}": array for part, array in parts.items()})
+
+    with eager():
+        for name, cell in network.cells_and_names():
+            if isinstance(cell, ShortcutFC):
+                add(name, _binary(cell))
+            elif isinstance(cell, Stem):
+                add(name, _full(cell.conv, cell))
+            elif isinstance(cell, Downsample):
+                add(name, _full(cell.fc, cell))
+            elif isinstance(cell, Block):
+                add(f"{name}.norm1", _norm(cell.norm1))
+                add(f"{name}.norm2", _norm(cell.norm2))
+                several = cell.block2.branches > 1
+                tensors[f"{name}.block2.merge"] = _numbers(cell.block2.merge) if several else np.empty(0)
+        add("norm", _norm(network.norm))
+        add("head", {"weight": _numbers(network.head.weight), "bias": _numbers(network.head.bias)})
+    return tensors
+
+
+def _numbers(tensor):
+    return tensor.asnumpy().astype(np.float64)
+
+
+def _norm(norm, scale=1.0, bias=0.0, shift_in=0.0):
+    """gamma (scale s + bias - mean) / sqrt(variance + eps) + beta + shift_in as factor s + offset."""
+    gamma, beta, mean, variance = map(
+        _numbers, (norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance)
+    )
+    factor = gamma / np.sqrt(variance + norm.eps)
+    return {"factor": factor * scale, "offset": beta + factor * (bias - mean) + shift_in}
+
+
+def _affine(norm, act, **folded):
+    shift_in, slope, shift_out = map(_numbers, (act.shift_in, act.slope, act.shift_out))
+    return {**_norm(norm, shift_in=shift_in, **folded), "slope": slope, "shift_out": shift_out}
+
+
+def _full(conv, cell):
+    weight = _numbers(conv.weight).transpose(0, 2, 3, 1)
+    return {
+        "weight": weight.reshape(len(weight), -1),
+        **_affine(cell.norm, cell.act, bias=_numbers(conv.bias)),
+    }
+
+
+def _binary(cell):
+    layer = cell.fc
+    positive = layer.weight_sign(layer.weight).asnumpy() > 0
+    rows = positive.reshape(len(positive), -1)
+    local = max(positive.shape[2:]) > 1
+    return {
+        "shift": _numbers(layer.shift()),
+        "weight": rows.T if local else rows,
+        **_affine(cell.norm, cell.act, scale=_numbers(layer.scale())),
+    }

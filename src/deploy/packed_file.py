@@ -1,0 +1,140 @@
+"""Packed files, bytes and back, as FORMAT.md describes them."""
+
+import struct
+import zlib
+
+import numpy as np
+
+from src.errors import InputError
+
+from .packed_layout import MAX_STAGES, WORD, Description, faults, layout, tensor_bytes
+
+MAGIC = b"\x89BiMLP\r\n"
+VERSION = 1
+ALIGNMENT = 16
+HEADER = struct.Struct(f"<8sIIQ6I6d4I4I{MAX_STAGES}I{MAX_STAGES}I")
+CHECKSUM = struct.Struct("<I")
+
+
+def encode(description, tensors):
+    """The bytes of a packed file.
+
+    tensors: name -> array, for every Entry of `layout`: numbers, or for a bit matrix booleans, true for +1.
+    Raises ValueError for a description beyond the format's limits, and for a tensor that is missing, left over, of
+    another shape, or not finite in 32 bits.
+    """
+    beyond = faults(description)
+    if beyond:
+        raise ValueError(f"packed file: expected {beyond[0]}, came {description}")
+    entries = layout(description)
+    if {entry.name for entry in entries} != tensors.keys():
+        different = sorted({entry.name for entry in entries} ^ tensors.keys())
+        raise ValueError(
+            f"packed file: expected the description's tensors, missing or left over: {different[:5]}"
+        )
+    body = b"".join(_tensor(entry, tensors[entry.name]) for entry in entries)
+    texts = _texts(description)
+    length = _header_length(texts)
+    data = _fields(description, texts, length, length + len(body) + CHECKSUM.size) + b"".join(texts)
+    data = data.ljust(length, b"\0") + body
+    return data + CHECKSUM.pack(zlib.crc32(data))
+
+
+def packed_bytes(description):
+    """The length of the file in bytes."""
+    return _header_length(_texts(description)) + tensor_bytes(description) + CHECKSUM.size
+
+
+def _texts(d):
+    return d.variant.encode(), "".join(f"{name}\n" for name in d.class_names).encode()
+
+
+def _header_length(texts):
+    return -(-(HEADER.size + sum(map(len, texts))) // ALIGNMENT) * ALIGNMENT
+
+
+def _fields(d, texts, length, size):
+    filled = [tuple(values) + (0,) * (MAX_STAGES - len(values)) for values in (d.widths, d.depths)]
+    return HEADER.pack(
+        MAGIC, VERSION, length, size, d.image_size, d.resize, *d.stem, d.classes, *d.mean, *d.std, *d.branches,
+        len(d.widths), *map(len, texts), 0, *filled[0], *filled[1],
+    )  # fmt: skip
+
+
+def _tensor(entry, array):
+    if tuple(array.shape) != entry.shape:
+        raise ValueError(f"packed file: {entry.name}: expected shape {entry.shape}, got {tuple(array.shape)}")
+    if entry.bits:
+        rows, columns = entry.shape
+        full = np.zeros((rows, -(-columns // WORD) * WORD), bool)
+        full[:, :columns] = array
+        return np.packbits(full, axis=1, bitorder="little").tobytes()
+    with np.errstate(over="ignore"):
+        numbers = np.ascontiguousarray(array, "<f4")
+    if not np.isfinite(numbers).all():
+        raise ValueError(f"packed file: {entry.name}: expected finite numbers")
+    return numbers.tobytes()
+
+
+def decode(data, name="packed file"):
+    """(Description, tensors) of a packed file's bytes, tensors as `encode` takes them.
+
+    Raises InputError, naming the file, for anything but a whole packed file of this version.
+    """
+    if len(data) < HEADER.size + CHECKSUM.size:
+        raise InputError(f"{name}: expected at least {HEADER.size + CHECKSUM.size} bytes, came {len(data)}")
+    magic, version, length, size, *fields = HEADER.unpack_from(data)
+    if magic != MAGIC:
+        raise InputError(f"{name}: expected the signature of a packed BiMLP, came other bytes")
+    if version != VERSION:
+        raise InputError(f"{name}: version: expected {VERSION}, came {version}")
+    if size != len(data):
+        raise InputError(f"{name}: size: expected {size} bytes, as its header says, came {len(data)}")
+    try:
+        description = _description(fields, data)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{name}: texts: expected UTF-8, came other bytes") from error
+    beyond = faults(description)
+    if beyond:
+        raise InputError(f"{name}: expected {beyond[0]}")
+    if packed_bytes(description) != size:
+        raise InputError(
+            f"{name}: size: expected {packed_bytes(description)} bytes, as its description says, came {size}"
+        )
+    if CHECKSUM.unpack_from(data, size - CHECKSUM.size)[0] != zlib.crc32(data[: -CHECKSUM.size]):
+        raise InputError(f"{name}: its checksum does not match: the file is damaged")
+    tensors, at = {}, length
+    for entry in layout(description):
+        tensors[entry.name] = _array(entry, data[at : at + entry.size])
+        at += entry.size
+    return description, tensors
+
+
+def _description(fields, data):
+    """The Description of the header's fields behind the file's size, and of its texts."""
+    image_size, resize, *stem, classes = fields[:6]
+    mean, std, branches = (tuple(fields[i : i + n]) for i, n in ((6, 3), (9, 3), (12, 4)))
+    stages, variant_bytes, names_bytes, _ = fields[16:20]
+    widths, depths = tuple(fields[20 : 20 + MAX_STAGES]), tuple(fields[20 + MAX_STAGES :])
+    texts = data[HEADER.size : HEADER.size + variant_bytes + names_bytes]
+    return Description(
+        variant=texts[:variant_bytes].decode(),
+        image_size=image_size,
+        resize=resize,
+        stem=tuple(stem),
+        widths=widths[:stages],
+        depths=depths[:stages],
+        branches=branches,
+        classes=classes,
+        mean=mean,
+        std=std,
+        class_names=tuple(texts[variant_bytes:].decode().split("\n")[:-1]),
+    )
+
+
+def _array(entry, data):
+    if not entry.bits:
+        return np.frombuffer(data, "<f4").reshape(entry.shape)
+    rows, columns = entry.shape
+    bits = np.unpackbits(np.frombuffer(data, np.uint8).reshape(rows, -1), axis=1, bitorder="little")
+    return bits[:, :columns].astype(bool)
