@@ -1,0 +1,49 @@
+/* BiMLP with one-bit weights and activations, on a CPU, from a packed file. C interface.
+ *
+ *   bimlp_engine *engine;
+ *   if (bimlp_open("model.packed", 1, &engine)) { puts(bimlp_last_error()); return 1; }
+ *   bimlp_run_pixels(engine, pixels, 1, logits);
+ *   bimlp_close(engine);
+ *
+ * Functions that return int give 0, or 1 after an error, which bimlp_last_error() then puts into one line. An engine is used by
+ * one caller at a time; different engines do not know of each other.
+ */
+#ifndef BIMLP_H
+#define BIMLP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#define BIMLP_API __attribute__((visibility("default")))
+#else
+#define BIMLP_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct bimlp_engine bimlp_engine;
+
+/* Reads a packed file. threads: 1 to 256. The instruction set is the best that the processor has, or what the environment variable
+ * BIMLP_INSTRUCTION_SET names (scalar, avx2, avx512): an error where the processor or the build lacks it. */
+BIMLP_API int bimlp_open(const char *path, int threads, bimlp_engine **engine);
+BIMLP_API int bimlp_open_bytes(const void *bytes, size_t size, int threads, bimlp_engine **engine);
+BIMLP_API void bimlp_close(bimlp_engine *engine);
+
+/* What an engine is, as one JSON object: variant, instruction set, threads, image size, classes, .. Valid until bimlp_close. */
+BIMLP_API const char *bimlp_describe(const bimlp_engine *engine);
+
+/* Images to logits (count x classes). Pixels: uint8, count x S x S x 3. Numbers: float, count x 3 x S x S, (pixel / 255 - mean) / std;
+ * an error where one is not finite. */
+BIMLP_API int bimlp_run_pixels(bimlp_engine *engine, const uint8_t *images, int count, float *logits);
+BIMLP_API int bimlp_run_numbers(bimlp_engine *engine, const float *images, int count, float *logits);
+
+/* The last error of the calling thread. */
+BIMLP_API const char *bimlp_last_error(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,79 @@
+#include <cstdlib>
+
+#if defined(__linux__) && defined(__x86_64__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+#include "engine.h"
+
+namespace bimlp {
+namespace {
+
+#if defined(__x86_64__) || defined(__i386__)
+bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+bool has_avx512() {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vpopcntdq");
+}
+// The tile registers must be asked for.
+bool has_amx() {
+#if defined(__linux__) && defined(__x86_64__)
+  constexpr long kRequest = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM
+  return has_avx512() && __builtin_cpu_supports("avx512bitalg") && __builtin_cpu_supports("amx-int8") && syscall(SYS_arch_prctl, kRequest, kTileData) == 0;
+#else
+  return false;
+#endif
+}
+#else
+bool has_amx() { return false; }
+bool has_avx2() { return false; }
+bool has_avx512() { return false; }
+#endif
+
+struct Row {
+  const char *name;
+  const Kernels *(*kernels)();
+  bool (*supported)();
+};
+
+// the best first
+constexpr Row kRows[] = {
+    {"amx", amx_kernels, has_amx},
+    {"avx512", avx512_kernels, has_avx512},
+    {"avx2", avx2_kernels, has_avx2},
+    {"scalar", scalar_kernels, [] { return true; }},
+};
+
+}  // namespace
+
+const Kernels *kernels_named(const std::string &name) {
+  std::string known;
+  for (const Row &row : kRows) {
+    if (row.name == name) return row.supported() ? row.kernels() : nullptr;
+    known += known.empty() ? row.name : std::string(", ") + row.name;
+  }
+  throw Error("instruction set: expected one of " + known + ", came " + name);
+}
+
+std::string available_names() {
+  std::string names;
+  for (const Row &row : kRows) {
+    if (row.supported() && row.kernels()) names += (names.empty() ? "" : " ") + std::string(row.name);
+  }
+  return names;
+}
+
+const Kernels *choose_kernels() {
+  if (const char *wanted = std::getenv("BIMLP_INSTRUCTION_SET"); wanted && *wanted) {
+    const Kernels *kernels = kernels_named(wanted);
+    if (!kernels) throw Error(std::string("BIMLP_INSTRUCTION_SET: this processor or this build has no ") + wanted);
+    return kernels;
+  }
+  for (const Row &row : kRows) {
+    if (row.supported() && row.kernels()) return row.kernels();
+  }
+  throw Error("no instruction set");  // cannot be: scalar is always there
+}
+
+}  // namespace bimlp

@@ -1,0 +1,162 @@
+#include "engine.h"
+
+#include <cmath>
+#include <cstdio>
+
+#include "bimlp.h"
+#include "files.h"
+
+namespace {
+
+thread_local std::string last_error;
+constexpr int kMaxThreads = 256;
+
+std::string quoted(const std::string &s) {
+  std::string out = "\"";
+  for (const char c : s) {
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      char code[8];
+      std::snprintf(code, sizeof code, "\\u%04x", c);
+      out += code;
+    } else {
+      out += c;
+    }
+  }
+  return out + '"';
+}
+
+std::string number(uint32_t v) { return std::to_string(v); }
+
+// so that it reads as the same number
+std::string number(double v) {
+  char digits[32];
+  std::snprintf(digits, sizeof digits, "%.17g", v);
+  return digits;
+}
+
+template <class List>
+std::string listed(const List &values) {
+  std::string out;
+  for (const auto &v : values) out += (out.empty() ? "" : ", ") + number(v);
+  return "[" + out + "]";
+}
+
+std::string description_of(const bimlp_engine &engine) {
+  const bimlp::Description &d = engine.description();
+  std::string names;
+  for (const auto &name : d.class_names) names += (names.empty() ? "" : ", ") + quoted(name);
+  return "{\"variant\": " + quoted(d.variant) + ", \"instruction_set\": " + quoted(engine.network->kernels->name) +
+         ", \"threads\": " + std::to_string(engine.threads.count()) + ", \"image_size\": " + std::to_string(d.image_size) +
+         ", \"resize\": " + std::to_string(d.resize) + ", \"classes\": " + std::to_string(d.classes) +
+         ", \"widths\": " + listed(d.widths) + ", \"depths\": " + listed(d.depths) + ", \"branches\": " + listed(d.branches) +
+         ", \"mean\": " + listed(d.mean) + ", \"std\": " + listed(d.std) +
+         ", \"binary_layers\": " + std::to_string(engine.network->layers.size()) + ", \"class_names\": [" + names + "]}";
+}
+
+}  // namespace
+
+bimlp_engine::bimlp_engine(const uint8_t *data, size_t size, int count)
+    : network(bimlp::prepare(bimlp::read_packed(data, size), bimlp::choose_kernels())), threads(count) {
+  for (int t = 0; t < count; ++t) {
+    workspaces.push_back(std::make_unique<bimlp::Workspace>(*network, t ? 1 : count));
+    alone.push_back(std::make_unique<bimlp::Threads>(1));
+  }
+  const bimlp::Description &d = description();
+  for (int c = 0; c < 3; ++c) {
+    for (int v = 0; v < 256; ++v) {
+      normalised.push_back((static_cast<float>(v) - static_cast<float>(d.mean[c] * 255)) / static_cast<float>(d.std[c] * 255));
+    }
+  }
+  text = description_of(*this);
+}
+
+template <class Fill>
+void bimlp_engine::run(int count, float *logits, Fill fill) {
+  const size_t classes = description().classes;
+  const auto one = [&](int i, bimlp::Workspace &workspace, bimlp::Threads &team) {
+    fill(i, workspace.image);
+    bimlp::run_image(*network, workspace, team, watch);
+    std::copy(workspace.logits, workspace.logits + classes, logits + i * classes);
+  };
+  const int shared = count / threads.count() * threads.count();  // images of which each thread has as many
+  if (threads.count() > 1 && shared) {
+    threads.run([&](int t) {
+      for (int i = t; i < shared; i += threads.count()) one(i, *workspaces[t], *alone[t]);
+    });
+  }
+  for (int i = threads.count() > 1 ? shared : 0; i < count; ++i) one(i, *workspaces[0], threads);
+}
+
+int bimlp::guarded(void (*call)(void *), void *context) {
+  try {
+    call(context);
+    return 0;
+  } catch (const std::bad_alloc &) {
+    last_error = "not enough memory";
+  } catch (const std::exception &error) {
+    last_error = error.what();
+  }
+  return 1;
+}
+
+extern "C" {
+
+int bimlp_open_bytes(const void *bytes, size_t size, int threads, bimlp_engine **engine) {
+  return bimlp::guarded([&] {
+    if (threads < 1 || threads > kMaxThreads) {
+      throw bimlp::Error("threads: expected 1 to " + std::to_string(kMaxThreads) + ", came " + std::to_string(threads));
+    }
+    *engine = new bimlp_engine(static_cast<const uint8_t *>(bytes), size, threads);
+  });
+}
+
+int bimlp_open(const char *path, int threads, bimlp_engine **engine) {
+  return bimlp::guarded([&] {
+    const std::vector<uint8_t> bytes = bimlp::read_file(path);
+    if (bimlp_open_bytes(bytes.data(), bytes.size(), threads, engine)) throw bimlp::Error(std::string(path) + ": " + last_error);
+  });
+}
+
+void bimlp_close(bimlp_engine *engine) { delete engine; }
+
+const char *bimlp_describe(const bimlp_engine *engine) { return engine->text.c_str(); }
+
+int bimlp_run_pixels(bimlp_engine *engine, const uint8_t *images, int count, float *logits) {
+  return bimlp::guarded([&] {
+    const bimlp::ImageLayout layout(engine->description());
+    const size_t row = 3 * size_t(engine->description().image_size), size = engine->description().image_size;
+    engine->run(count, logits, [&](int image, float *to) {
+      const uint8_t *from = images + image * size * row;
+      for (size_t y = 0; y < size; ++y) {
+        for (size_t i = 0; i < row; ++i) to[layout.begin + y * layout.row + i] = engine->normalised[i % 3 * 256 + from[y * row + i]];
+      }
+    });
+  });
+}
+
+int bimlp_run_numbers(bimlp_engine *engine, const float *images, int count, float *logits) {
+  return bimlp::guarded([&] {
+    const bimlp::ImageLayout layout(engine->description());
+    const size_t size = engine->description().image_size, plane = size * size;
+    for (size_t i = 0; i < size_t(count) * 3 * plane; ++i) {
+      if (!std::isfinite(images[i])) {
+        throw bimlp::Error("image " + std::to_string(i / (3 * plane)) + ": expected finite numbers, came " + (std::isnan(images[i]) ? "NaN" : "an infinity"));
+      }
+    }
+    engine->run(count, logits, [&](int image, float *to) {
+      const float *from = images + image * 3 * plane;
+      for (size_t y = 0; y < size; ++y) {
+        for (size_t x = 0; x < size; ++x) {
+          for (size_t c = 0; c < 3; ++c) to[layout.begin + y * layout.row + 3 * x + c] = from[c * plane + y * size + x];
+        }
+      }
+    });
+  });
+}
+
+const char *bimlp_last_error(void) { return last_error.c_str(); }
+
+}  // extern "C"

@@ -1,0 +1,149 @@
+#include "inspect.h"
+
+#include <algorithm>
+
+#include "engine.h"
+#include "layers.h"
+
+namespace {
+
+using namespace bimlp;
+
+const Kernels &available(const char *name) {
+  const Kernels *kernels = kernels_named(name);
+  if (!kernels) throw Error(std::string("instruction set: this processor or this build has no ") + name);
+  return *kernels;
+}
+
+PackedBinary packed(const bimlp_layer &layer, uint32_t inputs, uint32_t outputs, uint32_t rows, uint32_t columns) {
+  const auto floats = [](const float *data, size_t count) { return Floats{data, count}; };
+  return {floats(layer.shift, inputs),
+          {layer.weight, rows, columns, (columns + 31) / 32},
+          floats(layer.factor, outputs),
+          floats(layer.offset, outputs),
+          floats(layer.slope, outputs),
+          floats(layer.shift_out, outputs)};
+}
+
+// rows of channels as rows of slots
+float *slotted(Memory &memory, const float *rows, size_t count, size_t channels, const Order &order) {
+  float *to = memory.get<float>(count * order.size());
+  for (size_t r = 0; r < count; ++r) {
+    for (size_t i = 0; i < order.size(); ++i) {
+      if (order[i] >= 0) to[r * order.size() + i] = rows[r * channels + order[i]];
+    }
+  }
+  return to;
+}
+
+void unslotted(const float *rows, size_t count, size_t channels, const Order &order, float *out) {
+  for (size_t r = 0; r < count; ++r) {
+    for (size_t i = 0; i < order.size(); ++i) {
+      if (order[i] >= 0) out[r * channels + order[i]] = rows[r * order.size() + i];
+    }
+  }
+}
+
+void channel_layer(const Kernels &k, const bimlp_layer &layer, int inputs, int outputs, int tokens, const float *x, const float *shortcut,
+                   float *out) {
+  Memory memory;
+  LayerMaker make(k, memory);
+  const Order in = in_turn(inputs, 2 * kLanes), to = in_turn(outputs, 2 * kLanes);
+  const int slots_in = static_cast<int>(in.size()), slots_out = static_cast<int>(to.size());
+  Order blocks;
+  for (int b = 0; b < slots_out / kLanes; ++b) blocks.push_back(b);
+  const BinaryFC fc = make.binary_fc(packed(layer, inputs, outputs, outputs, inputs), in, to, make.copy(blocks));
+  Scratch scratch = {};
+  scratch.wide = memory.get<int8_t>(static_cast<size_t>(k.tile) * (slots_in + 64));
+  auto *bits = memory.get<uint32_t>(static_cast<size_t>(tokens) * slots_in / 32);
+  k.signs(slotted(memory, x, tokens, inputs, in), tokens, slots_in, fc.threshold, bits, nullptr);
+  float *result = memory.get<float>(static_cast<size_t>(tokens) * slots_out);
+  k.single_fc(fc, bits, tokens, scratch, slotted(memory, shortcut, tokens, outputs, to), slots_out, result);
+  unslotted(result, tokens, outputs, to, out);
+}
+
+void local_layer(const Kernels &k, const bimlp_layer &layer, int groups, int channels, int size, bool height, const float *x,
+                 const float *shortcut, float *out) {
+  Memory memory;
+  LayerMaker make(k, memory);
+  const Order to = in_turn(channels, 2 * kLanes);
+  const int slots = static_cast<int>(to.size()), side = size + 2 * kMargin, tokens = size * size;
+  std::vector<Order> in = {to};
+  if (groups == 2) in = {wave_inputs(to, 0), wave_inputs(to, 1)};
+  const LocalFC fc = make.local_fc(packed(layer, groups * channels, channels, groups * kTaps, channels), in, to, height, size);
+  Order place;
+  for (int t = 0; t < tokens; ++t) place.push_back((t / size + kMargin) * side + t % size + kMargin);
+  uint8_t *planes[2];
+  for (int g = 0; g < groups; ++g) {
+    planes[g] = memory.get<uint8_t>(static_cast<size_t>(side) * side * slots / 8);
+    k.signs(slotted(memory, x, tokens, groups * channels, in[g]), tokens, slots, fc.threshold[g], reinterpret_cast<uint32_t *>(planes[g]),
+            place.data());
+  }
+  Scratch scratch = {};
+  for (auto &digit : scratch.digits) digit = memory.get<uint8_t>(static_cast<size_t>(size) * slots / 8);
+  const float *source = slotted(memory, shortcut, tokens, channels, to);
+  float *result = memory.get<float>(static_cast<size_t>(tokens) * slots);
+  for (int y = 0; y < size; ++y) k.single_local(fc, planes, size, y, scratch, source + y * size * slots, result + y * size * slots);
+  unslotted(result, tokens, channels, to, out);
+}
+
+}  // namespace
+
+extern "C" {
+
+const char *bimlp_instruction_sets(void) {
+  static const std::string names = available_names();
+  return names.c_str();
+}
+
+int bimlp_profile(bimlp_engine *engine, const float *images, int count, double *seconds) {
+  return guarded([&] {
+    if (engine->threads.count() != 1) throw Error("profile: expected an engine of one thread");
+    Profile profile;
+    std::vector<float> logits(static_cast<size_t>(count) * engine->description().classes);
+    engine->watch.profile = &profile;
+    const int failed = bimlp_run_numbers(engine, images, count, logits.data());
+    engine->watch = {};
+    if (failed) throw Error(bimlp_last_error());
+    std::copy(std::begin(profile.seconds), std::end(profile.seconds), seconds);
+  });
+}
+
+const char *bimlp_kinds_of_work(void) {
+  static const std::string names = [] {
+    std::string all;
+    for (const char *name : kWorkNames) all += (all.empty() ? "" : "\n") + std::string(name);
+    return all;
+  }();
+  return names.c_str();
+}
+
+int bimlp_trace(bimlp_engine *engine, const float *image, bimlp_trace_function trace, void *user, float *logits) {
+  return guarded([&] {
+    engine->watch.trace = trace;
+    engine->watch.user = user;
+    const int failed = bimlp_run_numbers(engine, image, 1, logits);
+    engine->watch = {};
+    if (failed) throw Error(bimlp_last_error());
+  });
+}
+
+int bimlp_layer_order(const bimlp_engine *engine, int layer, int group, const int32_t **order, int *slots) {
+  return guarded([&] {
+    const Order &found = engine->network->layers.at(layer).at(group);
+    *order = found.data();
+    *slots = static_cast<int>(found.size());
+  });
+}
+
+int bimlp_channel_layer(const char *instruction_set, const bimlp_layer *layer, int inputs, int outputs, int tokens, const float *x,
+                        const float *shortcut, float *out) {
+  return guarded([&] { channel_layer(available(instruction_set), *layer, inputs, outputs, tokens, x, shortcut, out); });
+}
+
+int bimlp_local_layer(const char *instruction_set, const bimlp_layer *layer, int groups, int channels, int size, int height, const float *x,
+                      const float *shortcut, float *out) {
+  return guarded([&] { local_layer(available(instruction_set), *layer, groups, channels, size, height, x, shortcut, out); });
+}
+
+}  // extern "C"

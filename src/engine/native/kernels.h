@@ -1,0 +1,76 @@
+// What an instruction set offers: the passes over one image as a table of functions, one table per instruction set.
+#pragma once
+#include "plan.h"
+#include "watch.h"
+
+namespace bimlp {
+
+// Room that a thread works in.
+struct Scratch {
+  float *z, *gathered, *phase, *amplitude, *column;
+  uint32_t *bits, *hidden_bits;
+  uint8_t *digits[4];
+  int8_t *wide;  // a tile's bits as bytes, where an instruction set wants them
+};
+
+// What the passes over one MBB block of one image read and write.
+struct BlockPass {
+  const Stage *stage;
+  const Block *block;
+  int branches;          // of MBB block 1
+  float *x;              // the map: tokens x slots
+  float *const *branch;  // a map per branch
+  uint8_t *const *planes;  // bits, with margins of zeros: two maps for every pair of spatial branches
+  float *row_sums;       // rows x slots
+  const float *branch_weights;  // branches x slots
+  Watch watch;
+};
+
+constexpr int kPools = 4;
+
+// Windows of the max-pools 2, 3, 5, 7 with stride 2 and padding SAME at output i; each lies in the next.
+struct PoolWindows {
+  int begin[kPools], end[kPools];
+
+  PoolWindows(int size, int i) {
+    constexpr int kernels[kPools] = {2, 3, 5, 7};
+    for (int w = 0; w < kPools; ++w) {
+      const int total = ((size + 1) / 2 - 1) * 2 + kernels[w] - size, before = total > 0 ? total / 2 : 0;
+      const int first = 2 * i - before, last = first + kernels[w];
+      begin[w] = first > 0 ? first : 0;
+      end[w] = last < size ? last : size;
+    }
+  }
+};
+
+struct Kernels {
+  const char *name;
+  int tile;                // tokens that it takes at a time
+  bool counts_mismatches;  // sums are numbers of differing bits d, of which the sum of K signs is K - 2 d
+  size_t (*weight_bytes)(int blocks, int words);
+  // rows of bits (16 * blocks x words) to the layout that `sums` reads; columns without a bit in `used` add nothing
+  void (*arrange)(const uint32_t *rows, const uint32_t *used, int blocks, int words, void *out);
+
+  void (*full_row)(const FullFC &, const float *x, size_t run_stride, size_t token_stride, int tokens, float *out);
+  void (*branch)(const BlockPass &, const Scratch &, int first, int count);  // of tokens
+  void (*mix_row)(const BlockPass &, const Scratch &, int y);
+  void (*reweight)(const BlockPass &, const Scratch &, const float *mean, float *weights);
+  void (*project)(const BlockPass &, const Scratch &, int first, int count);
+  void (*merge_row)(const BlockPass &, const Scratch &, int y);
+  void (*pool_row)(const float *map, int size, int blocks, int y, float *column, float *out);
+  void (*head)(const Head &, const float *mean, float *normed, float *logits);
+
+  // parts, for those who check them: signs, a channel FC, a row of a local FC
+  void (*signs)(const float *x, int tokens, int slots, const float *threshold, uint32_t *bits, const int32_t *place);
+  void (*single_fc)(const BinaryFC &, const uint32_t *bits, int tokens, const Scratch &, const float *source, int stride,
+                    float *out);
+  void (*single_local)(const LocalFC &, const uint8_t *const *planes, int size, int y, const Scratch &, const float *source,
+                       float *out);
+};
+
+const Kernels *scalar_kernels();
+const Kernels *avx2_kernels();    // null where it was not compiled
+const Kernels *avx512_kernels();
+const Kernels *amx_kernels();
+
+}  // namespace bimlp

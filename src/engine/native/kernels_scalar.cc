@@ -1,0 +1,138 @@
+// One number after the other, in plain C++: for every processor, and the judge of the other instruction sets.
+#include <cmath>
+#include <cstring>
+
+#include "kernels.h"
+#include "passes.h"
+#include "popcount.h"
+
+namespace bimlp {
+namespace {
+
+struct Scalar {
+  struct F {
+    float v[kLanes];
+  };
+  struct I {
+    int32_t v[kLanes];
+  };
+  using B = uint64_t;
+  static constexpr const char *kName = "scalar";
+  static constexpr int kTile = 4, kBlocks = 1, kFullTokens = 4, kFullBlocks = 1;
+  using Session = NoSession;
+
+  template <class T = F, class Lane>
+  static T each(Lane lane) {
+    T r;
+    for (int l = 0; l < kLanes; ++l) r.v[l] = lane(l);
+    return r;
+  }
+
+  static F load(const float *p) {
+    F r;
+    std::memcpy(r.v, p, sizeof r.v);
+    return r;
+  }
+  static void store(float *p, const F &x) { std::memcpy(p, x.v, sizeof x.v); }
+  static F set(float x) {
+    return each([&](int) { return x; });
+  }
+  static F add(const F &a, const F &b) {
+    return each([&](int l) { return a.v[l] + b.v[l]; });
+  }
+  static F sub(const F &a, const F &b) {
+    return each([&](int l) { return a.v[l] - b.v[l]; });
+  }
+  static F mul(const F &a, const F &b) {
+    return each([&](int l) { return a.v[l] * b.v[l]; });
+  }
+  static F divide(const F &a, const F &b) {
+    return each([&](int l) { return a.v[l] / b.v[l]; });
+  }
+  static F fma(const F &a, const F &b, const F &c) {
+    return each([&](int l) { return a.v[l] * b.v[l] + c.v[l]; });
+  }
+  static F max(const F &a, const F &b) {
+    return each([&](int l) { return a.v[l] > b.v[l] ? a.v[l] : b.v[l]; });
+  }
+  static uint32_t above(const F &x, const F &threshold) {
+    uint32_t bits = 0;
+    for (int l = 0; l < kLanes; ++l) bits |= static_cast<uint32_t>(x.v[l] > threshold.v[l]) << l;
+    return bits;
+  }
+  static F rprelu(const F &t, const F &slope, const F &shift_out) {
+    return each([&](int l) { return (t.v[l] > 0 ? t.v[l] : slope.v[l] * t.v[l]) + shift_out.v[l]; });
+  }
+  static F to_float(const I &a) {
+    return each([&](int l) { return static_cast<float>(a.v[l]); });
+  }
+  static uint32_t as_bits(float x) {
+    uint32_t bits;
+    std::memcpy(&bits, &x, sizeof bits);
+    return bits;
+  }
+  static float from_bits(uint32_t bits) {
+    float x;
+    std::memcpy(&x, &bits, sizeof x);
+    return x;
+  }
+  static F flip_if_odd(const F &z, const F &shifted) {
+    return each([&](int l) { return from_bits(as_bits(z.v[l]) ^ as_bits(shifted.v[l]) << 31); });
+  }
+  static F times_power_of_two(const F &y, const F &shifted) {
+    return each([&](int l) { return from_bits(as_bits(y.v[l]) + (as_bits(shifted.v[l]) << 23)); });
+  }
+  static F pick(const float *row, const int32_t *index, int) {
+    return each([&](int l) { return index[l] < 0 ? 0.0f : row[index[l]]; });
+  }
+
+  static B mismatch(const uint8_t *a, const uint8_t *b) {
+    B x, y;
+    std::memcpy(&x, a, sizeof x);
+    std::memcpy(&y, b, sizeof y);
+    return x ^ y;
+  }
+  static B differ(B a, B b) { return a ^ b; }
+  static B odd(B a, B b, B c) { return a ^ b ^ c; }
+  static B most(B a, B b, B c) { return (a & b) | (c & (a | b)); }
+  static void store_bits(uint8_t *p, B x) { std::memcpy(p, &x, sizeof x); }
+  static I digits(uint16_t ones, uint16_t twos, uint16_t fours, uint16_t eights = 0) {
+    return each<I>([&](int l) {
+      return (ones >> l & 1) + 2 * (twos >> l & 1) + 4 * (fours >> l & 1) + 8 * (eights >> l & 1);
+    });
+  }
+
+  static int ones(uint32_t x) {
+    x -= x >> 1 & 0x55555555u;
+    x = (x & 0x33333333u) + (x >> 2 & 0x33333333u);
+    x = (x + (x >> 4)) & 0x0f0f0f0fu;
+    return static_cast<int>(x * 0x01010101u >> 24);
+  }
+
+  template <int T, int J>
+  static void mismatches(const uint32_t *bits, int words, const uint32_t *weight, I (&counts)[T][J]) {
+    for (int t = 0; t < T; ++t) {
+      for (int j = 0; j < J; ++j) {
+        counts[t][j] = {};
+        for (int k = 0; k < words; ++k) {
+          const uint32_t x = bits[t * words + k], *w = weight + (j * words + k) * kLanes;
+          for (int l = 0; l < kLanes; ++l) counts[t][j].v[l] += ones(x ^ w[l]);
+        }
+      }
+    }
+  }
+
+  template <class Each>
+  static void sums(const BinaryFC &layer, const uint32_t *bits, int tokens, const Scratch &, Each &each) {
+    popcount_sums<Scalar>(layer, bits, tokens, each);
+  }
+};
+
+}  // namespace
+
+const Kernels *scalar_kernels() {
+  static const Kernels table = popcount_kernels<Scalar>();
+  return &table;
+}
+
+}  // namespace bimlp

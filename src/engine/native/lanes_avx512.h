@@ -1,0 +1,72 @@
+// 16 numbers, or 512 bits, in one register of AVX-512.
+#pragma once
+#include <immintrin.h>
+
+#include "plan.h"
+
+namespace bimlp {
+namespace {
+
+// GCC 12 warns of its own header where an operation without a mask leaves "undefined" lanes: hence masks of ones.
+constexpr __mmask16 kAll = 0xffff;
+
+struct Avx512Lanes {
+  using F = __m512;
+  using I = __m512i;
+  using B = __m512i;
+  static constexpr int kFullTokens = 8, kFullBlocks = 2;
+
+  static F load(const float *p) { return _mm512_loadu_ps(p); }
+  static void store(float *p, F v) { _mm512_storeu_ps(p, v); }
+  static F set(float v) { return _mm512_set1_ps(v); }
+  static F add(F a, F b) { return _mm512_add_ps(a, b); }
+  static F sub(F a, F b) { return _mm512_sub_ps(a, b); }
+  static F mul(F a, F b) { return _mm512_mul_ps(a, b); }
+  static F divide(F a, F b) { return _mm512_div_ps(a, b); }
+  static F fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }
+  static F max(F a, F b) { return _mm512_maskz_max_ps(kAll, a, b); }
+  static uint32_t above(F x, F threshold) { return _mm512_cmp_ps_mask(x, threshold, _CMP_GT_OQ); }
+  static F rprelu(F t, F slope, F shift_out) {
+    const __mmask16 positive = _mm512_cmp_ps_mask(t, _mm512_setzero_ps(), _CMP_GT_OQ);
+    return _mm512_mask_add_ps(_mm512_fmadd_ps(slope, t, shift_out), positive, t, shift_out);
+  }
+  static F to_float(I v) { return _mm512_maskz_cvtepi32_ps(kAll, v); }
+  // z, negated where the whole number in the low bits of `shifted` is odd
+  static F flip_if_odd(F z, F shifted) {
+    const I sign = _mm512_maskz_slli_epi32(kAll, _mm512_castps_si512(shifted), 31);
+    return _mm512_castsi512_ps(_mm512_xor_si512(_mm512_castps_si512(z), sign));
+  }
+  // y * 2^n, n the whole number in the low bits of `shifted`
+  static F times_power_of_two(F y, F shifted) {
+    const I n = _mm512_maskz_slli_epi32(kAll, _mm512_castps_si512(shifted), 23);
+    return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(y), n));
+  }
+  static F pick(const float *row, const int32_t *index, int window) {
+    const I i = _mm512_loadu_si512(index);
+    const __mmask16 there = _mm512_cmpge_epi32_mask(i, _mm512_setzero_si512());
+    if (window < 0) return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), there, i, row, 4);
+    const float *from = row + window;
+    const I offset = _mm512_sub_epi32(i, _mm512_set1_epi32(window));
+    const F low = _mm512_permutex2var_ps(load(from), offset, load(from + 16));
+    const F high = _mm512_permutex2var_ps(load(from + 32), offset, load(from + 48));
+    const __mmask16 upper = _mm512_test_epi32_mask(offset, _mm512_set1_epi32(32));
+    return _mm512_maskz_mov_ps(there, _mm512_mask_blend_ps(upper, low, high));
+  }
+
+  static B mismatch(const uint8_t *a, const uint8_t *b) {
+    return _mm512_xor_si512(_mm512_loadu_si512(a), _mm512_loadu_si512(b));
+  }
+  static B differ(B a, B b) { return _mm512_xor_si512(a, b); }
+  static B odd(B a, B b, B c) { return _mm512_ternarylogic_epi64(a, b, c, 0x96); }
+  static B most(B a, B b, B c) { return _mm512_ternarylogic_epi64(a, b, c, 0xe8); }
+  static void store_bits(uint8_t *p, B v) { _mm512_storeu_si512(p, v); }
+  static I digits(uint16_t ones, uint16_t twos, uint16_t fours, uint16_t eights = 0) {
+    I n = _mm512_maskz_set1_epi32(ones, 1);
+    n = _mm512_mask_add_epi32(n, twos, n, _mm512_set1_epi32(2));
+    n = _mm512_mask_add_epi32(n, fours, n, _mm512_set1_epi32(4));
+    return _mm512_mask_add_epi32(n, eights, n, _mm512_set1_epi32(8));
+  }
+};
+
+}  // namespace
+}  // namespace bimlp

@@ -1,0 +1,169 @@
+#include "layers.h"
+
+#include <algorithm>
+#include <limits>
+#include <map>
+
+namespace bimlp {
+namespace {
+
+bool bit(const Bits &bits, size_t row, size_t column) {
+  return bits.data[row * bits.words + column / 32] >> column % 32 & 1;
+}
+
+}  // namespace
+
+const float *LayerMaker::in_order(const Floats &from, const Order &order) {
+  float *to = memory_.get<float>(order.size());
+  for (size_t i = 0; i < order.size(); ++i) to[i] = order[i] < 0 ? 0.0f : from.data[order[i]];
+  return to;
+}
+
+const int32_t *LayerMaker::copy(const Order &values) {
+  auto *to = memory_.get<int32_t>(values.size());
+  std::copy(values.begin(), values.end(), to);
+  return to;
+}
+
+// x + shift > 0 exactly where x > -shift; filling slots never
+const float *LayerMaker::threshold(const Floats &shift, const Order &order) {
+  float *to = memory_.get<float>(order.size());
+  for (size_t i = 0; i < order.size(); ++i) {
+    to[i] = order[i] < 0 ? std::numeric_limits<float>::infinity() : -shift.data[order[i]];
+  }
+  return to;
+}
+
+// factor and offset for sums as the kernels count them
+Affine LayerMaker::affine(const PackedBinary &layer, const Order &out, int count) {
+  float *factor = memory_.get<float>(out.size()), *offset = memory_.get<float>(out.size());
+  for (size_t i = 0; i < out.size(); ++i) {
+    if (out[i] < 0) continue;
+    const double f = layer.factor.data[out[i]], o = layer.offset.data[out[i]];
+    const bool differing = kernels_.counts_mismatches;
+    factor[i] = static_cast<float>(differing ? -2 * f : f);
+    offset[i] = static_cast<float>(differing ? o + count * f : o);
+  }
+  return {factor, offset, in_order(layer.slope, out), in_order(layer.shift_out, out)};
+}
+
+BinaryFC LayerMaker::binary_fc(const PackedBinary &layer, const Order &in, const Order &out, const int32_t *shortcut) {
+  BinaryFC fc;
+  fc.index = static_cast<int>(inputs.size());
+  inputs.push_back({in});
+  fc.inputs = static_cast<int>(in.size());
+  fc.words = fc.inputs / 32;
+  fc.blocks = static_cast<int>(out.size()) / kLanes;
+  fc.threshold = threshold(layer.shift, in);
+  fc.affine = affine(layer, out, static_cast<int>(layer.weight.columns));
+  fc.shortcut = shortcut;
+  std::vector<uint32_t> rows(out.size() * fc.words);
+  std::vector<uint32_t> used(fc.words);
+  for (size_t i = 0; i < in.size(); ++i) used[i / 32] |= static_cast<uint32_t>(in[i] >= 0) << i % 32;
+  for (size_t o = 0; o < out.size(); ++o) {
+    if (out[o] < 0) continue;
+    const uint32_t *from = layer.weight.data + static_cast<size_t>(out[o]) * layer.weight.words;
+    uint32_t *to = rows.data() + o * fc.words;
+    for (size_t i = 0; i < in.size(); ++i) {
+      if (in[i] >= 0) to[i / 32] |= (from[in[i] / 32] >> in[i] % 32 & 1) << i % 32;
+    }
+  }
+    void *weight = memory_.get<uint8_t>(kernels_.weight_bytes(fc.blocks, fc.words));
+  kernels_.arrange(rows.data(), used.data(), fc.blocks, fc.words, weight);
+  fc.weight = weight;
+  return fc;
+}
+
+LocalFC LayerMaker::local_fc(const PackedBinary &layer, const std::vector<Order> &in, const Order &out, bool height, int size) {
+  LocalFC fc;
+  fc.index = static_cast<int>(inputs.size());
+  inputs.push_back(in);
+  fc.groups = static_cast<int>(in.size());
+  fc.height = height;
+  fc.blocks = static_cast<int>(out.size()) / kLanes;
+  for (int g = 0; g < fc.groups; ++g) fc.threshold[g] = threshold(layer.shift, in[g]);
+  // a row of bits for each input and tap, repeated for each token
+  const size_t token = out.size() / 8, stride = rounded(static_cast<int>(token * size), kLine);
+  uint8_t *weight = memory_.get<uint8_t>(stride * fc.groups * kTaps);
+  for (int r = 0; r < fc.groups * kTaps; ++r) {
+    for (size_t o = 0; o < out.size(); ++o) {
+      if (out[o] >= 0 && bit(layer.weight, r, out[o])) {
+        for (int t = 0; t < size; ++t) weight[r * stride + t * token + o / 8] |= 1 << o % 8;
+      }
+    }
+  }
+  fc.weight = weight;
+  fc.weight_stride = stride;
+  // classes of positions by the taps that lie inside, [first, last)
+  std::map<std::pair<int, int>, int> classes;
+  int32_t *position = memory_.get<int32_t>(size);
+  for (int p = 0; p < size; ++p) {
+    const int first = std::max(0, kMargin - p), last = std::min(kTaps, size + kMargin - p);
+    position[p] = classes.emplace(std::make_pair(first, last), classes.size()).first->second;
+  }
+  fc.position = position;
+  float *factor = memory_.get<float>(out.size()), *offset = memory_.get<float>(out.size() * classes.size());
+  for (size_t o = 0; o < out.size(); ++o) {
+    if (out[o] < 0) continue;
+    const double f = layer.factor.data[out[o]];
+    factor[o] = static_cast<float>(-2 * f);
+    for (const auto &[taps, number] : classes) {
+      // a bit of a margin is 0, and so differs from the weights that are 1: they are taken off again
+      int inside = 0, outside_ones = 0;
+      for (int g = 0; g < fc.groups; ++g) {
+        for (int k = 0; k < kTaps; ++k) {
+          const bool in_map = k >= taps.first && k < taps.second;
+          inside += in_map;
+          outside_ones += !in_map && bit(layer.weight, g * kTaps + k, out[o]);
+        }
+      }
+      offset[number * out.size() + o] = static_cast<float>(layer.offset.data[out[o]] + f * (inside + 2 * outside_ones));
+    }
+  }
+  fc.factor = factor;
+  fc.offset = offset;
+  fc.slope = in_order(layer.slope, out);
+  fc.shift_out = in_order(layer.shift_out, out);
+  return fc;
+}
+
+FullFC LayerMaker::full_fc(const PackedFull &layer, int runs, const Order &in, const Order &out) {
+  FullFC fc;
+  fc.runs = runs;
+  fc.length = static_cast<int>(in.size());
+  fc.blocks = static_cast<int>(out.size()) / kLanes;
+  fc.affine = {in_order(layer.factor, out), in_order(layer.offset, out), in_order(layer.slope, out),
+               in_order(layer.shift_out, out)};
+  fc.weight = full_weight(layer.weight.data, layer.weight.size / layer.factor.size, runs, in, out);
+  return fc;
+}
+
+// blocks x runs x length x 16
+const float *LayerMaker::full_weight(const float *weight, size_t inputs, int runs, const Order &in, const Order &out) {
+  float *to = memory_.get<float>(out.size() * runs * in.size()), *at = to;
+  for (size_t block = 0; block < out.size(); block += kLanes) {
+    for (int r = 0; r < runs; ++r) {
+      for (int32_t i : in) {
+        for (int l = 0; l < kLanes; ++l) {
+          const int32_t o = out[block + l];
+          *at++ = i < 0 || o < 0 ? 0.0f : weight[o * inputs + r * (inputs / runs) + i];
+        }
+      }
+    }
+  }
+  return to;
+}
+
+Head LayerMaker::head(const Packed &packed, const Order &in) {
+  const Order out = in_turn(static_cast<int>(packed.description.classes), kLanes);
+  Head head;
+  head.inputs = static_cast<int>(in.size());
+  head.blocks = static_cast<int>(out.size()) / kLanes;
+  head.norm_factor = in_order(packed.norm.factor, in);
+  head.norm_offset = in_order(packed.norm.offset, in);
+  head.bias = in_order(packed.head_bias, out);
+  head.weight = full_weight(packed.head_weight.data, packed.description.widths.back(), 1, in, out);
+  return head;
+}
+
+}  // namespace bimlp

@@ -1,0 +1,137 @@
+// A packed network's layers, made ready and put in their places.
+#include <algorithm>
+#include <map>
+
+#include "layers.h"
+#include "network.h"
+
+namespace bimlp {
+namespace {
+
+class Preparer {
+ public:
+  Preparer(const Packed &packed, const Kernels *kernels)
+      : packed_(packed), network_(std::make_unique<Network>()), make_(*kernels, network_->memory) {
+    network_->kernels = kernels;
+    network_->description = packed.description;
+  }
+
+  std::unique_ptr<Network> run() {
+    const Description &d = packed_.description;
+    Order trunk = halves_of(d.widths[0]);
+    network_->stem = make_.full_fc(packed_.stem, d.stem_kernel, in_turn(3 * d.stem_kernel, 1), trunk);
+    for (size_t s = 0; s < d.widths.size(); ++s) {
+      const Order before = trunk;
+      trunk = halves_of(d.widths[s]);
+      if (s) network_->downsamples.push_back(make_.full_fc(packed_.downsamples[s - 1], 1, before, trunk));
+      network_->stages.push_back(stage(packed_.stages[s], d.widths[s], d.sizes[s], trunk));
+    }
+    network_->head = make_.head(packed_, trunk);
+    network_->layers = std::move(make_.inputs);
+    return std::move(network_);
+  }
+
+ private:
+  // Distinct blocks of sources[slot] (slots in a row, or -1), and for each block of `sources` which of them it is.
+  Gather gather(const Order &sources, int slots, std::vector<int32_t> &which) {
+    std::map<Order, int> found;
+    Order index, window;
+    for (size_t b = 0; b < sources.size() / kLanes; ++b) {
+      const Order lanes(sources.begin() + b * kLanes, sources.begin() + (b + 1) * kLanes);
+      const auto [at, is_new] = found.emplace(lanes, found.size());
+      which.push_back(at->second);
+      if (!is_new) continue;
+      int low = slots, high = -1;
+      for (int32_t s : lanes) {
+        if (s >= 0) low = std::min(low, s), high = std::max(high, s);
+      }
+      low = low / kLanes * kLanes;
+      // four blocks are read from the window's begin on: it must not lie at the row's end
+      if (low + 4 * kLanes > slots) low = std::max(0, slots - 4 * kLanes);
+      window.push_back(high - low < 4 * kLanes && low + 4 * kLanes <= slots ? low : -1);
+      index.insert(index.end(), lanes.begin(), lanes.end());
+    }
+    return {static_cast<int>(window.size()), make_.copy(index), make_.copy(window)};
+  }
+
+  Stage stage(const std::vector<PackedBlock> &blocks, int channels, int size, const Order &trunk) {
+    Stage stage;
+    stage.channels = channels;
+    stage.blocks_of_channels = static_cast<int>(trunk.size()) / kLanes;
+    stage.size = size;
+    const Order slot = inverse(trunk, channels), hidden = quarters(trunk), phases = evens_and_odds(trunk, channels);
+    Order phase_sources, hidden_sources, same, phase_shortcut, hidden_shortcut;
+    for (int32_t c : phases) phase_sources.push_back(c < 0 ? -1 : slot[c]);
+    for (int32_t c : hidden) hidden_sources.push_back(c < 0 ? -1 : slot[c % channels]);
+    const int slots = static_cast<int>(trunk.size());
+    stage.halves = gather(phase_sources, slots, phase_shortcut);
+    stage.quarters = gather(hidden_sources, slots, hidden_shortcut);
+    for (int b = 0; b < stage.blocks_of_channels; ++b) same.push_back(b);
+    const int32_t *to_phase = make_.copy(phase_shortcut), *to_hidden = make_.copy(hidden_shortcut), *to_same = make_.copy(same);
+
+    Order place;
+    for (int t = 0; t < size * size; ++t) place.push_back((t / size + kMargin) * (size + 2 * kMargin) + t % size + kMargin);
+    stage.place = make_.copy(place);
+
+    for (const PackedBlock &from : blocks) {
+      Block b;
+      b.norm1_factor = make_.in_order(from.norm1.factor, trunk);
+      b.norm1_offset = make_.in_order(from.norm1.offset, trunk);
+      b.norm2_factor = make_.in_order(from.norm2.factor, trunk);
+      b.norm2_offset = make_.in_order(from.norm2.offset, trunk);
+      const std::vector<Order> wave = {wave_inputs(trunk, 0), wave_inputs(trunk, 1)};
+      for (size_t i = 0; i < from.spatial1.size(); ++i) {
+        SpatialMLP mlp;
+        mlp.phase = make_.binary_fc(from.spatial1[i].phase, trunk, phases, to_phase);
+        mlp.amplitude = make_.binary_fc(from.spatial1[i].amplitude, trunk, phases, to_phase);
+        mlp.mix = make_.local_fc(from.spatial1[i].mix, wave, trunk, i < from.spatial1.size() / 2, size);
+        b.spatial1.push_back(mlp);
+      }
+      for (const auto &fc : from.channel1) b.channel1.push_back(make_.binary_fc(fc, trunk, trunk, to_same));
+      reweight(from.reweight, trunk, channels, b);
+      b.projection = make_.binary_fc(from.projection, trunk, trunk, to_same);
+      for (size_t i = 0; i < from.spatial2.size(); ++i) {
+        b.spatial2.push_back(make_.local_fc(from.spatial2[i], {trunk}, trunk, i < from.spatial2.size() / 2, size));
+      }
+      for (const auto &mlp : from.channel2) {
+        BinaryFC first = make_.binary_fc(mlp.first, trunk, hidden, to_hidden);
+        b.channel2.push_back({first, make_.binary_fc(mlp.second, hidden, trunk, to_same)});
+      }
+      double rest = 1;
+      for (size_t i = 0; i < from.merge.size; ++i) {
+        b.merge.push_back(from.merge.data[i]);
+        rest -= from.merge.data[i];
+      }
+      b.merge.push_back(static_cast<float>(rest));
+      stage.blocks.push_back(std::move(b));
+    }
+    return stage;
+  }
+
+  void reweight(const PackedMLP &from, const Order &trunk, int channels, Block &b) {
+    const int branches = static_cast<int>(b.spatial1.size() + b.channel1.size()), inner = channels / kRatio;
+    const Order hidden = in_turn(inner, 2 * kLanes), slot = inverse(trunk, channels);
+    Order out, in_row;
+    for (int n = 0; n < branches; ++n) {
+      for (int32_t c : trunk) out.push_back(c < 0 ? -1 : branches * c + n);
+    }
+    for (size_t i = 0; i < out.size() / kLanes; ++i) in_row.push_back(static_cast<int32_t>(i));
+    const int32_t *to_row = make_.copy(in_row);
+    b.reweight.first = make_.binary_fc(from.first, trunk, hidden, to_row);
+    b.reweight.second = make_.binary_fc(from.second, hidden, out, to_row);
+    for (int32_t c : hidden) {
+      for (int i = 0; i < kRatio; ++i) b.reweight_first.push_back(c < 0 ? -1 : slot[kRatio * c + i]);
+    }
+    for (int32_t o : out) b.reweight_second.push_back(o < 0 ? -1 : o % inner);
+  }
+
+  const Packed &packed_;
+  std::unique_ptr<Network> network_;
+  LayerMaker make_;
+};
+
+}  // namespace
+
+std::unique_ptr<Network> prepare(const Packed &packed, const Kernels *kernels) { return Preparer(packed, kernels).run(); }
+
+}  // namespace bimlp
