@@ -1,16 +1,20 @@
 #!/usr/bin/env python
-"""Evaluate a checkpoint, or predict pictures: python eval.py --checkpoint F [--data_path D | --image a.png b.jpg]."""
+"""Evaluate a checkpoint or a packed file, or predict pictures: python eval.py --checkpoint F [--data_path D | --image a.png b.jpg]."""
 
 import json
+import os
 import sys
+from pathlib import Path
 
-from src.cli import add_model_flag, config_of_checkpoint, create_parser, parse, run
+from src.cli import add_model_flag, config_of_checkpoint, config_of_packed, create_parser, parse, run
 from src.errors import InputError
+from src.files import PACKED_SUFFIX
 
 DESCRIPTION = (
     "Reads the settings saved beside the checkpoint and prints top-1 and top-5 on the validation split, or\n"
     "the five most likely classes of single pictures.\n"
     "example: python eval.py --checkpoint output/step2/best.ckpt\n"
+    "a packed file, in the engine: python eval.py --checkpoint output/step2/best.packed\n"
     "the authors' files: python eval.py --checkpoint BiMLP_M.ckpt --model released_bimlp_m --data_path imagenet"
 )
 
@@ -24,23 +28,28 @@ def arguments(argv):
     return parse(parser, argv)
 
 
-def class_names(config):
-    """The names for predictions: the run's, else the numbers."""
-    return config.data.class_names or tuple(str(i) for i in range(config.model.num_classes))
+def class_names(given, classes):
+    """The names for predictions: those given, else the numbers."""
+    return given or tuple(str(i) for i in range(classes))
 
 
-def show_predictions(config, predict, files, as_json):
-    """Print the five most likely classes of each picture, with probabilities."""
+def show_predictions(names, logits_of, files, as_json):
+    """Print the five most likely classes of each picture, with probabilities.
+
+    Args:
+        names: of the classes.
+        logits_of: list of pictures, uint8 (H, W, 3) each -> logits, an array (B, K).
+        files: the pictures' paths.
+        as_json: print one JSON object and nothing else.
+    """
     import numpy as np
-    from mindspore import Tensor
 
-    from src.data import load_rgb, preprocess
+    from src.data import load_rgb
 
-    images = np.stack([preprocess(load_rgb(file), config.data) for file in files])
-    logits = predict(Tensor(images)).asnumpy().astype(np.float64)
+    logits = logits_of([load_rgb(file) for file in files]).astype(np.float64)
     probabilities = np.exp(logits - logits.max(axis=1, keepdims=True))
     probabilities /= probabilities.sum(axis=1, keepdims=True)
-    names, records = class_names(config), {}
+    records = {}
     for file, row in zip(files, probabilities):
         records[file] = {names[i]: float(row[i]) for i in np.argsort(-row, kind="stable")[:5]}
     if as_json:
@@ -86,14 +95,14 @@ def show_score(config, predict, workers, as_json):
     print(f"top1 = {score.top1:.4f} ({score.correct}/{score.total})")
 
 
-def main(argv):
-    """Evaluates or predicts; returns the exit code."""
-    args = arguments(argv)
-    config = config_of_checkpoint(args)
-    from src.build import load_weights, start_device, trained_network
-    from src.config import to_flat
+def use_network(args, config):
+    """Evaluate or predict with a checkpoint's network, in MindSpore."""
+    import numpy as np
+    from mindspore import Tensor
 
-    start_device(config)
+    from src.build import load_weights, trained_network
+    from src.config import to_flat
+    from src.data import preprocess
     from src.learn.compiled import Compiled
     from src.learn.graph_cache import graph_identity
     from src.learn.parallel import start_workers
@@ -109,12 +118,71 @@ def main(argv):
         if workers.first:
             say(f"{config.model.name}: {text}", sys.stderr)
 
+    def logits_of(pictures):
+        return predict(Tensor(np.stack([preprocess(picture, config.data) for picture in pictures]))).asnumpy()
+
     identity = graph_identity(to_flat(config), workers, [network])
     predict = Compiled(Predict(network), "the forward pass", note, identity)
     if args.image:
-        show_predictions(config, predict, args.image, args.json)
+        names = class_names(config.data.class_names, config.model.num_classes)
+        show_predictions(names, logits_of, args.image, args.json)
     else:
         show_score(config, predict, workers, args.json)
+
+
+class EnginePredict:
+    """An engine where `evaluate` expects a compiled network."""
+
+    ready = True
+
+    def __init__(self, engine):
+        self.engine = engine
+
+    def __call__(self, images):
+        from mindspore import Tensor
+
+        return Tensor(self.engine.logits(images.asnumpy()))
+
+
+def use_engine(args, config):
+    """Evaluate or predict with a packed file, in the engine."""
+    import numpy as np
+    from PIL import Image
+
+    from src.config import with_values
+    from src.data.augment import centre
+    from src.engine import Engine
+    from src.learn.parallel import start_workers
+
+    workers = start_workers()
+    with Engine.load(config.checkpoint, len(os.sched_getaffinity(0))) as engine:
+        network = engine.description
+        if workers.first:
+            set_name, threads = network["instruction_set"], network["threads"]
+            sys.stderr.write(f"{network['variant']}: engine, {set_name}, {threads} threads\n")
+
+        def logits_of(pictures):
+            sides = network["image_size"], network["resize"]
+            return engine.logits(np.stack([centre(Image.fromarray(picture), *sides) for picture in pictures]))
+
+        if args.image:
+            names = class_names(network["class_names"], network["classes"])
+            show_predictions(names, logits_of, args.image, args.json)
+        else:
+            own = {f"data.{key}": network[key] for key in ("image_size", "mean", "std")}
+            own |= {"model.num_classes": network["classes"], "model.name": network["variant"]}
+            show_score(with_values(config, own), EnginePredict(engine), workers, args.json)
+
+
+def main(argv):
+    """Evaluates or predicts; returns the exit code."""
+    args = arguments(argv)
+    packed = Path(args.checkpoint or "").suffix == PACKED_SUFFIX
+    config = config_of_packed(args) if packed else config_of_checkpoint(args)
+    from src.build import start_device
+
+    start_device(config)
+    (use_engine if packed else use_network)(args, config)
     return 0
 
 

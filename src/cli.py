@@ -157,6 +157,18 @@ def config_of_checkpoint(args):
     return config
 
 
+def config_of_packed(args):
+    """The Config for using a packed file, which has its network's settings in it.
+
+    What else there is, the data above all, comes from the settings beside the file, as of a checkpoint, where there
+    are any, else from --config_path or the defaults; then overrides and flags.
+    """
+    beside = Path(args.checkpoint).parent / CONFIG_NAME
+    if beside.is_file() and not args.config_path:
+        return load_config(beside, args.overrides, flags_of(args), complete=True)
+    return config_from(args)
+
+
 def run(main, argv=None):
     """Call main(argv) and return the exit code of the program.
 

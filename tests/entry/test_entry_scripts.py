@@ -240,3 +240,46 @@ def test_export_script_writes_a_checked_file_from_any_folder(tmp_path, trained):
     best = trained / "step2" / "best.ckpt"
     said = from_elsewhere(tmp_path, "run_export.sh", best, "MINDIR", "--output", out)
     assert str(out) in said and f"{out.stat().st_size}" in said and "largest difference" in said
+
+
+@pytest.fixture(scope="module")
+def packed(trained):
+    """The packed file of the run, beside its checkpoint."""
+    succeed("export.py", "--checkpoint", trained / "step2" / "best.ckpt", "--file_format", "PACKED")
+    return trained / "step2" / "best.packed"
+
+
+def test_a_packed_file_is_evaluated_as_its_checkpoint(trained, packed):
+    outputs = {}
+    for path in (trained / "step2" / "best.ckpt", packed):
+        lines = succeed("eval.py", "--checkpoint", path).splitlines()
+        outputs[path.suffix] = [line for line in lines if not line.startswith(("checkpoint", "images/s"))]
+        score = json.loads(succeed("eval.py", "--checkpoint", path, "--json"))
+        assert set(score) == {"top1", "top5", "correct", "total", "images_per_second"}
+    assert outputs[".packed"] == outputs[".ckpt"]
+
+
+def test_a_packed_file_needs_no_settings_beside_it(trained, packed, tmp_path):
+    picture = tmp_path / "picture.png"
+    Image.fromarray(np.random.default_rng(1).integers(0, 256, (20, 31, 3), dtype=np.uint8)).save(picture)
+    alone = tmp_path / "alone.packed"
+    alone.write_bytes(packed.read_bytes())
+    found, expected = (
+        json.loads(succeed("eval.py", "--checkpoint", path, "--image", picture, "--json"))[str(picture)]
+        for path in (alone, trained / "step2" / "best.ckpt")
+    )
+    assert list(found) == list(expected)
+    assert found == pytest.approx(expected, abs=1e-4)
+    top1 = succeed("eval.py", "--checkpoint", alone).splitlines()[-1]
+    assert top1 == succeed("eval.py", "--checkpoint", packed).splitlines()[-1]
+
+
+def test_a_damaged_packed_file_is_refused_in_one_line(packed, tmp_path):
+    damaged = tmp_path / "damaged.packed"
+    data = bytearray(packed.read_bytes())
+    data[1000] ^= 1
+    damaged.write_bytes(data)
+    for path, message in ((damaged, "checksum does not match"), (tmp_path / "none.packed", "No such file")):
+        done = start("eval.py", "--checkpoint", path)
+        assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+        assert str(path) in done.stderr and message in done.stderr

@@ -1,0 +1,69 @@
+#!/usr/bin/env python
+"""A checkpoint in MindSpore beside its packed file in the engine: python scripts/compare_packed.py CKPT PACKED.
+
+Bytes on disk; milliseconds per image (the median of 50 runs with one image, on one thread in the engine, on as many as it
+takes in MindSpore); top-1 on the validation split.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+RUNS = 50
+
+
+def milliseconds(run):
+    """Of a call, the median after one that is not counted."""
+    run()
+    times = []
+    for _ in range(RUNS):
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    return 1000 * median(times)
+
+
+def top1(path):
+    """As eval.py finds it."""
+    command = [sys.executable, ROOT / "eval.py", "--checkpoint", path, "--json"]
+    return json.loads(subprocess.run(command, capture_output=True, check=True, text=True).stdout)["top1"]
+
+
+def times_of(checkpoint, packed):
+    """(MindSpore's, the engine's) milliseconds for one image."""
+    import numpy as np
+    from mindspore import Tensor
+
+    from src.build import load_weights, start_device, trained_network
+    from src.cli import config_beside
+    from src.engine import Engine
+    from src.learn.step import Predict
+
+    config = config_beside(checkpoint)
+    start_device(config)
+    network = trained_network(config)
+    load_weights(network, checkpoint)
+    predict = Predict(network)
+    size = config.data.image_size
+    image = np.random.default_rng(0).normal(size=(1, 3, size, size)).astype(np.float32)
+    given = Tensor(image)
+    with Engine.load(packed) as engine:
+        return milliseconds(lambda: predict(given).asnumpy()), milliseconds(lambda: engine.logits(image))
+
+
+def main(checkpoint, packed):
+    print(f"{'':22}{'bytes':>12}{'ms per image':>14}{'top-1':>9}")
+    rows = zip(
+        ("checkpoint, MindSpore", "packed, engine"), (checkpoint, packed), times_of(checkpoint, packed)
+    )
+    for name, path, ms in rows:
+        print(f"{name:22}{Path(path).stat().st_size:>12,}{ms:>14.3f}{top1(path):>9.4f}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
