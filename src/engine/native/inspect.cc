@@ -81,6 +81,7 @@ void local_layer(const Kernels &k, const bimlp_layer &layer, int groups, int cha
   }
   Scratch scratch = {};
   for (auto &digit : scratch.digits) digit = memory.get<uint8_t>(static_cast<size_t>(size) * slots / 8);
+  scratch.counts = memory.get<uint8_t>(static_cast<size_t>(size) * slots);
   const float *source = slotted(memory, shortcut, tokens, channels, to);
   float *result = memory.get<float>(static_cast<size_t>(tokens) * slots);
   for (int y = 0; y < size; ++y) k.single_local(fc, planes, size, y, scratch, source + y * size * slots, result + y * size * slots);

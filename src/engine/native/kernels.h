@@ -9,7 +9,7 @@ namespace bimlp {
 struct Scratch {
   float *z, *gathered, *phase, *amplitude, *column;
   uint32_t *bits, *hidden_bits;
-  uint8_t *digits[4];
+  uint8_t *digits[4], *counts;  // of a row of a local FC, in bits and in bytes
   int8_t *wide;  // a tile's bits as bytes, where an instruction set wants them
 };
 
@@ -51,7 +51,7 @@ struct Kernels {
   // rows of bits (16 * blocks x words) to the layout that `sums` reads; columns without a bit in `used` add nothing
   void (*arrange)(const uint32_t *rows, const uint32_t *used, int blocks, int words, void *out);
 
-  void (*full_row)(const FullFC &, const float *x, size_t run_stride, size_t token_stride, int tokens, float *out);
+  void (*full_fc)(const FullFC &, const float *x, size_t run_stride, size_t token_stride, int tokens, float *out);
   void (*branch)(const BlockPass &, const Scratch &, int first, int count);  // of tokens
   void (*mix_row)(const BlockPass &, const Scratch &, int y);
   void (*reweight)(const BlockPass &, const Scratch &, const float *mean, float *weights);

@@ -3,6 +3,8 @@
 #if defined(__AVX2__) && defined(__FMA__)
 #include <immintrin.h>
 
+#include <cstring>
+
 #include "passes.h"
 #include "popcount.h"
 
@@ -33,10 +35,10 @@ struct Avx2 {
   static F divide(F x, F y) { return {_mm256_div_ps(x.a, y.a), _mm256_div_ps(x.b, y.b)}; }
   static F fma(F x, F y, F z) { return {_mm256_fmadd_ps(x.a, y.a, z.a), _mm256_fmadd_ps(x.b, y.b, z.b)}; }
   static F max(F x, F y) { return {_mm256_max_ps(x.a, y.a), _mm256_max_ps(x.b, y.b)}; }
-  static uint32_t above(F x, F threshold) {
+  static void store_above(uint16_t *to, F x, F threshold) {
     const int low = _mm256_movemask_ps(_mm256_cmp_ps(x.a, threshold.a, _CMP_GT_OQ));
     const int high = _mm256_movemask_ps(_mm256_cmp_ps(x.b, threshold.b, _CMP_GT_OQ));
-    return static_cast<uint32_t>(low | high << 8);
+    *to = static_cast<uint16_t>(low | high << 8);
   }
   static __m256 rprelu(__m256 t, __m256 slope, __m256 shift_out) {
     const __m256 positive = _mm256_cmp_ps(t, _mm256_setzero_ps(), _CMP_GT_OQ);
@@ -73,19 +75,25 @@ struct Avx2 {
     return _mm256_or_si256(_mm256_and_si256(a, b), _mm256_and_si256(c, _mm256_or_si256(a, b)));
   }
   static void store_bits(uint8_t *p, B v) { _mm256_storeu_si256(reinterpret_cast<__m256i *>(p), v); }
-  // value where the bit of a lane is set
-  static __m256i digit(int bits, int value) {
-    const __m256i lane = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
-    const __m256i set = _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32(bits), lane), lane);
-    return _mm256_and_si256(set, _mm256_set1_epi32(value));
+  // bytes of value where a bit is set
+  static B spread(const uint8_t *bits, char value) {
+    uint32_t four;
+    std::memcpy(&four, bits, sizeof four);
+    const B own = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
+    const B bit = _mm256_set1_epi64x(static_cast<int64_t>(0x8040201008040201));
+    const B byte = _mm256_shuffle_epi8(_mm256_set1_epi32(static_cast<int>(four)), own);
+    return _mm256_and_si256(_mm256_cmpeq_epi8(_mm256_and_si256(byte, bit), bit), _mm256_set1_epi8(value));
   }
-  static __m256i digits(int ones, int twos, int fours, int eights) {
-    return _mm256_add_epi32(_mm256_add_epi32(digit(ones, 1), digit(twos, 2)),
-                            _mm256_add_epi32(digit(fours, 4), digit(eights, 8)));
+  static void join_digits(const uint8_t *const *digits, int count, size_t bytes, uint8_t *numbers) {
+    for (size_t i = 0; i < bytes; i += 4) {
+      B n = _mm256_add_epi8(_mm256_add_epi8(spread(digits[0] + i, 1), spread(digits[1] + i, 2)), spread(digits[2] + i, 4));
+      if (count > 3) n = _mm256_add_epi8(n, spread(digits[3] + i, 8));
+      store_bits(numbers + 8 * i, n);
+    }
   }
-  static I digits(uint16_t ones, uint16_t twos, uint16_t fours, uint16_t eights = 0) {
-    return {digits(ones & 255, twos & 255, fours & 255, eights & 255),
-            digits(ones >> 8, twos >> 8, fours >> 8, eights >> 8)};
+  static I load_counts(const uint8_t *p) {
+    const __m128i n = _mm_loadu_si128(reinterpret_cast<const __m128i *>(p));
+    return {_mm256_cvtepu8_epi32(n), _mm256_cvtepu8_epi32(_mm_srli_si128(n, 8))};
   }
 
   // how many bits of each byte are 1

@@ -55,10 +55,10 @@ struct Scalar {
   static F max(const F &a, const F &b) {
     return each([&](int l) { return a.v[l] > b.v[l] ? a.v[l] : b.v[l]; });
   }
-  static uint32_t above(const F &x, const F &threshold) {
+  static void store_above(uint16_t *to, const F &x, const F &threshold) {
     uint32_t bits = 0;
     for (int l = 0; l < kLanes; ++l) bits |= static_cast<uint32_t>(x.v[l] > threshold.v[l]) << l;
-    return bits;
+    *to = static_cast<uint16_t>(bits);
   }
   static F rprelu(const F &t, const F &slope, const F &shift_out) {
     return each([&](int l) { return (t.v[l] > 0 ? t.v[l] : slope.v[l] * t.v[l]) + shift_out.v[l]; });
@@ -96,10 +96,14 @@ struct Scalar {
   static B odd(B a, B b, B c) { return a ^ b ^ c; }
   static B most(B a, B b, B c) { return (a & b) | (c & (a | b)); }
   static void store_bits(uint8_t *p, B x) { std::memcpy(p, &x, sizeof x); }
-  static I digits(uint16_t ones, uint16_t twos, uint16_t fours, uint16_t eights = 0) {
-    return each<I>([&](int l) {
-      return (ones >> l & 1) + 2 * (twos >> l & 1) + 4 * (fours >> l & 1) + 8 * (eights >> l & 1);
-    });
+  static void join_digits(const uint8_t *const *digits, int count, size_t bytes, uint8_t *numbers) {
+    for (size_t i = 0; i < 8 * bytes; ++i) {
+      numbers[i] = 0;
+      for (int d = 0; d < count; ++d) numbers[i] |= (digits[d][i / 8] >> i % 8 & 1) << d;
+    }
+  }
+  static I load_counts(const uint8_t *p) {
+    return each<I>([&](int l) { return p[l]; });
   }
 
   static int ones(uint32_t x) {

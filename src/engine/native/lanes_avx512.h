@@ -25,7 +25,9 @@ struct Avx512Lanes {
   static F divide(F a, F b) { return _mm512_div_ps(a, b); }
   static F fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }
   static F max(F a, F b) { return _mm512_maskz_max_ps(kAll, a, b); }
-  static uint32_t above(F x, F threshold) { return _mm512_cmp_ps_mask(x, threshold, _CMP_GT_OQ); }
+  static void store_above(uint16_t *to, F x, F threshold) {
+    _store_mask16(reinterpret_cast<__mmask16 *>(to), _mm512_cmp_ps_mask(x, threshold, _CMP_GT_OQ));
+  }
   static F rprelu(F t, F slope, F shift_out) {
     const __mmask16 positive = _mm512_cmp_ps_mask(t, _mm512_setzero_ps(), _CMP_GT_OQ);
     return _mm512_mask_add_ps(_mm512_fmadd_ps(slope, t, shift_out), positive, t, shift_out);
@@ -60,11 +62,19 @@ struct Avx512Lanes {
   static B odd(B a, B b, B c) { return _mm512_ternarylogic_epi64(a, b, c, 0x96); }
   static B most(B a, B b, B c) { return _mm512_ternarylogic_epi64(a, b, c, 0xe8); }
   static void store_bits(uint8_t *p, B v) { _mm512_storeu_si512(p, v); }
-  static I digits(uint16_t ones, uint16_t twos, uint16_t fours, uint16_t eights = 0) {
-    I n = _mm512_maskz_set1_epi32(ones, 1);
-    n = _mm512_mask_add_epi32(n, twos, n, _mm512_set1_epi32(2));
-    n = _mm512_mask_add_epi32(n, fours, n, _mm512_set1_epi32(4));
-    return _mm512_mask_add_epi32(n, eights, n, _mm512_set1_epi32(8));
+  static void join_digits(const uint8_t *const *digits, int count, size_t bytes, uint8_t *numbers) {
+    const auto mask = [&](int d, size_t i) { return _load_mask64(reinterpret_cast<__mmask64 *>(const_cast<uint8_t *>(digits[d] + i))); };
+    const I two = _mm512_set1_epi8(2), four = _mm512_set1_epi8(4), eight = _mm512_set1_epi8(8);
+    for (size_t i = 0; i < bytes; i += 8) {
+      I n = _mm512_maskz_set1_epi8(mask(0, i), 1);
+      n = _mm512_mask_add_epi8(n, mask(1, i), n, two);
+      n = _mm512_mask_add_epi8(n, mask(2, i), n, four);
+      if (count > 3) n = _mm512_mask_add_epi8(n, mask(3, i), n, eight);
+      _mm512_storeu_si512(numbers + 8 * i, n);
+    }
+  }
+  static I load_counts(const uint8_t *p) {
+    return _mm512_maskz_cvtepu8_epi32(kAll, _mm_loadu_si128(reinterpret_cast<const __m128i *>(p)));
   }
 };
 

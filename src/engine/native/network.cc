@@ -73,9 +73,9 @@ void downsample(const Network &network, const Stage &from, const FullFC &fc, Wor
   const Kernels &k = *network.kernels;
   const int slots = slots_of(from), size = from.size, out = kLanes * fc.blocks;
   watch.enter(Work::kDownsampleFC);
-  each_row(threads, size, [&](int, int y) {
-    const size_t row = static_cast<size_t>(y) * size;
-    k.full_row(fc, w.x + row * slots, 0, slots, size, w.next + row * out);
+  threads.run([&](int t) {
+    const size_t first = threads.begin(size * size, t), last = threads.begin(size * size, t + 1);
+    k.full_fc(fc, w.x + first * slots, 0, slots, static_cast<int>(last - first), w.next + first * out);
   });
   const int half = (size + 1) / 2;
   watch.enter(Work::kPools);
@@ -93,7 +93,7 @@ void run_image(const Network &network, Workspace &w, Threads &threads, const Wat
   const int size = network.stages[0].size, slots = slots_of(network.stages[0]);
   watch.enter(Work::kStem);
   each_row(threads, size, [&](int, int y) {
-    k.full_row(network.stem, w.image + y * d.stem_stride * layout.row, layout.row, 3 * d.stem_stride, size,
+    k.full_fc(network.stem, w.image + y * d.stem_stride * layout.row, layout.row, 3 * d.stem_stride, size,
                w.x + static_cast<size_t>(y) * size * slots);
   });
   for (size_t s = 0; s < network.stages.size(); ++s) {
@@ -159,6 +159,7 @@ Workspace::Workspace(const Network &network, int threads) {
     s.hidden_bits = memory.get<uint32_t>(words);
     s.wide = memory.get<int8_t>(32 * words);
     for (auto &digit : s.digits) digit = memory.get<uint8_t>(digits);
+    s.counts = memory.get<uint8_t>(8 * digits);
     scratch.push_back(s);
   }
 }

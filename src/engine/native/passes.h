@@ -29,8 +29,9 @@ struct Passes {
       const F low = V::load(threshold + block), high = V::load(threshold + block + kLanes);
       for (int t = 0; t < tokens; ++t) {
         const float *row = x + t * slots + block;
-        bits[(place ? place[t] : t) * (slots / 32) + block / 32] =
-            V::above(V::load(row), low) | V::above(V::load(row + kLanes), high) << kLanes;
+        uint16_t *to = reinterpret_cast<uint16_t *>(bits + (place ? place[t] : t) * (slots / 32) + block / 32);
+        V::store_above(to, V::load(row), low);
+        V::store_above(to + 1, V::load(row + kLanes), high);
       }
     }
   }
@@ -91,11 +92,6 @@ struct Passes {
         [&](int t, int b, F value) { V::store(out + kLanes * (t * layer.blocks + b), value); });
   }
 
-  static I digits_at(const LocalFC &layer, const uint16_t *const *digits, int i) {
-    return layer.groups == 1 ? V::digits(digits[0][i], digits[1][i], digits[2][i])
-                             : V::digits(digits[0][i], digits[1][i], digits[2][i], digits[3][i]);
-  }
-
   // --- the wave: (theta, z) -> z cos theta, z sin theta ---
 
   struct Wave {
@@ -142,8 +138,9 @@ struct Passes {
     return count7(a);
   }
 
-  // digits[d]: rows of bits, digit d of the number of taps at which bits and weights differ, for row y of the map
-  static void local_counts(const LocalFC &layer, const uint8_t *const *planes, int size, int y, uint8_t *const *digits) {
+  // counts: at how many taps bits and weights differ, for every slot of row y of the map
+  static void local_counts(const LocalFC &layer, const uint8_t *const *planes, int size, int y, const Scratch &scratch) {
+    uint8_t *const *digits = scratch.digits;
     const size_t token = 2 * layer.blocks, row = (size + 2 * kMargin) * token, bytes = size * token;
     const uint8_t *x[2][kTaps];
     for (int g = 0; g < layer.groups; ++g) {
@@ -168,6 +165,7 @@ struct Passes {
       V::store_bits(digits[2] + at, V::odd(a.fours, b.fours, carry2));
       V::store_bits(digits[3] + at, V::most(a.fours, b.fours, carry2));
     }
+    V::join_digits(digits, layer.groups == 1 ? 3 : 4, bytes, scratch.counts);
   }
 
   static void trace_row(const BlockPass &pass, const LocalFC &layer, int y, const uint8_t *const *planes) {
@@ -182,17 +180,15 @@ struct Passes {
   template <class Source, class Sink>
   static void local_fc(const LocalFC &layer, const uint8_t *const *planes, int size, int y, const Scratch &scratch,
                        Source source, Sink sink) {
-    local_counts(layer, planes, size, y, scratch.digits);
-    const auto *const *digits = reinterpret_cast<const uint16_t *const *>(scratch.digits);
+    local_counts(layer, planes, size, y, scratch);
     for (int block = 0; block < layer.blocks; ++block) {
       const int at = kLanes * block, slots = kLanes * layer.blocks;
       const F factor = V::load(layer.factor + at), slope = V::load(layer.slope + at);
       const F out = V::load(layer.shift_out + at);
       for (int t = 0; t < size; ++t) {
-        const int i = t * layer.blocks + block;
-        const I count = digits_at(layer, digits, i);
+        const F count = V::to_float(V::load_counts(scratch.counts + t * slots + at));
         const F offset = V::load(layer.offset + layer.position[layer.height ? y : t] * slots + at);
-        const F value = V::add(V::fma(factor, V::to_float(count), offset), source(t, block));
+        const F value = V::add(V::fma(factor, count, offset), source(t, block));
         sink(t, block, V::rprelu(value, slope, out));
       }
     }
@@ -248,8 +244,8 @@ struct Passes {
       const auto keep = [&](int t, int block, F even, F odd) {
         const int i = place[t] * mix.blocks + block;
         V::store(mean + t * slots + kLanes * block, V::mul(half, V::add(even, odd)));
-        even_bits[i] = static_cast<uint16_t>(V::above(even, V::load(mix.threshold[0] + kLanes * block)));
-        odd_bits[i] = static_cast<uint16_t>(V::above(odd, V::load(mix.threshold[1] + kLanes * block)));
+        V::store_above(even_bits + i, even, V::load(mix.threshold[0] + kLanes * block));
+        V::store_above(odd_bits + i, odd, V::load(mix.threshold[1] + kLanes * block));
       };
       for (int t = 0; t < tokens; ++t) {
         const int i = t * slots + 2 * p * kLanes;
@@ -412,8 +408,7 @@ struct Passes {
               [&](int t, int b, F value) {
                 float *mean = scratch.phase + t * slots + kLanes * (b / kRatio);
                 V::store(mean, b % kRatio == 0 ? V::mul(quarter, value) : V::fma(quarter, value, V::load(mean)));
-                hidden_bits[t * hidden + b] =
-                    static_cast<uint16_t>(V::above(value, V::load(mlp.second.threshold + kLanes * b)));
+                V::store_above(hidden_bits + t * hidden + b, value, V::load(mlp.second.threshold + kLanes * b));
               });
     pass.watch.tokens(mlp.second.index, token, tokens, scratch.hidden_bits);
     binary_fc(mlp.second, scratch.hidden_bits, tokens, scratch, scratch.phase, slots, [&](int t, int b, F value) {
@@ -459,18 +454,18 @@ struct Passes {
   // --- full precision ---
 
   // out: tokens x blocks. Run s of token t starts at x + s * run_stride + t * token_stride.
-  static void full_row(const FullFC &layer, const float *x, size_t run_stride, size_t token_stride, int tokens,
-                       float *out) {
-    for (int t = 0; t < tokens;) {
-      const int n = tokens - t;
-      if (n >= V::kFullTokens) {
-        full_tile<V::kFullTokens>(layer, x + t * token_stride, run_stride, token_stride, out, t);
-        t += V::kFullTokens;
-      } else {
-        full_tile<1>(layer, x + t * token_stride, run_stride, token_stride, out, t);
-        ++t;
-      }
-    }
+  static void full_fc(const FullFC &layer, const float *x, size_t run_stride, size_t token_stride, int tokens, float *out) {
+    constexpr int T = V::kFullTokens;
+    int t = 0;
+    for (; t + T <= tokens; t += T) full_tile<T>(layer, x + t * token_stride, run_stride, token_stride, out, t);
+    full_rest<T - 1>(layer, x + t * token_stride, run_stride, token_stride, tokens - t, out, t);
+  }
+
+  template <int T>
+  static void full_rest(const FullFC &layer, const float *x, size_t run_stride, size_t token_stride, int tokens, float *out,
+                        int first) {
+    if (tokens == T) return full_tile<T>(layer, x, run_stride, token_stride, out, first);
+    if constexpr (T > 1) full_rest<T - 1>(layer, x, run_stride, token_stride, tokens, out, first);
   }
 
   template <int T>
@@ -570,7 +565,7 @@ Kernels pass_kernels() {
   Kernels table = {};
   table.name = V::kName;
   table.tile = V::kTile;
-  table.full_row = P::full_row;
+  table.full_fc = P::full_fc;
   table.branch = P::branch;
   table.mix_row = P::mix_row;
   table.reweight = P::reweight;
