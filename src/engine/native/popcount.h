@@ -49,12 +49,13 @@ void popcount_sums(const BinaryFC &layer, const uint32_t *bits, int tokens, Each
   popcount_any<V, V::kTile>(layer, bits, tokens, each);
 }
 
+// Static, for every instruction set its own: of inline ones the linker would keep one, perhaps that with AVX2, for all.
 // layout: block, word, 16 rows
-inline size_t popcount_weight_bytes(int blocks, int words) {
+static size_t popcount_weight_bytes(int blocks, int words) {
   return sizeof(uint32_t) * kLanes * static_cast<size_t>(blocks) * words;
 }
 
-inline void popcount_arrange(const uint32_t *rows, const uint32_t *, int blocks, int words, void *out) {
+static void popcount_arrange(const uint32_t *rows, const uint32_t *, int blocks, int words, void *out) {
   auto *to = static_cast<uint32_t *>(out);
   for (int b = 0; b < blocks; ++b)
     for (int k = 0; k < words; ++k)
