@@ -3,10 +3,17 @@
 namespace bimlp {
 
 Threads::Threads(int count) : count_(count) {
-  for (int i = 1; i < count; ++i) threads_.emplace_back([this, i] { work(i); });
+  try {
+    for (int i = 1; i < count; ++i) threads_.emplace_back([this, i] { work(i); });
+  } catch (...) {  // the system has no more threads: those that run must end before their team does
+    end();
+    throw;
+  }
 }
 
-Threads::~Threads() {
+Threads::~Threads() { end(); }
+
+void Threads::end() {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     stop_ = true;

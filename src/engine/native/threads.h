@@ -24,6 +24,7 @@ class Threads {
 
  private:
   void work(int thread);
+  void end();
 
   int count_, running_ = 0;
   uint64_t generation_ = 0;
