@@ -2,12 +2,22 @@
 
 import struct
 import zlib
+from dataclasses import replace
 
 import numpy as np
 
 from src.errors import InputError
 
-from .packed_layout import MAX_STAGES, WORD, Description, faults, layout, tensor_bytes
+from .packed_layout import (
+    MAX_BYTES,
+    MAX_NAME,
+    MAX_STAGES,
+    WORD,
+    Description,
+    faults,
+    layout,
+    tensor_bytes,
+)
 
 MAGIC = b"\x89BiMLP\r\n"
 VERSION = 1
@@ -35,6 +45,8 @@ def encode(description, tensors):
     body = b"".join(_tensor(entry, tensors[entry.name]) for entry in entries)
     texts = _texts(description)
     length = _header_length(texts)
+    if length + len(body) + CHECKSUM.size > MAX_BYTES:
+        raise ValueError(f"packed file: expected at most {MAX_BYTES} bytes")
     data = _fields(description, texts, length, length + len(body) + CHECKSUM.size) + b"".join(texts)
     data = data.ljust(length, b"\0") + body
     return data + CHECKSUM.pack(zlib.crc32(data))
@@ -84,57 +96,78 @@ def decode(data, name="packed file"):
     if len(data) < HEADER.size + CHECKSUM.size:
         raise InputError(f"{name}: expected at least {HEADER.size + CHECKSUM.size} bytes, came {len(data)}")
     magic, version, length, size, *fields = HEADER.unpack_from(data)
+    if len(data) > MAX_BYTES:
+        raise InputError(f"{name}: size: expected at most {MAX_BYTES} bytes, came {len(data)}")
     if magic != MAGIC:
         raise InputError(f"{name}: expected the signature of a packed BiMLP, came other bytes")
     if version != VERSION:
         raise InputError(f"{name}: version: expected {VERSION}, came {version}")
     if size != len(data):
         raise InputError(f"{name}: size: expected {size} bytes, as its header says, came {len(data)}")
-    try:
-        description = _description(fields, data)
-    except UnicodeDecodeError as error:
-        raise InputError(f"{name}: texts: expected UTF-8, came other bytes") from error
-    beyond = faults(description)
-    if beyond:
-        raise InputError(f"{name}: expected {beyond[0]}")
-    if packed_bytes(description) != size:
-        raise InputError(
-            f"{name}: size: expected {packed_bytes(description)} bytes, as its description says, came {size}"
-        )
+    stages, *text_bytes, reserved = fields[16:20]
+    if not 1 <= stages <= MAX_STAGES:
+        raise InputError(f"{name}: stages: expected 1 to {MAX_STAGES}, came {stages}")
+    if reserved or any(fields[20 + stages : 20 + MAX_STAGES] + fields[20 + MAX_STAGES + stages :]):
+        raise InputError(f"{name}: expected zeros in the fields that are not used")
+    description = _description(fields, stages)
+    _expect_none(faults(description), name)
+    texts_end = HEADER.size + sum(text_bytes)
+    if text_bytes[0] > MAX_NAME:
+        raise InputError(f"{name}: variant's name: expected at most {MAX_NAME} bytes, came {text_bytes[0]}")
+    if length != -(-texts_end // ALIGNMENT) * ALIGNMENT:
+        raise InputError(f"{name}: header: expected what its texts take, came {length}")
+    needed = length + tensor_bytes(description) + CHECKSUM.size
+    if needed != size:
+        raise InputError(f"{name}: size: expected {needed} bytes, as its description says, came {size}")
     if CHECKSUM.unpack_from(data, size - CHECKSUM.size)[0] != zlib.crc32(data[: -CHECKSUM.size]):
         raise InputError(f"{name}: its checksum does not match: the file is damaged")
+    description = _with_texts(description, data[HEADER.size : texts_end], text_bytes[0], name)
+    if any(data[texts_end:length]):
+        raise InputError(f"{name}: filling: expected zeros, came others")
     tensors, at = {}, length
     for entry in layout(description):
-        tensors[entry.name] = _array(entry, data[at : at + entry.size])
+        tensors[entry.name] = _array(entry, data[at : at + entry.size], name)
         at += entry.size
     return description, tensors
 
 
-def _description(fields, data):
-    """The Description of the header's fields behind the file's size, and of its texts."""
+def _expect_none(beyond, name):
+    if beyond:
+        raise InputError(f"{name}: expected {beyond[0]}")
+
+
+def _description(fields, stages):
+    """The Description of the header's fields behind the file's size, without its texts."""
     image_size, resize, *stem, classes = fields[:6]
     mean, std, branches = (tuple(fields[i : i + n]) for i, n in ((6, 3), (9, 3), (12, 4)))
-    stages, variant_bytes, names_bytes, _ = fields[16:20]
-    widths, depths = tuple(fields[20 : 20 + MAX_STAGES]), tuple(fields[20 + MAX_STAGES :])
-    texts = data[HEADER.size : HEADER.size + variant_bytes + names_bytes]
-    return Description(
-        variant=texts[:variant_bytes].decode(),
-        image_size=image_size,
-        resize=resize,
-        stem=tuple(stem),
-        widths=widths[:stages],
-        depths=depths[:stages],
-        branches=branches,
-        classes=classes,
-        mean=mean,
-        std=std,
-        class_names=tuple(texts[variant_bytes:].decode().split("\n")[:-1]),
-    )
+    widths, depths = (tuple(fields[i : i + stages]) for i in (20, 20 + MAX_STAGES))
+    return Description("", image_size, resize, tuple(stem), widths, depths, branches, classes, mean, std)
 
 
-def _array(entry, data):
+def _with_texts(description, texts, variant_bytes, name):
+    """The Description with its texts: the variant's name, and a line for each class or none at all."""
+    try:
+        variant, names = texts[:variant_bytes].decode(), texts[variant_bytes:].decode()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{name}: texts: expected UTF-8, came other bytes") from error
+    if names.count("\n") not in (0, description.classes):
+        raise InputError(f"{name}: class names: expected none or {description.classes}")
+    *class_names, rest = names.split("\n")
+    if rest:
+        raise InputError(f"{name}: class names: expected a line feed behind the last one")
+    description = replace(description, variant=variant, class_names=tuple(class_names))
+    _expect_none(faults(description), name)
+    return description
+
+
+def _array(entry, data, name):
     if not entry.bits:
-        return np.frombuffer(data, "<f4").reshape(entry.shape)
+        numbers = np.frombuffer(data, "<f4").reshape(entry.shape)
+        if not np.isfinite(numbers).all():
+            raise InputError(f"{name}: {entry.name}: expected finite numbers")
+        return numbers
     rows, columns = entry.shape
     bits = np.unpackbits(np.frombuffer(data, np.uint8).reshape(rows, -1), axis=1, bitorder="little")
+    if bits[:, columns:].any():
+        raise InputError(f"{name}: {entry.name}: expected zeros behind the last bit of a row")
     return bits[:, :columns].astype(bool)

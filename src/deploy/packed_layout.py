@@ -9,7 +9,8 @@ WORD = 32  # bits
 AXES = ("height", "width")  # in this order
 # limits of the format
 MAX_STAGES, MAX_WIDTH, MAX_DEPTH, MAX_BRANCHES = 8, 16384, 1000, 64
-MAX_IMAGE, MAX_KERNEL, MAX_CLASSES, MAX_NAME = 8192, 64, 1_000_000, 64
+MAX_IMAGE, MAX_KERNEL, MAX_CLASSES, MAX_NAME = 2048, 64, 1_000_000, 64
+MAX_NUMBERS, MAX_BYTES = 1 << 26, 1 << 31  # of what one image needs, of the file
 MAX_COLOUR, MIN_STD = 1000.0, 0.001
 
 
@@ -57,16 +58,37 @@ def faults(d):
         ),
         f"resize from the image size to {2 * MAX_IMAGE}": d.image_size <= d.resize <= 2 * MAX_IMAGE,
         f"1 to {MAX_CLASSES} classes": 1 <= d.classes <= MAX_CLASSES,
-        "one class name per class, or none, without line feeds": (
-            len(d.class_names) in (0, d.classes) and not any("\n" in name for name in d.class_names)
-        ),
-        f"a variant's name of at most {MAX_NAME} bytes": len(d.variant.encode()) <= MAX_NAME,
+        "one class name per class, or none": len(d.class_names) in (0, d.classes),
+        "names that are UTF-8 without control characters": all(map(_is_text, (d.variant, *d.class_names))),
+        f"a variant's name of at most {MAX_NAME} bytes": len(d.variant.encode(errors="replace")) <= MAX_NAME,
         f"means of at most {MAX_COLOUR:g} and stds of {MIN_STD:g} to {MAX_COLOUR:g}": (
             all(abs(mean) <= MAX_COLOUR for mean in d.mean)
             and all(MIN_STD <= std <= MAX_COLOUR for std in d.std)
         ),
     }
-    return [condition for condition, holds in conditions.items() if not holds]
+    beyond = [condition for condition, holds in conditions.items() if not holds]
+    return beyond or _too_much(d)
+
+
+def _too_much(d):
+    """The same of a Description whose fields are each within their limits: what one image needs in the engine."""
+    s1, c1, s2, _ = d.branches
+    side, rows, beyond = (d.image_size + 2 * d.stem[2] - d.stem[0]) // d.stem[1] + 1, 0, []
+    for width, following, depth in zip(d.widths, (*d.widths[1:], 0), d.depths):
+        row = side * (width + 32)
+        if side * side * (max(width, following) + 32) * (max(s1, s2) + c1 + 2) > MAX_NUMBERS:
+            beyond = [f"maps of at most {MAX_NUMBERS} numbers per stage"]
+        rows += depth * (2 * s1 + s2) * row
+        side = -(-side // 2)
+    return beyond + [f"rows of local FCs of at most {MAX_NUMBERS} numbers"] * (rows > MAX_NUMBERS)
+
+
+def _is_text(name):
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return not any(character < " " or character == "\x7f" for character in name)
 
 
 @dataclass(frozen=True)

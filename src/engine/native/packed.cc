@@ -1,17 +1,22 @@
 #include "packed.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
 #include "crc32.h"
+
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "packed files are read where they lie, in little-endian order"
+#endif
 
 namespace bimlp {
 namespace {
 
 constexpr uint8_t kMagic[8] = {0x89, 'B', 'i', 'M', 'L', 'P', '\r', '\n'};
 constexpr uint32_t kVersion = 1, kMaxStages = 8, kMaxWidth = 16384, kMaxDepth = 1000, kMaxClasses = 1000000;
-constexpr uint32_t kMaxImage = 8192, kMaxKernel = 64, kMaxBranches = 64, kMaxName = 64;
-constexpr uint64_t kMaxNumbers = 1 << 27;  // of the maps that one image needs at a time
+constexpr uint32_t kMaxImage = 2048, kMaxKernel = 64, kMaxBranches = 64, kMaxName = 64;
+constexpr uint64_t kMaxNumbers = 1 << 26;  // of a stage's maps, and of all rows of local FCs: 256 MiB each at most
 constexpr double kMaxColour = 1000, kMinStd = 0.001;
 constexpr size_t kFixed = 192, kAlignment = 16, kChecksum = 4;
 constexpr uint32_t kTaps = 7, kRatio = 4;
@@ -192,10 +197,67 @@ void check(const Description &d) {
   }
 }
 
+// Sides of the stages' maps. A small file must not make the engine need memory without end, however large its header says
+// that images are.
+std::vector<uint32_t> sizes_of(const Description &d) {
+  std::vector<uint32_t> sizes;
+  uint64_t side = (d.image_size + 2 * d.stem_padding - d.stem_kernel) / d.stem_stride + 1, rows = 0;
+  for (size_t s = 0; s < d.widths.size(); ++s, side = (side + 1) / 2) {
+    const uint64_t row = side * (d.widths[s] + 32), wider = std::max(d.widths[s], d.widths[std::min(s + 1, d.widths.size() - 1)]);
+    const uint64_t maps = side * side * (wider + 32) * (std::max(d.branches[0], d.branches[2]) + d.branches[1] + 2);
+    expect(maps <= kMaxNumbers, "maps of a stage", "at most " + text(kMaxNumbers) + " numbers", maps);
+    rows += d.depths[s] * (2 * d.branches[0] + d.branches[2]) * row;
+    sizes.push_back(static_cast<uint32_t>(side));
+  }
+  expect(rows <= kMaxNumbers, "rows of local FCs", "at most " + text(kMaxNumbers) + " numbers", rows);
+  return sizes;
+}
+
+// Whether it is UTF-8 without control characters but line feeds.
+bool is_text(const uint8_t *at, const uint8_t *end) {
+  while (at < end) {
+    const uint32_t first = *at++;
+    if (first < 0x80) {
+      if ((first < 0x20 && first != '\n') || first == 0x7f) return false;
+      continue;
+    }
+    const int more = first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : 1;
+    if (first < 0xc2 || first > 0xf4 || end - at < more) return false;
+    uint32_t code = first & (0x3f >> more);
+    for (int i = 0; i < more; ++i) {
+      if ((*at & 0xc0) != 0x80) return false;
+      code = code << 6 | (*at++ & 0x3f);
+    }
+    // longer than needed, halves of pairs, beyond the last one
+    if ((more == 2 && code < 0x800) || (more == 3 && code < 0x10000) || (code >= 0xd800 && code < 0xe000) || code > 0x10ffff) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// The variant's name and the class names.
+void read_texts(const uint8_t *from, uint32_t name_bytes, uint32_t names_bytes, Description &d) {
+  const uint8_t *names = from + name_bytes, *end = names + names_bytes;
+  if (!is_text(from, names) || !is_text(names, end)) fail("texts: expected UTF-8 without control characters, came other bytes");
+  d.variant.assign(from, names);
+  expect(d.variant.find('\n') == std::string::npos, "variant's name", "one line", 2);
+  // counted before they are kept: a string takes more than its line feed in the file
+  const auto count = static_cast<uint64_t>(std::count(names, end, '\n'));
+  expect(count == 0 || count == d.classes, "class names", "none or " + text(d.classes), count);
+  expect(names == end || end[-1] == '\n', "class names", "a line feed behind the last one, code 10", names == end ? 0 : end[-1]);
+  while (names != end) {
+    const uint8_t *next = std::find(names, end, '\n');
+    d.class_names.emplace_back(names, next);
+    names = next + 1;
+  }
+}
+
 }  // namespace
 
 Packed read_packed(const uint8_t *data, size_t size) {
   if (size < kFixed + kChecksum) fail("expected at least " + text(kFixed + kChecksum) + " bytes, came " + text(size));
+  expect(size <= kMaxBytes, "size", "at most " + text(kMaxBytes) + " bytes", size);
   if (std::memcmp(data, kMagic, sizeof kMagic) != 0) fail("expected the signature of a packed BiMLP, came other bytes");
   Fields f(data + sizeof kMagic);
   const uint32_t version = f.u32(), header = f.u32();
@@ -225,32 +287,14 @@ Packed read_packed(const uint8_t *data, size_t size) {
   expect(name_bytes <= kMaxName, "variant's name", "at most " + text(kMaxName) + " bytes", name_bytes);
   const uint64_t texts = kFixed + uint64_t{name_bytes} + names_bytes;
   expect(header == (texts + kAlignment - 1) / kAlignment * kAlignment && header <= size, "header", "what its texts take", header);
-  uint64_t map = (d.image_size + 2 * d.stem_padding - d.stem_kernel) / d.stem_stride + 1;
-  for (uint32_t s = 0; s < stages; ++s, map = (map + 1) / 2) {
-    const uint64_t numbers = map * map * (d.widths[s] + 32) * (d.branches[0] + d.branches[1] + 2);
-    expect(numbers <= kMaxNumbers, "maps of a stage", "at most " + text(kMaxNumbers) + " numbers", numbers);
-    d.sizes.push_back(static_cast<uint32_t>(map));
-  }
+  d.sizes = sizes_of(d);
   const uint64_t end = end_of_tensors(d, header);
   expect(end + kChecksum == size, "size", text(end + kChecksum) + " bytes, as its description says", size);
   uint32_t checksum;
   std::memcpy(&checksum, data + end, sizeof checksum);
   if (crc32(data, end) != checksum) fail("its checksum does not match: the file is damaged");
 
-  const auto *chars = reinterpret_cast<const char *>(data) + kFixed;
-  d.variant.assign(chars, name_bytes);
-  std::string name;
-  for (uint32_t i = 0; i < names_bytes; ++i) {
-    const char c = chars[name_bytes + i];
-    if (c == '\n') {
-      d.class_names.push_back(name);
-      name.clear();
-    } else {
-      name += c;
-    }
-  }
-  expect(name.empty(), "class names", "a line end behind the last one", name.size());
-  expect(d.class_names.empty() || d.class_names.size() == d.classes, "class names", "none or " + text(d.classes), d.class_names.size());
+  read_texts(data + kFixed, name_bytes, names_bytes, d);
   for (uint64_t i = texts; i < header; ++i) expect(data[i] == 0, "filling", "zeros", data[i]);
 
   Walker walker(data, header, end);

@@ -1,4 +1,4 @@
-// A packed file, read and checked as FORMAT.md describes it. Nothing larger than the file is allocated for it.
+// A packed file, read and checked as FORMAT.md describes it. What it allocates grows with the file alone.
 #pragma once
 #include <array>
 #include <cstddef>
@@ -8,6 +8,8 @@
 #include <vector>
 
 namespace bimlp {
+
+constexpr size_t kMaxBytes = size_t{1} << 31;  // of a packed file
 
 // What is wrong, in one line.
 struct Error : std::runtime_error {
