@@ -36,7 +36,7 @@ BIMLP_API void bimlp_close(bimlp_engine *engine);
 BIMLP_API const char *bimlp_describe(const bimlp_engine *engine);
 
 /* Images to logits (count x classes). Pixels: uint8, count x S x S x 3. Numbers: float, count x 3 x S x S, (pixel / 255 - mean) / std;
- * an error where one is not finite. */
+ * an error where one is not finite. An error also where logits are not, which a network with huge weights can give. */
 BIMLP_API int bimlp_run_pixels(bimlp_engine *engine, const uint8_t *images, int count, float *logits);
 BIMLP_API int bimlp_run_numbers(bimlp_engine *engine, const float *images, int count, float *logits);
 

@@ -8,8 +8,24 @@
 
 namespace {
 
-thread_local std::string last_error;
+// Of fixed length: to keep a message must not fail, not even without memory.
+thread_local char last_error[2048];
 constexpr int kMaxThreads = 256;
+
+void keep_error(const char *message) { std::snprintf(last_error, sizeof last_error, "%s", message); }
+
+void expect_there(const void *p, const char *name) {
+  if (!p) throw bimlp::Error(std::string(name) + ": expected a pointer, came null");
+}
+
+// of bimlp_run_pixels and bimlp_run_numbers
+void check_arguments(const bimlp_engine *engine, const void *images, int count, const float *logits) {
+  expect_there(engine, "engine");
+  if (count < 0) throw bimlp::Error("count: expected 0 or more images, came " + std::to_string(count));
+  if (count == 0) return;
+  expect_there(images, "images");
+  expect_there(logits, "logits");
+}
 
 std::string quoted(const std::string &s) {
   std::string out = "\"";
@@ -76,18 +92,22 @@ bimlp_engine::bimlp_engine(const uint8_t *data, size_t size, int count)
 template <class Fill>
 void bimlp_engine::run(int count, float *logits, Fill fill) {
   const size_t classes = description().classes;
-  const auto one = [&](int i, bimlp::Workspace &workspace, bimlp::Threads &team) {
+  const auto one = [&](size_t i, bimlp::Workspace &workspace, bimlp::Threads &team) {
     fill(i, workspace.image);
     bimlp::run_image(*network, workspace, team, watch);
     std::copy(workspace.logits, workspace.logits + classes, logits + i * classes);
   };
-  const int shared = count / threads.count() * threads.count();  // images of which each thread has as many
+  const size_t images = count, shared = images / threads.count() * threads.count();  // images of which each thread has as many
   if (threads.count() > 1 && shared) {
     threads.run([&](int t) {
-      for (int i = t; i < shared; i += threads.count()) one(i, *workspaces[t], *alone[t]);
+      for (size_t i = t; i < shared; i += threads.count()) one(i, *workspaces[t], *alone[t]);
     });
   }
-  for (int i = threads.count() > 1 ? shared : 0; i < count; ++i) one(i, *workspaces[0], threads);
+  for (size_t i = threads.count() > 1 ? shared : 0; i < images; ++i) one(i, *workspaces[0], threads);
+  // numbers of a file or an image that are finite can be so large that those they lead to are not
+  for (size_t i = 0; i < images * classes; ++i) {
+    if (!std::isfinite(logits[i])) throw bimlp::Error("image " + std::to_string(i / classes) + ": the network's logits are not finite");
+  }
 }
 
 int bimlp::guarded(void (*call)(void *), void *context) {
@@ -95,9 +115,11 @@ int bimlp::guarded(void (*call)(void *), void *context) {
     call(context);
     return 0;
   } catch (const std::bad_alloc &) {
-    last_error = "not enough memory";
+    keep_error("not enough memory");
   } catch (const std::exception &error) {
-    last_error = error.what();
+    keep_error(error.what());
+  } catch (...) {
+    keep_error("an error without a name");
   }
   return 1;
 }
@@ -106,16 +128,25 @@ extern "C" {
 
 int bimlp_open_bytes(const void *bytes, size_t size, int threads, bimlp_engine **engine) {
   return bimlp::guarded([&] {
+    expect_there(bytes, "bytes");
+    expect_there(engine, "engine");
     if (threads < 1 || threads > kMaxThreads) {
       throw bimlp::Error("threads: expected 1 to " + std::to_string(kMaxThreads) + ", came " + std::to_string(threads));
     }
-    *engine = new bimlp_engine(static_cast<const uint8_t *>(bytes), size, threads);
+    const auto *data = static_cast<const uint8_t *>(bytes);
+    std::vector<uint8_t> aligned;  // numbers are read where they lie
+    if (reinterpret_cast<uintptr_t>(data) % alignof(float) != 0) {
+      aligned.assign(data, data + size);
+      data = aligned.data();
+    }
+    *engine = new bimlp_engine(data, size, threads);
   });
 }
 
 int bimlp_open(const char *path, int threads, bimlp_engine **engine) {
   return bimlp::guarded([&] {
-    const std::vector<uint8_t> bytes = bimlp::read_file(path);
+    expect_there(path, "path");
+    const std::vector<uint8_t> bytes = bimlp::read_file(path, bimlp::kMaxBytes);
     if (bimlp_open_bytes(bytes.data(), bytes.size(), threads, engine)) throw bimlp::Error(std::string(path) + ": " + last_error);
   });
 }
@@ -126,9 +157,10 @@ const char *bimlp_describe(const bimlp_engine *engine) { return engine->text.c_s
 
 int bimlp_run_pixels(bimlp_engine *engine, const uint8_t *images, int count, float *logits) {
   return bimlp::guarded([&] {
+    check_arguments(engine, images, count, logits);
     const bimlp::ImageLayout layout(engine->description());
     const size_t row = 3 * size_t(engine->description().image_size), size = engine->description().image_size;
-    engine->run(count, logits, [&](int image, float *to) {
+    engine->run(count, logits, [&](size_t image, float *to) {
       const uint8_t *from = images + image * size * row;
       for (size_t y = 0; y < size; ++y) {
         for (size_t i = 0; i < row; ++i) to[layout.begin + y * layout.row + i] = engine->normalised[i % 3 * 256 + from[y * row + i]];
@@ -139,6 +171,7 @@ int bimlp_run_pixels(bimlp_engine *engine, const uint8_t *images, int count, flo
 
 int bimlp_run_numbers(bimlp_engine *engine, const float *images, int count, float *logits) {
   return bimlp::guarded([&] {
+    check_arguments(engine, images, count, logits);
     const bimlp::ImageLayout layout(engine->description());
     const size_t size = engine->description().image_size, plane = size * size;
     for (size_t i = 0; i < size_t(count) * 3 * plane; ++i) {
@@ -146,7 +179,7 @@ int bimlp_run_numbers(bimlp_engine *engine, const float *images, int count, floa
         throw bimlp::Error("image " + std::to_string(i / (3 * plane)) + ": expected finite numbers, came " + (std::isnan(images[i]) ? "NaN" : "an infinity"));
       }
     }
-    engine->run(count, logits, [&](int image, float *to) {
+    engine->run(count, logits, [&](size_t image, float *to) {
       const float *from = images + image * 3 * plane;
       for (size_t y = 0; y < size; ++y) {
         for (size_t x = 0; x < size; ++x) {
@@ -157,6 +190,6 @@ int bimlp_run_numbers(bimlp_engine *engine, const float *images, int count, floa
   });
 }
 
-const char *bimlp_last_error(void) { return last_error.c_str(); }
+const char *bimlp_last_error(void) { return last_error; }
 
 }  // extern "C"

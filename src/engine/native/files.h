@@ -1,12 +1,13 @@
 // Whole files.
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 namespace bimlp {
 
-// Throws Error, naming the file.
-std::vector<uint8_t> read_file(const std::string &path);
+// Throws Error, naming the file, also for more than `most` bytes.
+std::vector<uint8_t> read_file(const std::string &path, size_t most);
 
 }  // namespace bimlp

@@ -1,8 +1,8 @@
 #include "picture.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
-#include <cstring>
 
 #include "packed.h"
 
@@ -27,10 +27,11 @@ struct Window {
   std::vector<int> weights;
 };
 
-std::vector<Window> windows(int from, int to) {
+// of pixels [begin, begin + count) of a line of `from` pixels that is resized to `to`
+std::vector<Window> windows(int from, int to, int begin, int count) {
   const double scale = static_cast<double>(from) / to, filter = std::max(scale, 1.0), reach = kReach * filter;
   std::vector<Window> result;
-  for (int i = 0; i < to; ++i) {
+  for (int i = begin; i < begin + count; ++i) {
     const double centre = (i + 0.5) * scale;
     const int first = std::max(0, static_cast<int>(centre - reach + 0.5));
     const int last = std::min(from, static_cast<int>(centre + reach + 0.5));
@@ -50,36 +51,15 @@ std::vector<Window> windows(int from, int to) {
   return result;
 }
 
-// `lines` lines of pixels, `step` bytes between pixels and `line_step` between lines, each made of a window's pixels
-uint8_t filtered(const Window &window, const uint8_t *from, size_t step) {
-  int64_t sum = 1 << (kBits - 1);
-  for (size_t k = 0; k < window.weights.size(); ++k) sum += int64_t{from[(window.first + k) * step]} * window.weights[k];
-  return static_cast<uint8_t>(std::min<int64_t>(255, std::max<int64_t>(0, sum >> kBits)));
-}
-
-// columns [left, left + count) of the picture resized to `width` columns
-Picture resized_columns(const Picture &p, int width, int left, int count) {
-  Picture out = {count, p.height, std::vector<uint8_t>(size_t(count) * p.height * kColours)};
-  const auto columns = windows(p.width, width);
-  for (int y = 0; y < p.height; ++y) {
-    const uint8_t *line = p.pixels.data() + size_t(y) * p.width * kColours;
-    uint8_t *to = out.pixels.data() + size_t(y) * count * kColours;
-    for (int x = 0; x < count; ++x) {
-      for (int c = 0; c < kColours; ++c) *to++ = filtered(columns[left + x], line + c, kColours);
-    }
+// three numbers of a window's pixels, which are `step` bytes apart
+void filter(const Window &window, const uint8_t *from, size_t step, uint8_t *to) {
+  int64_t sum[kColours] = {1 << (kBits - 1), 1 << (kBits - 1), 1 << (kBits - 1)};
+  from += window.first * step;
+  for (const int64_t weight : window.weights) {
+    for (int c = 0; c < kColours; ++c) sum[c] += from[c] * weight;
+    from += step;
   }
-  return out;
-}
-
-// rows [top, top + count) of the picture resized to `height` rows
-Picture resized_rows(const Picture &p, int height, int top, int count) {
-  const size_t line = size_t(p.width) * kColours;
-  Picture out = {p.width, count, std::vector<uint8_t>(line * count)};
-  const auto rows = windows(p.height, height);
-  for (int y = 0; y < count; ++y) {
-    for (size_t i = 0; i < line; ++i) out.pixels[y * line + i] = filtered(rows[top + y], p.pixels.data() + i, line);
-  }
-  return out;
+  for (int c = 0; c < kColours; ++c) to[c] = static_cast<uint8_t>(std::min<int64_t>(255, std::max<int64_t>(0, sum[c] >> kBits)));
 }
 
 // pixels of a side when the shorter one gets `target`; in single precision, as the training pipeline counts
@@ -94,49 +74,54 @@ class Header {
 
   // the next whole number, behind spaces and comments
   int number() {
-    while (at_ < bytes_.size()) {
-      if (bytes_[at_] == '#') {
-        while (at_ < bytes_.size() && bytes_[at_] != '\n') ++at_;
-      } else if (!std::isspace(bytes_[at_])) {
-        break;
-      } else {
-        ++at_;
-      }
+    const size_t before = at_;
+    while (at_ < bytes_.size() && (std::isspace(bytes_[at_]) || bytes_[at_] == '#')) {
+      if (bytes_[at_] == '#') at_ = std::find(bytes_.begin() + at_, bytes_.end(), '\n') - bytes_.begin();
+      else ++at_;
     }
     int value = 0;
     const size_t begin = at_;
     for (; at_ < bytes_.size() && std::isdigit(bytes_[at_]) && value <= kMaxSide; ++at_) value = 10 * value + bytes_[at_] - '0';
-    if (at_ == begin) throw Error(name_ + ": expected a whole PNM header");
+    if (at_ == begin || begin == before) throw Error(name_ + ": expected a whole PNM header");
     return value;
   }
 
-  size_t at_ = 2;
+  // where the pixels begin: one space behind the last number
+  size_t end() const {
+    if (at_ == bytes_.size() || !std::isspace(bytes_[at_])) throw Error(name_ + ": expected a whole PNM header");
+    return at_ + 1;
+  }
 
  private:
   const std::vector<uint8_t> &bytes_;
   const std::string &name_;
+  size_t at_ = 2;
 };
 
 }  // namespace
 
+bool is_pnm(const std::vector<uint8_t> &bytes) {
+  return bytes.size() > 3 && bytes[0] == 'P' && (bytes[1] == '5' || bytes[1] == '6') && std::isspace(bytes[2]) &&
+         (std::isspace(bytes[3]) || std::isdigit(bytes[3]) || bytes[3] == '#');
+}
+
 Picture read_pnm(const std::vector<uint8_t> &bytes, const std::string &name) {
-  if (bytes.size() < 2 || bytes[0] != 'P' || (bytes[1] != '5' && bytes[1] != '6')) {
-    throw Error(name + ": expected a binary PNM picture (P5 or P6)");
-  }
+  if (!is_pnm(bytes)) throw Error(name + ": expected a binary PNM picture (P5 or P6)");
   Header header(bytes, name);
   Picture picture = {header.number(), header.number(), {}};
-  const int most = header.number();
-  const int colours = bytes[1] == '6' ? kColours : 1;
   if (picture.width < 1 || picture.height < 1 || picture.width > kMaxSide || picture.height > kMaxSide) {
     throw Error(name + ": expected sides of 1 to " + std::to_string(kMaxSide) + " pixels");
   }
+  const int most = header.number();
   if (most < 1 || most > 255) throw Error(name + ": expected values up to 255, came up to " + std::to_string(most));
-  const size_t begin = header.at_ + 1, count = size_t(picture.width) * picture.height * colours;
-  if (bytes.size() < begin + count) throw Error(name + ": expected " + std::to_string(begin + count) + " bytes, came " + std::to_string(bytes.size()));
-  picture.pixels.resize(size_t(picture.width) * picture.height * kColours);
+  const size_t begin = header.end(), pixels = size_t(picture.width) * picture.height;
+  const size_t bytes_per_pixel = bytes[1] == '6' ? kColours : 1, end = begin + pixels * bytes_per_pixel;
+  if (bytes.size() < end) throw Error(name + ": expected " + std::to_string(end) + " bytes, came " + std::to_string(bytes.size()));
+  uint8_t values[256];
+  for (int v = 0; v < 256; ++v) values[v] = static_cast<uint8_t>(std::nearbyint(std::min(v, most) / static_cast<double>(most) * 255));
+  picture.pixels.resize(pixels * kColours);
   for (size_t i = 0; i < picture.pixels.size(); ++i) {
-    const int value = bytes[begin + (colours == 1 ? i / kColours : i)];
-    picture.pixels[i] = static_cast<uint8_t>(std::min(255, most == 255 ? value : (value * 255 + most / 2) / most));
+    picture.pixels[i] = values[bytes[begin + (bytes_per_pixel == 1 ? i / kColours : i)]];
   }
   return picture;
 }
@@ -144,8 +129,22 @@ Picture read_pnm(const std::vector<uint8_t> &bytes, const std::string &name) {
 std::vector<uint8_t> centre(const Picture &picture, int size, int shorter) {
   const int shortest = std::min(picture.width, picture.height);
   const int width = resized(picture.width, shortest, shorter), height = resized(picture.height, shortest, shorter);
-  const Picture wide = resized_columns(picture, width, (width - size) / 2, size);
-  return resized_rows(wide, height, (height - size) / 2, size).pixels;
+  const auto columns = windows(picture.width, width, (width - size) / 2, size);
+  const auto rows = windows(picture.height, height, (height - size) / 2, size);
+  // columns first, of the rows alone that are needed, then rows
+  const int top = rows.front().first, bottom = rows.back().first + static_cast<int>(rows.back().weights.size());
+  const size_t line = size_t(picture.width) * kColours, narrow = size_t(size) * kColours;
+  std::vector<uint8_t> between(narrow * (bottom - top)), out(narrow * size);
+  for (int y = top; y < bottom; ++y) {
+    for (int x = 0; x < size; ++x) {
+      filter(columns[x], picture.pixels.data() + y * line, kColours, between.data() + (y - top) * narrow + kColours * x);
+    }
+  }
+  for (int y = 0; y < size; ++y) {
+    const Window window = {rows[y].first - top, rows[y].weights};
+    for (int x = 0; x < size; ++x) filter(window, between.data() + kColours * x, narrow, out.data() + y * narrow + kColours * x);
+  }
+  return out;
 }
 
 }  // namespace bimlp

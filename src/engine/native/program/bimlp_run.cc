@@ -1,9 +1,11 @@
 // bimlp_run: the five most likely classes of pictures by a packed file, without Python.
 #include <algorithm>
+#include <climits>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <numeric>
 
 #include "../bimlp.h"
@@ -14,35 +16,47 @@
 namespace {
 
 constexpr int kShown = 5, kBadInput = 2;
+constexpr size_t kMaxImageBytes = size_t{1} << 30;
 constexpr const char *kUsage =
     "usage: bimlp_run [--threads N] model.packed image...\n"
     "Prints the five most likely classes of each image with their probabilities.\n"
     "image: PNM (P5, P6) of any size; or raw: S x S x 3 bytes, or 3 x S x S floats as the network takes them.\n";
 
-[[noreturn]] void fail(const std::string &message) {
-  std::fprintf(stderr, "error: %s\n", message.c_str());
-  std::exit(kBadInput);
+int fail(const char *message) {
+  std::fflush(stdout);
+  std::fprintf(stderr, "error: %s\n", message);
+  return kBadInput;
 }
 
-void check(int failed) {
-  if (failed) fail(bimlp_last_error());
+void check(int failed, const std::string &path) {
+  if (failed) throw bimlp::Error(path + ": " + bimlp_last_error());
+}
+
+// all of it, or 0, which no engine takes
+int whole_number(const char *digits) {
+  char *end;
+  const long number = std::strtol(digits, &end, 10);
+  return *end || number < 0 || number > INT_MAX ? 0 : static_cast<int>(number);
 }
 
 // the logits of one image file
 std::vector<float> logits_of(bimlp_engine *engine, const std::string &path) {
   const bimlp::Description &d = engine->description();
-  const std::vector<uint8_t> bytes = bimlp::read_file(path);
+  const std::vector<uint8_t> bytes = bimlp::read_file(path, kMaxImageBytes);
   const size_t numbers = size_t(3) * d.image_size * d.image_size;
   std::vector<float> logits(d.classes);
-  if (bytes.size() == numbers * sizeof(float)) {
+  if (bimlp::is_pnm(bytes)) {
+    const auto pixels = bimlp::centre(bimlp::read_pnm(bytes, path), d.image_size, d.resize);
+    check(bimlp_run_pixels(engine, pixels.data(), 1, logits.data()), path);
+  } else if (bytes.size() == numbers) {
+    check(bimlp_run_pixels(engine, bytes.data(), 1, logits.data()), path);
+  } else if (bytes.size() == numbers * sizeof(float)) {
     std::vector<float> image(numbers);
     std::memcpy(image.data(), bytes.data(), bytes.size());
-    check(bimlp_run_numbers(engine, image.data(), 1, logits.data()));
-  } else if (bytes.size() == numbers) {
-    check(bimlp_run_pixels(engine, bytes.data(), 1, logits.data()));
+    check(bimlp_run_numbers(engine, image.data(), 1, logits.data()), path);
   } else {
-    const auto pixels = bimlp::centre(bimlp::read_pnm(bytes, path), d.image_size, d.resize);
-    check(bimlp_run_pixels(engine, pixels.data(), 1, logits.data()));
+    throw bimlp::Error(path + ": expected a binary PNM picture (P5 or P6), " + std::to_string(numbers) + " bytes or " +
+                       std::to_string(numbers) + " floats, came " + std::to_string(bytes.size()) + " other bytes");
   }
   return logits;
 }
@@ -62,25 +76,34 @@ void show(const std::string &path, const std::vector<float> &logits, const bimlp
   }
 }
 
+void run(int count, char **arguments) {
+  int threads = 1, at = 1;
+  for (; at < count && arguments[at][0] == '-'; at += 2) {
+    if (std::strcmp(arguments[at], "--threads") != 0) throw bimlp::Error(std::string(arguments[at]) + ": expected --threads or no option");
+    if (at + 1 == count) throw bimlp::Error("--threads: expected a number");
+    threads = whole_number(arguments[at + 1]);
+    if (!threads) throw bimlp::Error(std::string("--threads: expected a whole number from 1, came ") + arguments[at + 1]);
+  }
+  if (count - at < 2) throw bimlp::Error("expected a model and an image; bimlp_run --help tells more");
+  bimlp_engine *engine = nullptr;
+  if (bimlp_open(arguments[at], threads, &engine)) throw bimlp::Error(bimlp_last_error());
+  const std::unique_ptr<bimlp_engine, void (*)(bimlp_engine *)> owner(engine, bimlp_close);
+  for (int i = at + 1; i < count; ++i) show(arguments[i], logits_of(engine, arguments[i]), engine->description());
+}
+
 }  // namespace
 
 int main(int count, char **arguments) {
-  int threads = 1, at = 1;
-  if (at + 1 < count && std::strcmp(arguments[at], "--threads") == 0) {
-    threads = std::atoi(arguments[at + 1]);
-    at += 2;
+  if (count < 2 || std::strcmp(arguments[1], "--help") == 0) {
+    std::fputs(kUsage, count < 2 ? stderr : stdout);
+    return count < 2 ? kBadInput : 0;
   }
-  if (count - at < 2 || arguments[at][0] == '-') {
-    std::fputs(kUsage, stderr);
-    return kBadInput;
-  }
-  bimlp_engine *engine = nullptr;
-  check(bimlp_open(arguments[at], threads, &engine));
   try {
-    for (int i = at + 1; i < count; ++i) show(arguments[i], logits_of(engine, arguments[i]), engine->description());
+    run(count, arguments);
+  } catch (const std::bad_alloc &) {
+    return fail("not enough memory");
   } catch (const std::exception &error) {
-    fail(error.what());
+    return fail(error.what());
   }
-  bimlp_close(engine);
   return 0;
 }
