@@ -16,7 +16,9 @@ DESCRIPTIONS = {
         "small", 16, 18, (4, 4, 0), (8, 12), (1, 1), (2, 1, 2, 1), 3, **COLOURS, class_names=("a", "b", "ç d")
     ),
     "odd": Description("odd", 13, 13, (5, 2, 1), (12, 4, 36), (1, 2, 1), (4, 0, 0, 2), 17, **COLOURS),
-    "local": Description("local", 9, 9, (1, 1, 0), (20,), (2,), (0, 1, 2, 0), 1, **COLOURS, class_names=("",)),
+    "local": Description(
+        "local", 9, 9, (1, 1, 0), (20,), (2,), (0, 1, 2, 0), 1, **COLOURS, class_names=("",)
+    ),
     "bimlp_t": Description(
         "bimlp_t", 32, 32, (7, 4, 2), (32, 64, 128, 256), (1, 1, 2, 1), (2, 1, 2, 1), 10, **COLOURS
     ),

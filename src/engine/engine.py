@@ -2,6 +2,7 @@
 
 import ctypes
 import json
+import os
 
 import numpy as np
 
@@ -32,7 +33,7 @@ class Engine:
             InputError: no such file, not a whole packed file, an instruction set that is not there, no C++ compiler.
         """
         handle = ctypes.c_void_p()
-        check(library().bimlp_open(str(path).encode(), threads, ctypes.byref(handle)))
+        check(library().bimlp_open(os.fsencode(path), threads, ctypes.byref(handle)))
         return cls(handle)
 
     def logits(self, images):
@@ -98,4 +99,4 @@ def pointer(array, kind):
 def check(failed):
     """Raises InputError with the engine's last error where a call has failed."""
     if failed:
-        raise InputError(library().bimlp_last_error().decode())
+        raise InputError(library().bimlp_last_error().decode(errors="replace"))

@@ -1,4 +1,10 @@
-"""Fixtures of the engine's tests: instruction sets, and small networks in packed files."""
+"""Fixtures of the engine's tests: instruction sets, small networks in packed files, the engine built without Python."""
+
+import fcntl
+import os
+import shutil
+import subprocess
+from pathlib import Path
 
 import mindspore as ms
 import numpy as np
@@ -10,7 +16,9 @@ from src.deploy.packed_file import decode
 from src.engine import Engine, instruction_sets
 from src.model import create_model
 from src.model.norms import BatchNorm
+from src.native import compiler
 
+ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("scalar", "avx2", "avx512", "amx")
 FIELDS = {"resize": 40, "mean": (0.4, 0.5, 0.6), "std": (0.2, 0.25, 0.3)}
 CLASSES = ("ant", "bee", "cow")
@@ -79,6 +87,27 @@ def _make(widths, depths, branches, size, changes, tmp_path_factory):
     fields = {**FIELDS, "resize": max(FIELDS["resize"], size)}
     write_packed(network, path, variant="bimlp_t", image_size=size, class_names=CLASSES, **fields)
     return network, *decode(path.read_bytes()), path
+
+
+@pytest.fixture(scope="session")
+def engine_build(tmp_path_factory):
+    """The folder that scripts/build_engine.sh fills, a warning being an error; made once for all test processes."""
+    if shutil.which(compiler()) is None:
+        pytest.skip("no C++ compiler")
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "engine-build"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "done").exists():
+            command = ["bash", "scripts/build_engine.sh", str(folder)]
+            environment = {**os.environ, "CXXFLAGS": "-Werror"}
+            done = subprocess.run(
+                command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0, done.stderr
+            (folder / "done").touch()
+    return folder
 
 
 @pytest.fixture

@@ -128,7 +128,7 @@ extern "C" {
 
 int bimlp_open_bytes(const void *bytes, size_t size, int threads, bimlp_engine **engine) {
   return bimlp::guarded([&] {
-    expect_there(bytes, "bytes");
+    if (size) expect_there(bytes, "bytes");
     expect_there(engine, "engine");
     if (threads < 1 || threads > kMaxThreads) {
       throw bimlp::Error("threads: expected 1 to " + std::to_string(kMaxThreads) + ", came " + std::to_string(threads));

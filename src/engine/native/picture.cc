@@ -81,7 +81,8 @@ class Header {
     }
     int value = 0;
     const size_t begin = at_;
-    for (; at_ < bytes_.size() && std::isdigit(bytes_[at_]) && value <= kMaxSide; ++at_) value = 10 * value + bytes_[at_] - '0';
+    // not beyond what is too large anyway
+    for (; at_ < bytes_.size() && std::isdigit(bytes_[at_]); ++at_) value = std::min(10 * value + bytes_[at_] - '0', kMaxSide + 1);
     if (at_ == begin || begin == before) throw Error(name_ + ": expected a whole PNM header");
     return value;
   }

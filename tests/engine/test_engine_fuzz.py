@@ -1,0 +1,27 @@
+"""A short run of the fuzz program, without optimisation for the sake of its compiler's time."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from src.native import compiler
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_damaged_files_lead_to_success_or_a_named_error(tmp_path):
+    if shutil.which(compiler()) is None:
+        pytest.skip("no C++ compiler")
+    probe = [compiler(), "-fsanitize=address,undefined", "-x", "c++", "-", "-o", str(tmp_path / "probe")]
+    if subprocess.run(probe, input="int main() {}", text=True, capture_output=True, check=False).returncode:
+        pytest.skip("the compiler has no sanitizers")
+    done = subprocess.run(
+        ["bash", "scripts/run_fuzz.sh", "300", "1", str(tmp_path)],
+        cwd=ROOT, env={**os.environ, "CXXFLAGS": "-O0"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1].startswith("300 damaged files, instruction sets: scalar")
+    assert "success" in done.stdout and "its checksum does not match" in done.stdout

@@ -1,0 +1,252 @@
+"""bimlp_run, and the pictures that it reads and cuts: to the pixel those of Python's evaluation."""
+
+import re
+import resource
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_sample_image
+
+from scripts.fuzz_seeds import DESCRIPTIONS, packed
+from src.data.augment import centre
+from src.engine import Engine
+from src.native import compiler
+
+NATIVE = Path(__file__).resolve().parents[2] / "src" / "engine" / "native"
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """A folder of packed files: small (three classes by name) and odd (17 without)."""
+    folder = tmp_path_factory.mktemp("models")
+    for name in ("small", "odd"):
+        (folder / f"{name}.packed").write_bytes(packed(name))
+    return folder
+
+
+@pytest.fixture
+def run(engine_build):
+    """run(*arguments): the finished process of bimlp_run."""
+
+    def run(*arguments):
+        command = [engine_build / "bimlp_run", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    return run
+
+
+def photograph(width, height, seed=0):
+    """Smooth colours with some noise, uint8 (H, W, 3)."""
+    generator = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width]
+    waves = [np.sin(x * a + y * b + c) for a, b, c in generator.uniform(-0.4, 0.4, (3, 3)) * [1, 1, 9]]
+    pixels = 127 + 110 * np.stack(waves, axis=-1) + generator.normal(0, 25, (height, width, 3))
+    return np.clip(pixels, 0, 255).astype(np.uint8)
+
+
+def pnm(pixels, comment=b""):
+    """The bytes of a P6 or P5 file."""
+    kind = b"P6" if pixels.ndim == 3 else b"P5"
+    return b"%s\n%s%d %d\n255\n" % (kind, comment, pixels.shape[1], pixels.shape[0]) + pixels.tobytes()
+
+
+def expected(description, logits, path):
+    """What bimlp_run prints for an image."""
+    logits = logits.astype(np.float64)
+    shares = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
+    names = description.class_names or range(description.classes)
+    best = np.argsort(-logits, kind="stable")[:5]
+    return f"{path}\n" + "".join(f"  {shares[k]:7.4f}  {names[k]}\n" for k in best)
+
+
+@pytest.mark.parametrize("threads", [[], ["--threads", "2"]])
+@pytest.mark.parametrize("name", ["small", "odd"])
+def test_the_five_best_classes_of_every_kind_of_image(name, threads, models, run, tmp_path):
+    d, model = DESCRIPTIONS[name], models / f"{name}.packed"
+    colours, grey = photograph(41, 30), photograph(23, 64, 1)[..., 0]
+    numbers = np.random.default_rng(2).standard_normal((3, d.image_size, d.image_size)).astype(np.float32)
+    size = (d.image_size, d.resize)
+    cut = [centre(Image.fromarray(p).convert("RGB"), *size) for p in (colours, grey)]
+    files = {
+        "a.ppm": (pnm(colours), cut[0]),
+        "b.pgm": (pnm(grey, b"# a comment\n"), cut[1]),
+        "c.raw": (cut[0].tobytes(), cut[0]),
+        "d.raw": (numbers.tobytes(), numbers),
+    }
+    text = ""
+    with Engine.load(model) as engine:
+        for file, (content, images) in files.items():
+            (tmp_path / file).write_bytes(content)
+            text += expected(d, engine.logits(images[None])[0], tmp_path / file)
+    done = run(*threads, model, *(tmp_path / file for file in files))
+    assert done.returncode == 0 and done.stderr == ""
+    assert done.stdout == text
+
+
+def test_a_picture_as_long_as_a_raw_image_is_a_picture(models, run, tmp_path):
+    size = 3 * DESCRIPTIONS["small"].image_size ** 2
+    picture = tmp_path / "a.pgm"
+    picture.write_bytes(pnm(photograph(9, 50)[..., 0]).ljust(size, b"\0"))
+    assert picture.stat().st_size == size
+    with Engine.load(models / "small.packed") as engine:
+        pixels = centre(Image.open(picture).convert("RGB"), 16, 18)
+        text = expected(DESCRIPTIONS["small"], engine.logits(pixels[None])[0], picture)
+    assert run(models / "small.packed", picture).stdout == text
+
+
+P6 = b"P6\n4 4\n255\n" + bytes(48)
+IMAGES = {
+    "truncated": (P6[:-1], "expected 59 bytes, came 58"),
+    "without pixels": (b"P6\n4 4\n255", "expected a whole PNM header"),
+    "half a header": (b"P6\n4 ", "expected a whole PNM header"),
+    "comment without end": (b"P6\n#4 4 255 ", "expected a whole PNM header"),
+    "words": (b"P6\n4 four 255\n" + bytes(48), "expected a whole PNM header"),
+    "numbers in a row": (b"P6\n4 4 255a" + bytes(48), "expected a whole PNM header"),
+    "negative": (b"P6\n-4 4 255\n" + bytes(48), "floats, came 60 other bytes"),
+    "too wide": (b"P6\n65537 1\n255\n" + bytes(48), "sides of 1 to 65536"),
+    "no sides": (b"P6\n0 4\n255\n", "sides of 1 to 65536"),
+    "overflow": (b"P6\n4294967300 4294967300 255\n" + bytes(48), "sides of 1 to 65536"),
+    "largest": (b"P6\n65536 65536 255\n" + bytes(48), "expected 12884901907 bytes, came 67"),
+    "16 bits": (b"P6\n4 4\n65535\n" + bytes(96), "values up to 255, came up to 65535"),
+    "no values": (b"P6\n4 4\n0\n" + bytes(48), "values up to 255, came up to 0"),
+    "ASCII": (b"P3\n1 1\n255\n1 2 3\n", "floats, came 17 other bytes"),
+    "raw": (bytes(767), "expected a binary PNM picture .*, 768 bytes or 768 floats, came 767 other bytes"),
+    "empty": (b"", "came 0 other bytes"),
+    "NaN": (np.full(768, np.nan, "<f4").tobytes(), "expected finite numbers, came NaN"),
+}
+
+
+def refused(done, said):
+    assert done.returncode == 2, done
+    assert re.fullmatch(f"error: .*{said}.*\n", done.stderr), done.stderr
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_a_bad_image_is_one_line(name, models, run, tmp_path):
+    content, said = IMAGES[name]
+    (tmp_path / "image").write_bytes(content)
+    refused(run(models / "small.packed", tmp_path / "image"), f"image: .*{said}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--fast", "MODEL", "IMAGE"], "--fast: expected --threads or no option"),
+        (["--threads"], "--threads: expected a number"),
+        (["--threads", "0", "MODEL", "IMAGE"], "--threads: expected a whole number from 1, came 0"),
+        (["--threads", "abc", "MODEL", "IMAGE"], "--threads: expected a whole number from 1, came abc"),
+        (["--threads", "2x", "MODEL", "IMAGE"], "--threads: expected a whole number from 1, came 2x"),
+        (["--threads", "99999999999999999999", "MODEL", "IMAGE"], "from 1, came 99999999999999999999"),
+        (["--threads", "999", "MODEL", "IMAGE"], "threads: expected 1 to 256, came 999"),
+        (["MODEL"], "expected a model and an image"),
+        (["--threads", "2"], "expected a model and an image"),
+        (["MODEL", "nowhere"], "nowhere: expected a file, came: No such file or directory"),
+        (["MODEL", "."], ".: expected a file, came: Is a directory"),
+        (["nowhere", "MODEL"], "nowhere: expected a file"),
+        (["IMAGE", "IMAGE"], "packed file: expected at least 196 bytes"),
+    ],
+)
+def test_bad_arguments_are_one_line(arguments, said, models, run, tmp_path):
+    (tmp_path / "image").write_bytes(P6)
+    places = {"MODEL": models / "small.packed", "IMAGE": tmp_path / "image"}
+    refused(run(*(places.get(argument, argument) for argument in arguments)), said)
+
+
+def test_usage(run):
+    assert run("--help").returncode == 0 and run("--help").stdout.startswith("usage: bimlp_run")
+    assert run().returncode == 2 and run().stderr.startswith("usage: bimlp_run")
+
+
+def test_an_instruction_set_that_is_not_there_is_one_line(models, run, tmp_path, monkeypatch):
+    monkeypatch.setenv("BIMLP_INSTRUCTION_SET", "mmx")
+    refused(run(models / "small.packed", tmp_path), "instruction set: expected one of .*scalar, came mmx")
+
+
+@pytest.fixture(scope="module")
+def cut(engine_build, tmp_path_factory):
+    """cut(pixels, size, shorter): what the engine cuts out of a picture, and the processor's seconds."""
+    folder = tmp_path_factory.mktemp("cut")
+    objects = [engine_build / "objects" / f"{name}.o" for name in ("picture", "files")]
+    source = Path(__file__).parent / "cut_picture.cc"
+    command = [compiler(), "-std=c++17", f"-I{NATIVE}", source, *objects, "-o", folder / "cut"]
+    subprocess.run(command, check=True)
+
+    def cut(pixels, size, shorter):
+        (folder / "picture").write_bytes(pnm(pixels))
+        before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+        command = [folder / "cut", folder / "picture", str(size), str(shorter)]
+        out = subprocess.run(command, check=True, capture_output=True).stdout
+        seconds = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
+        return np.frombuffer(out, np.uint8).reshape(size, size, 3), seconds
+
+    return cut
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "size", "shorter"),
+    [
+        (640, 427, 224, 256),  # a photograph, lying
+        (427, 640, 224, 256),  # standing
+        (500, 375, 224, 256),
+        (333, 500, 224, 256),
+        (101, 203, 224, 256),  # upscaled
+        (257, 256, 224, 256),
+        (256, 256, 224, 256),  # as large as it is resized to
+        (224, 224, 224, 224),
+        (1023, 767, 97, 111),  # odd
+        (32, 32, 32, 32),
+        (31, 33, 32, 32),
+        (7, 5, 33, 38),
+        (1, 1, 16, 18),
+        (300, 1, 16, 18),  # a line
+        (1, 300, 16, 18),
+        (3, 3, 1, 1),
+        (1500, 4, 2, 3),
+    ],
+)
+def test_a_picture_is_cut_as_in_evaluation(width, height, size, shorter, cut):
+    pixels = photograph(width, height, seed=width)
+    wanted = centre(Image.fromarray(pixels), size, shorter)
+    np.testing.assert_array_equal(cut(pixels, size, shorter)[0], wanted)
+
+
+@pytest.mark.parametrize("name", ["china.jpg", "flower.jpg"])
+def test_a_photograph_is_cut_as_in_evaluation(name, cut):
+    pixels = load_sample_image(name)
+    np.testing.assert_array_equal(cut(pixels, 224, 256)[0], centre(Image.fromarray(pixels), 224, 256))
+
+
+def test_extreme_pixels_are_cut_as_in_evaluation(cut):
+    pixels = np.random.default_rng(0).choice([0, 255], (90, 120, 3)).astype(np.uint8)
+    for size in (20, 224):
+        wanted = centre(Image.fromarray(pixels), size, size)
+        np.testing.assert_array_equal(cut(pixels, size, size)[0], wanted)
+
+
+def test_a_large_picture_takes_less_than_a_second(cut):
+    pixels = np.zeros((3000, 4000, 3), np.uint8)
+    assert cut(pixels, 224, 256)[1] < 1
+
+
+def test_a_long_line_takes_little_memory(engine_build, models, tmp_path):
+    for width, height in ((65536, 1), (1, 65536)):
+        (tmp_path / "line.ppm").write_bytes(pnm(np.zeros((height, width, 3), np.uint8)))
+
+        def limit():
+            resource.setrlimit(resource.RLIMIT_AS, (1 << 26,) * 2)
+
+        command = [engine_build / "bimlp_run", models / "small.packed", tmp_path / "line.ppm"]
+        subprocess.run(command, check=True, preexec_fn=limit, stdout=subprocess.DEVNULL)
+
+
+def test_values_up_to_less_than_255_are_stretched_as_in_pillow(models, run, tmp_path):
+    for most in (1, 2, 10, 100, 254):
+        content = b"P5\n16 16\n%d\n" % most + bytes(i % (most + 1) for i in range(256))
+        (tmp_path / "a.pgm").write_bytes(content)
+        pixels = np.asarray(centre(Image.open(tmp_path / "a.pgm").convert("RGB"), 16, 18))
+        (tmp_path / "b.raw").write_bytes(pixels.tobytes())
+        lines = run(models / "small.packed", tmp_path / "a.pgm", tmp_path / "b.raw").stdout.splitlines()
+        assert len(lines) == 8 and lines[1:4] == lines[5:8]
