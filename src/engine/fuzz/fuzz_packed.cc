@@ -140,8 +140,9 @@ Bytes damaged(const Bytes &seed, Random &random) {
 
 // A file whose description takes another length, as `message` says: of that length, its tensors zeros. Or an empty one.
 Bytes fitted(const Bytes &file, const std::string &message) {
-  unsigned long long wanted;
-  if (std::sscanf(message.c_str(), "packed file: size: expected %llu bytes, as its description", &wanted) != 1) return {};
+  const std::string before = "packed file: size: expected ";
+  if (message.rfind(before, 0) != 0 || message.find("as its description says") == std::string::npos) return {};
+  const uint64_t wanted = std::strtoull(message.c_str() + before.size(), nullptr, 10);
   uint32_t header;
   std::memcpy(&header, file.data() + kHeaderAt, sizeof header);
   if (wanted > kMaxFile || header > file.size()) return {};
