@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Damaged packed files through the engine, compiled with the sanitizers of addresses and undefined behaviour.
 #   usage:  bash scripts/run_fuzz.sh [COUNT] [SEED] [FOLDER]     default 20000 0 build/fuzz
-#   expect: exit 0 after about 3 minutes, what became of the files, and a last line that ends with "no fault".
+#   expect: exit 0 after about a minute, what became of the files, and a last line that ends with "no fault".
 set -euo pipefail
 case "${1:-}" in -h | --help) sed -n '2,4p' "$0"; exit 2 ;; esac
 out="$(realpath -m "${3:-"$(dirname "$0")/../build/fuzz"}")"
