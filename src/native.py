@@ -63,17 +63,21 @@ def compile_objects(folder, target, flags):
 
     def compiled(source):
         out = Path(target) / f"{source.stem}.o"
-        command = [compiler(), *flags, "-c", str(source), "-o", str(out)]
-        try:
-            _run([*command, *own.get(source.name, ())])
-        except BuildError:
-            if source.name not in own:
-                raise
-            _run(command)
+        more = own.get(source.name, [])
+        _run([compiler(), *flags, *(more if _knows(more) else ()), "-c", str(source), "-o", str(out)])
         return out
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(compiled, sorted(Path(folder).glob("*.cc"))))
+
+
+def _knows(flags):
+    """Whether the compiler knows all of these flags."""
+    try:
+        _run([compiler(), *flags, "-x", "c++", "-E", os.devnull])
+    except BuildError:
+        return False
+    return True
 
 
 def own_flags(folder):

@@ -1,6 +1,7 @@
 """C++ compiled on first use: kept, made anew when it changes, and one clear error when it cannot be made."""
 
 import ctypes
+import platform
 
 import pytest
 
@@ -39,6 +40,16 @@ def test_what_the_compiler_says_is_handed_on_and_nothing_is_left(source):
     with pytest.raises(BuildError, match="failed with exit code 1"):
         build_library(source, "seven")
     assert not list(native.cache_dir().iterdir())
+
+
+def test_a_file_gets_its_own_flags_where_the_compiler_knows_them(source):
+    (source / "seven.cc").write_text('extern "C" int answer() { return ANSWER; }\n')
+    rows = [f"{machine} seven.cc -DANSWER=7 # for all" for machine in (platform.machine(), "pdp11")]
+    (source / "flags.txt").write_text("# flags\n" + "\n".join(rows))
+    assert ctypes.CDLL(str(build_library(source, "seven"))).answer() == 7
+    (source / "flags.txt").write_text(f"{platform.machine()} seven.cc -DANSWER=7 -mno-such-instructions")
+    with pytest.raises(BuildError, match="ANSWER"):
+        build_library(source, "seven")
 
 
 def test_a_cache_that_cannot_be_written_is_named(source, tmp_path):

@@ -12,8 +12,9 @@ int slots_of(const Stage &stage) { return kLanes * stage.blocks_of_channels; }
 // all threads are done.
 template <class First, class Then>
 void sweep(Threads &threads, int rows, int band, First first, Then then) {
+  // one row more than the taps reach: whole registers are read, and their ends lie in the next row
   const auto complete = [&](int y, int begin, int end) {
-    return std::max(y - kMargin, 0) >= begin && std::min(y + kMargin, rows - 1) < end;
+    return std::max(y - kMargin, 0) >= begin && std::min(y + kMargin + 1, rows - 1) < end;
   };
   threads.run([&](int thread) {
     const int begin = threads.begin(rows, thread), end = threads.begin(rows, thread + 1);
@@ -21,7 +22,7 @@ void sweep(Threads &threads, int rows, int band, First first, Then then) {
     for (int y = begin; y < end; y += band) {
       const int done = std::min(y + band, end);
       first(thread, y, done - y);
-      for (; next < done && (next + kMargin < done || done == rows); ++next) {
+      for (; next < done && (next + kMargin + 1 < done || done == rows); ++next) {
         if (complete(next, begin, done)) then(thread, next);
       }
     }
