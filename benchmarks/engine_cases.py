@@ -1,0 +1,53 @@
+"""What the engine's benchmark compares: networks, how their weights are made, and how exactly contenders must agree."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+IMAGES = 8  # that are verified; the batch sizes divide it
+CLASSES = 1000
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+BITS, SINGLE = "bits", "f32"
+# Largest difference from the reference's logits, in their standard deviation.
+BINARY_LIMIT = (
+    2e-2  # of the binary network: signs within rounding of their step fall otherwise, and many layers follow
+)
+LIMITS = {SINGLE: 1e-3, "bf16": 0.25, "f16": 0.25}  # of the others, by what is computed with
+# Of the norms behind binary layers, beside their shortcuts. With gains near 1 a network of random weights is chaotic: one
+# sign that rounding turns changes all logits, so that nothing could be verified. It changes no time.
+GAIN = 0.03
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Networks of one run. ours: the binary one; baseline: it in fp32; others: key in the summary -> what would be
+    taken instead, a network of MindCV."""
+
+    ours: str
+    baseline: str
+    others: dict
+    image_size: int
+    batches: tuple
+    threads: tuple
+
+    def networks(self):
+        """The networks' names, the binary one first."""
+        return (self.ours, self.baseline, *self.others.values())
+
+
+# The others reach 71.9 % and 69.8 % top-1 on ImageNet.
+FULL = Suite(
+    "bimlp_s", "wave_mlp_t", {"mobilenet_v2": "mobilenet_v2_100", "resnet18": "resnet18"}, 224, (1, 8), (1, 2)
+)
+# MobileNetV2's last maps would have one pixel: with random weights rounding decides its logits
+QUICK = Suite("bimlp_t", "wave_mlp_nano", {"resnet18": "resnet18"}, 32, (1,), (1,))
+
+
+def random_values(name, shape, generator):
+    """Numbers for a parameter that keep activations near 1; norms' gains are 1 and more."""
+    scale = 0.2 if len(shape) == 1 else 1 / math.sqrt(math.prod(shape[1:]))
+    values = generator.normal(0, scale, shape)
+    if name.endswith("gamma"):
+        values = 1 + np.abs(values)
+    return values.astype(np.float32)
