@@ -59,7 +59,7 @@ def parse(argv):
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="bimlp_t at 32 pixels, few rounds, without runtimes that are missing",
+        help="bimlp_t at 32 pixels, 2 rounds, one thread, without runtimes that are missing",
     )
     parser.add_argument(
         "--only", type=names, default=RUNTIMES, metavar="A,B", help=f"of {','.join(RUNTIMES)} (default: all)"
@@ -152,9 +152,8 @@ def run_threads(options, suite, folder, threads, found):
             }
             measure(workers, taken, batch, options.rounds, found)
         if threads == 1 and ENGINE in workers:
-            for name in {
-                label["instruction_set"] for (side, _), label in contenders.items() if side == ENGINE
-            }:
+            sets = [label["instruction_set"] for (side, _), label in contenders.items() if side == ENGINE]
+            for name in dict.fromkeys(sets):
                 shares = workers[ENGINE].ask("shares", instruction_set=name)
                 found["shares"].update({name: shares} if shares else {})
 

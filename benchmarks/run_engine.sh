@@ -2,9 +2,9 @@
 # Inference of the engine beside MindSpore, ONNX Runtime and OpenVINO, in one run on this machine.
 #   usage:  bash benchmarks/run_engine.sh [--json] [--rounds N] [--quick] [--only engine,...]
 #   needs:  the project's environment with requirements-dev.txt (PYTHON, default .venv/bin/python, else python3); on first
-#           use it makes .venv-engine (100 MB download). RUNTIMES_PYTHON names another one that has the runtimes.
-#   expect: a line "verified" per contender before anything is timed; then a JSON line per block and a table. About half an
-#           hour on 2 cores. Exit code 1 when a contender does not compute what the network does.
+#           use it makes .venv-engine. RUNTIMES_PYTHON names another one that has the runtimes.
+#   expect: a line "verified" per contender before anything is timed; then a JSON line per block and a table. Twenty minutes
+#           on 2 cores. Exit code 1 when a contender does not compute what the network does.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 
