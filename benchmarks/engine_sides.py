@@ -12,7 +12,11 @@ from engine_cases import BITS, CLASSES, SINGLE
 from worker import serve, timed
 
 FORCE = "BIMLP_INSTRUCTION_SET"
-INSTRUCTION_SETS = ("amx", "avx512", "avx2", "scalar")
+INSTRUCTION_SETS = ("avx512", "avx2", "scalar")
+FORMS = {
+    "plain": "its operations",
+    "fused": "our operators",
+}  # of the network in MindSpore -> what its rows are called
 OWN = "its own"  # instruction set that a runtime chooses without saying
 
 
@@ -98,7 +102,7 @@ def shares_of_time(engine, images):
 
 
 class MindSporeSide(Side):
-    """The framework's compiled graph of the binary network in its default form, with this project's operators."""
+    """The framework's compiled graph of the binary network: of its own operations, and with this project's operators."""
 
     def open(self, networks, batches):
         import mindspore as ms
@@ -111,11 +115,13 @@ class MindSporeSide(Side):
         ms.set_device("CPU")
         ms.set_context(mode=ms.GRAPH_MODE)
         ms.runtime.dispatch_threads_num(self.threads)
-        network = create_model(networks[0], CLASSES, "binary").set_train(False)
-        load_weights(network, self.folder / f"{networks[0]}.ckpt")
-        predict = Predict(network)
-        for batch in batches:
-            self.add(lambda images: predict(Tensor(images)).asnumpy(), networks[0], batch, "native", BITS)
+        for form, label in FORMS.items():
+            network = create_model(networks[0], CLASSES, "binary", form=form).set_train(False)
+            load_weights(network, self.folder / f"{networks[0]}.ckpt")
+            predict = Predict(network)
+            for batch in batches:
+                run = lambda images, predict=predict: predict(Tensor(images)).asnumpy()  # noqa: E731
+                self.add(run, networks[0], batch, label, BITS)
         return {"version": f"MindSpore {ms.__version__}"}
 
 

@@ -19,7 +19,7 @@ from src.model.norms import BatchNorm
 from src.native import compiler
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("scalar", "avx2", "avx512", "amx")
+NAMES = ("scalar", "avx2", "avx512")
 FIELDS = {"resize": 40, "mean": (0.4, 0.5, 0.6), "std": (0.2, 0.25, 0.3)}
 CLASSES = ("ant", "bee", "cow")
 

@@ -307,11 +307,11 @@ def test_the_c_interface_refuses_what_is_not_there(load):
     with load(WHOLE) as engine:
         for run, images in ((c.bimlp_run_pixels, pixels), (c.bimlp_run_numbers, numbers)):
             fails(run(None, images, 1, numbers), "engine: expected a pointer")
-            fails(run(engine._handle, images, -1, numbers), "count: expected 0 or more images, came -1")
-            fails(run(engine._handle, images, -(2**31), numbers), "count: expected 0 or more")
-            fails(run(engine._handle, None, 1, numbers), "images: expected a pointer")
-            fails(run(engine._handle, images, 1, None), "logits: expected a pointer")
-            assert run(engine._handle, None, 0, None) == 0
+            fails(run(engine.handle, images, -1, numbers), "count: expected 0 or more images, came -1")
+            fails(run(engine.handle, images, -(2**31), numbers), "count: expected 0 or more")
+            fails(run(engine.handle, None, 1, numbers), "images: expected a pointer")
+            fails(run(engine.handle, images, 1, None), "logits: expected a pointer")
+            assert run(engine.handle, None, 0, None) == 0
     c.bimlp_close(None)
 
 

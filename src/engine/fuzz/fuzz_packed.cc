@@ -25,7 +25,7 @@ using Bytes = std::vector<uint8_t>;
 
 constexpr size_t kFields = 192, kChecksum = 4, kHeaderAt = 12, kSizeAt = 16, kMaxFile = 1 << 20;
 constexpr uint64_t kMaxWork = 1 << 22;  // of a forward pass: what a damaged header makes of a small network can take minutes
-constexpr const char *kSets[] = {"scalar", "avx2", "avx512", "amx"};
+constexpr const char *kSets[] = {"scalar", "avx2", "avx512"};
 
 class Random {
  public:

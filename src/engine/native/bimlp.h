@@ -27,7 +27,7 @@ extern "C" {
 typedef struct bimlp_engine bimlp_engine;
 
 /* Reads a packed file. threads: 1 to 256. The instruction set is the best that the processor has, or what the environment variable
- * BIMLP_INSTRUCTION_SET names (scalar, avx2, avx512, amx): an error where the processor or the build lacks it. */
+ * BIMLP_INSTRUCTION_SET names (scalar, avx2, avx512): an error where the processor or the build lacks it. */
 BIMLP_API int bimlp_open(const char *path, int threads, bimlp_engine **engine);
 BIMLP_API int bimlp_open_bytes(const void *bytes, size_t size, int threads, bimlp_engine **engine);
 BIMLP_API void bimlp_close(bimlp_engine *engine);

@@ -1,10 +1,5 @@
 #include <cstdlib>
 
-#if defined(__linux__) && defined(__x86_64__)
-#include <sys/syscall.h>
-#include <unistd.h>
-#endif
-
 #include "engine.h"
 
 namespace bimlp {
@@ -16,17 +11,7 @@ bool has_avx512() {
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
          __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vpopcntdq");
 }
-// The tile registers must be asked for.
-bool has_amx() {
-#if defined(__linux__) && defined(__x86_64__)
-  constexpr long kRequest = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM
-  return has_avx512() && __builtin_cpu_supports("avx512bitalg") && __builtin_cpu_supports("amx-int8") && syscall(SYS_arch_prctl, kRequest, kTileData) == 0;
 #else
-  return false;
-#endif
-}
-#else
-bool has_amx() { return false; }
 bool has_avx2() { return false; }
 bool has_avx512() { return false; }
 #endif
@@ -39,7 +24,6 @@ struct Row {
 
 // the best first
 constexpr Row kRows[] = {
-    {"amx", amx_kernels, has_amx},
     {"avx512", avx512_kernels, has_avx512},
     {"avx2", avx2_kernels, has_avx2},
     {"scalar", scalar_kernels, [] { return true; }},

@@ -53,6 +53,21 @@ std::string number(double v) {
   return digits;
 }
 
+// Throws Error for the first of `count` images of `size` numbers that is not finite throughout.
+void check_finite(const float *images, size_t count, size_t size) {
+  for (size_t i = 0; i < count; ++i) {
+    uint32_t largest = 0;  // of the numbers' bits without their signs: from the exponent of all ones on, not a number
+    for (size_t k = 0; k < size; ++k) {
+      uint32_t bits;
+      std::memcpy(&bits, images + i * size + k, sizeof bits);
+      largest = std::max(largest, bits & 0x7fffffff);
+    }
+    if (largest < 0x7f800000) continue;
+    throw bimlp::Error("image " + std::to_string(i) + ": expected finite numbers, came " +
+                       (largest > 0x7f800000 ? "NaN" : "an infinity"));
+  }
+}
+
 template <class List>
 std::string listed(const List &values) {
   std::string out;
@@ -174,11 +189,7 @@ int bimlp_run_numbers(bimlp_engine *engine, const float *images, int count, floa
     check_arguments(engine, images, count, logits);
     const bimlp::ImageLayout layout(engine->description());
     const size_t size = engine->description().image_size, plane = size * size;
-    for (size_t i = 0; i < size_t(count) * 3 * plane; ++i) {
-      if (!std::isfinite(images[i])) {
-        throw bimlp::Error("image " + std::to_string(i / (3 * plane)) + ": expected finite numbers, came " + (std::isnan(images[i]) ? "NaN" : "an infinity"));
-      }
-    }
+    check_finite(images, size_t(count), 3 * plane);
     engine->run(count, logits, [&](size_t image, float *to) {
       const float *from = images + image * 3 * plane;
       for (size_t y = 0; y < size; ++y) {

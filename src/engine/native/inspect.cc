@@ -47,25 +47,23 @@ void unslotted(const float *rows, size_t count, size_t channels, const Order &or
 void channel_layer(const Kernels &k, const bimlp_layer &layer, int inputs, int outputs, int tokens, const float *x, const float *shortcut,
                    float *out) {
   Memory memory;
-  LayerMaker make(k, memory);
+  LayerMaker make(memory);
   const Order in = in_turn(inputs, 2 * kLanes), to = in_turn(outputs, 2 * kLanes);
   const int slots_in = static_cast<int>(in.size()), slots_out = static_cast<int>(to.size());
   Order blocks;
   for (int b = 0; b < slots_out / kLanes; ++b) blocks.push_back(b);
   const BinaryFC fc = make.binary_fc(packed(layer, inputs, outputs, outputs, inputs), in, to, make.copy(blocks));
-  Scratch scratch = {};
-  scratch.wide = memory.get<int8_t>(static_cast<size_t>(k.tile) * (slots_in + 64));
   auto *bits = memory.get<uint32_t>(static_cast<size_t>(tokens) * slots_in / 32);
   k.signs(slotted(memory, x, tokens, inputs, in), tokens, slots_in, fc.threshold, bits, nullptr);
   float *result = memory.get<float>(static_cast<size_t>(tokens) * slots_out);
-  k.single_fc(fc, bits, tokens, scratch, slotted(memory, shortcut, tokens, outputs, to), slots_out, result);
+  k.single_fc(fc, bits, tokens, slotted(memory, shortcut, tokens, outputs, to), slots_out, result);
   unslotted(result, tokens, outputs, to, out);
 }
 
 void local_layer(const Kernels &k, const bimlp_layer &layer, int groups, int channels, int size, bool height, const float *x,
                  const float *shortcut, float *out) {
   Memory memory;
-  LayerMaker make(k, memory);
+  LayerMaker make(memory);
   const Order to = in_turn(channels, 2 * kLanes);
   const int slots = static_cast<int>(to.size()), side = size + 2 * kMargin, tokens = size * size;
   std::vector<Order> in = {to};

@@ -1,5 +1,6 @@
 // What an instruction set offers: the passes over one image as a table of functions, one table per instruction set.
 #pragma once
+#include "inline.h"
 #include "plan.h"
 #include "watch.h"
 
@@ -10,7 +11,6 @@ struct Scratch {
   float *z, *gathered, *phase, *amplitude, *column;
   uint32_t *bits, *hidden_bits;
   uint8_t *digits[4], *counts;  // of a row of a local FC, in bits and in bytes
-  int8_t *wide;  // a tile's bits as bytes, where an instruction set wants them
 };
 
 // What the passes over one MBB block of one image read and write.
@@ -45,12 +45,6 @@ struct PoolWindows {
 
 struct Kernels {
   const char *name;
-  int tile;                // tokens that it takes at a time
-  bool counts_mismatches;  // sums are numbers of differing bits d, of which the sum of K signs is K - 2 d
-  size_t (*weight_bytes)(int blocks, int words);
-  // rows of bits (16 * blocks x words) to the layout that `sums` reads; columns without a bit in `used` add nothing
-  void (*arrange)(const uint32_t *rows, const uint32_t *used, int blocks, int words, void *out);
-
   void (*full_fc)(const FullFC &, const float *x, size_t run_stride, size_t token_stride, int tokens, float *out);
   void (*branch)(const BlockPass &, const Scratch &, int first, int count);  // of tokens
   void (*mix_row)(const BlockPass &, const Scratch &, int y);
@@ -62,8 +56,7 @@ struct Kernels {
 
   // parts, for those who check them: signs, a channel FC, a row of a local FC
   void (*signs)(const float *x, int tokens, int slots, const float *threshold, uint32_t *bits, const int32_t *place);
-  void (*single_fc)(const BinaryFC &, const uint32_t *bits, int tokens, const Scratch &, const float *source, int stride,
-                    float *out);
+  void (*single_fc)(const BinaryFC &, const uint32_t *bits, int tokens, const float *source, int stride, float *out);
   void (*single_local)(const LocalFC &, const uint8_t *const *planes, int size, int y, const Scratch &, const float *source,
                        float *out);
 };
@@ -71,6 +64,5 @@ struct Kernels {
 const Kernels *scalar_kernels();
 const Kernels *avx2_kernels();    // null where it was not compiled
 const Kernels *avx512_kernels();
-const Kernels *amx_kernels();
 
 }  // namespace bimlp

@@ -6,7 +6,6 @@
 #include <cstring>
 
 #include "passes.h"
-#include "popcount.h"
 
 namespace bimlp {
 namespace {
@@ -20,8 +19,7 @@ struct Avx2 {
   };
   using B = __m256i;
   static constexpr const char *kName = "avx2";
-  static constexpr int kTile = 4, kBlocks = 1, kFullTokens = 6, kFullBlocks = 1;
-  using Session = NoSession;
+  static constexpr int kTokens = 4, kBlocks = 1, kFullTokens = 6, kFullBlocks = 1;
 
   static F load(const float *p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
   static void store(float *p, F v) {
@@ -135,17 +133,12 @@ struct Avx2 {
       }
     }
   }
-
-  template <class Each>
-  static void sums(const BinaryFC &layer, const uint32_t *bits, int tokens, const Scratch &, Each &each) {
-    popcount_sums<Avx2>(layer, bits, tokens, each);
-  }
 };
 
 }  // namespace
 
 const Kernels *avx2_kernels() {
-  static const Kernels table = popcount_kernels<Avx2>();
+  static const Kernels table = pass_kernels<Avx2>();
   return &table;
 }
 

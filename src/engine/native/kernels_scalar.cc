@@ -4,7 +4,6 @@
 
 #include "kernels.h"
 #include "passes.h"
-#include "popcount.h"
 
 namespace bimlp {
 namespace {
@@ -18,8 +17,7 @@ struct Scalar {
   };
   using B = uint64_t;
   static constexpr const char *kName = "scalar";
-  static constexpr int kTile = 4, kBlocks = 1, kFullTokens = 4, kFullBlocks = 1;
-  using Session = NoSession;
+  static constexpr int kTokens = 4, kBlocks = 1, kFullTokens = 4, kFullBlocks = 1;
 
   template <class T = F, class Lane>
   static T each(Lane lane) {
@@ -125,17 +123,12 @@ struct Scalar {
       }
     }
   }
-
-  template <class Each>
-  static void sums(const BinaryFC &layer, const uint32_t *bits, int tokens, const Scratch &, Each &each) {
-    popcount_sums<Scalar>(layer, bits, tokens, each);
-  }
 };
 
 }  // namespace
 
 const Kernels *scalar_kernels() {
-  static const Kernels table = popcount_kernels<Scalar>();
+  static const Kernels table = pass_kernels<Scalar>();
   return &table;
 }
 

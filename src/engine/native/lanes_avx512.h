@@ -14,7 +14,7 @@ struct Avx512Lanes {
   using F = __m512;
   using I = __m512i;
   using B = __m512i;
-  static constexpr int kFullTokens = 8, kFullBlocks = 2;
+  static constexpr int kFullTokens = 6, kFullBlocks = 4;
 
   static F load(const float *p) { return _mm512_loadu_ps(p); }
   static void store(float *p, F v) { _mm512_storeu_ps(p, v); }

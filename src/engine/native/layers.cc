@@ -34,15 +34,14 @@ const float *LayerMaker::threshold(const Floats &shift, const Order &order) {
   return to;
 }
 
-// factor and offset for sums as the kernels count them
+// the sum of `count` signs is count - 2 d, d of which differ from the weights: that is what is counted
 Affine LayerMaker::affine(const PackedBinary &layer, const Order &out, int count) {
   float *factor = memory_.get<float>(out.size()), *offset = memory_.get<float>(out.size());
   for (size_t i = 0; i < out.size(); ++i) {
     if (out[i] < 0) continue;
     const double f = layer.factor.data[out[i]], o = layer.offset.data[out[i]];
-    const bool differing = kernels_.counts_mismatches;
-    factor[i] = static_cast<float>(differing ? -2 * f : f);
-    offset[i] = static_cast<float>(differing ? o + count * f : o);
+    factor[i] = static_cast<float>(-2 * f);
+    offset[i] = static_cast<float>(o + count * f);
   }
   return {factor, offset, in_order(layer.slope, out), in_order(layer.shift_out, out)};
 }
@@ -58,8 +57,6 @@ BinaryFC LayerMaker::binary_fc(const PackedBinary &layer, const Order &in, const
   fc.affine = affine(layer, out, static_cast<int>(layer.weight.columns));
   fc.shortcut = shortcut;
   std::vector<uint32_t> rows(out.size() * fc.words);
-  std::vector<uint32_t> used(fc.words);
-  for (size_t i = 0; i < in.size(); ++i) used[i / 32] |= static_cast<uint32_t>(in[i] >= 0) << i % 32;
   for (size_t o = 0; o < out.size(); ++o) {
     if (out[o] < 0) continue;
     const uint32_t *from = layer.weight.data + static_cast<size_t>(out[o]) * layer.weight.words;
@@ -68,8 +65,12 @@ BinaryFC LayerMaker::binary_fc(const PackedBinary &layer, const Order &in, const
       if (in[i] >= 0) to[i / 32] |= (from[in[i] / 32] >> in[i] % 32 & 1) << i % 32;
     }
   }
-    void *weight = memory_.get<uint8_t>(kernels_.weight_bytes(fc.blocks, fc.words));
-  kernels_.arrange(rows.data(), used.data(), fc.blocks, fc.words, weight);
+    auto *weight = memory_.get<uint32_t>(rows.size()), *at = weight;
+  for (int b = 0; b < fc.blocks; ++b) {
+    for (int k = 0; k < fc.words; ++k) {
+      for (int l = 0; l < kLanes; ++l) *at++ = rows[static_cast<size_t>(kLanes * b + l) * fc.words + k];
+    }
+  }
   fc.weight = weight;
   return fc;
 }

@@ -1,15 +1,15 @@
 // From a packed file's layers to those that the kernels read: slots instead of channels, thresholds instead of shifts.
 #pragma once
-#include "kernels.h"
 #include "memory.h"
 #include "orders.h"
 #include "packed.h"
+#include "plan.h"
 
 namespace bimlp {
 
 class LayerMaker {
  public:
-  LayerMaker(const Kernels &kernels, Memory &memory) : kernels_(kernels), memory_(memory) {}
+  explicit LayerMaker(Memory &memory) : memory_(memory) {}
 
   // numbers in the order of slots
   const float *in_order(const Floats &from, const Order &order);
@@ -32,7 +32,6 @@ class LayerMaker {
   Affine affine(const PackedBinary &layer, const Order &out, int count);
   const float *full_weight(const float *weight, size_t inputs, int runs, const Order &in, const Order &out);
 
-  const Kernels &kernels_;
   Memory &memory_;
 };
 

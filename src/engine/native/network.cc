@@ -54,7 +54,7 @@ void mean_of_rows(const float *row_sums, int rows, int slots, int count, float *
 
 void run_stage(const Network &network, const Stage &stage, size_t index, Workspace &w, Threads &threads, const Watch &watch) {
   const Kernels &k = *network.kernels;
-  const int size = stage.size, band = std::max(1, k.tile / size);
+  const int size = stage.size, band = (tile_of(slots_of(stage)) + size - 1) / size;
   for (const Block &block : stage.blocks) {
     const int branches = static_cast<int>(block.spatial1.size() + block.channel1.size());
     const BlockPass pass = {&stage,          &block,     branches,         w.x, w.branches.data(),
@@ -118,17 +118,18 @@ void run_image(const Network &network, Workspace &w, Threads &threads, const Wat
 
 Workspace::Workspace(const Network &network, int threads) {
   const Description &d = network.description;
-  size_t map = 0, wide = 0, row = 0, gathered = 0, column = 0, words = 0, digits = 0, next = 0;
+  size_t map = 0, wide = 0, row = 0, gathered = 0, column = 0, words = 0, digits = 0, next = 0, rows = 0;
   const size_t branches = std::max(d.branches[0] + d.branches[1], 1u);
   for (size_t s = 0; s < network.stages.size(); ++s) {
     const Stage &stage = network.stages[s];
-    const size_t slots = slots_of(stage), size = stage.size, side = size + 2 * kMargin;
+    const size_t slots = slots_of(stage), size = stage.size, side = size + 2 * kMargin, tile = tile_of(stage.blocks_of_channels * kLanes);
     map = std::max(map, size * size * slots);
     row = std::max(row, size * slots);
     wide = std::max(wide, slots);
-    gathered = std::max({gathered, size_t(kLanes) * std::max(stage.halves.blocks, stage.quarters.blocks) * network.kernels->tile,
+    gathered = std::max({gathered, size_t(kLanes) * std::max(stage.halves.blocks, stage.quarters.blocks) * tile,
                          branches * slots});
-    words = std::max(words, kRatio * slots / 32 * network.kernels->tile);
+    words = std::max({words, kRatio * slots / 32 * tile, branches * slots / 32});
+    rows = std::max(rows, tile * slots);
     digits = std::max(digits, size * slots / 8);
     planes.emplace_back();
     for (size_t i = 0; i < 2 * std::max(d.branches[0], d.branches[2]); ++i) {
@@ -151,14 +152,13 @@ Workspace::Workspace(const Network &network, int threads) {
   for (size_t i = 0; i < branches; ++i) this->branches.push_back(memory.get<float>(map));
   for (int t = 0; t < threads; ++t) {
     Scratch s;
-    s.z = memory.get<float>(network.kernels->tile * wide);
+    s.z = memory.get<float>(rows);
     s.gathered = memory.get<float>(gathered);
-    s.phase = memory.get<float>(network.kernels->tile * wide);
-    s.amplitude = memory.get<float>(network.kernels->tile * wide);
+    s.phase = memory.get<float>(rows);
+    s.amplitude = memory.get<float>(rows);
     s.column = memory.get<float>(column);
     s.bits = memory.get<uint32_t>(words);
     s.hidden_bits = memory.get<uint32_t>(words);
-    s.wide = memory.get<int8_t>(32 * words);
     for (auto &digit : s.digits) digit = memory.get<uint8_t>(digits);
     s.counts = memory.get<uint8_t>(8 * digits);
     scratch.push_back(s);

@@ -13,10 +13,10 @@ struct Passes {
   using I = typename V::I;
   using B = typename V::B;
 
-  // f(first, tokens) for tiles of `count` tokens, equally long but for the last
+  // f(first, tokens) for tiles of `count` tokens
   template <class Tile>
-  static void in_tiles(int count, Tile f) {
-    const int tiles = (count + V::kTile - 1) / V::kTile, length = (count + tiles - 1) / tiles;
+  static void in_tiles(int count, int slots, Tile f) {
+    const int length = tile_of(slots);
     for (int first = 0; first < count; first += length) f(first, count - first < length ? count - first : length);
   }
 
@@ -36,21 +36,65 @@ struct Passes {
     }
   }
 
-  // sink(t, block, value) for every token and block out of a binary FC; source: its shortcut's rows
+  // What follows the sums of a binary FC: sink(t, block, RPReLU(factor * sum + offset + source)) for token t and a block out.
   template <class Sink>
-  static void binary_fc(const BinaryFC &layer, const uint32_t *bits, int tokens, const Scratch &scratch,
-                        const float *source, int source_stride, Sink sink) {
-    auto finish = [&](int block, auto each) {
-      const Affine &a = layer.affine;
-      const F factor = V::load(a.factor + kLanes * block), offset = V::load(a.offset + kLanes * block);
-      const F slope = V::load(a.slope + kLanes * block), out = V::load(a.shift_out + kLanes * block);
-      const float *from = source + kLanes * layer.shortcut[block];
-      each([&](int t, I sum) {
-        const F y = V::fma(factor, V::to_float(sum), offset);
-        sink(t, block, V::rprelu(V::add(y, V::load(from + t * source_stride)), slope, out));
-      });
+  struct Finish {
+    const BinaryFC &layer;
+    const float *source;
+    int stride;  // of the source, from token to token
+    Sink sink;
+
+    struct Block {
+      F factor, offset, slope, shift_out;
+      const float *from;
+      int stride, block;
+      Sink sink;
+
+      BIMLP_INLINE void operator()(int t, I sum) const {
+        const F y = V::add(V::fma(factor, V::to_float(sum), offset), V::load(from + t * stride));
+        sink(t, block, V::rprelu(y, slope, shift_out));
+      }
     };
-    V::sums(layer, bits, tokens, scratch, finish);
+
+    BIMLP_INLINE Block of(int block) const {
+      const Affine &a = layer.affine;
+      const int at = kLanes * block;
+      return {V::load(a.factor + at), V::load(a.offset + at), V::load(a.slope + at), V::load(a.shift_out + at),
+              source + kLanes * layer.shortcut[block], stride, block, sink};
+    }
+  };
+
+  template <class Sink>
+  static void binary_fc(const BinaryFC &layer, const uint32_t *bits, int tokens, const float *source, int source_stride, Sink sink) {
+    const Finish<Sink> finish = {layer, source, source_stride, sink};
+    int t = 0;
+    for (; t + V::kTokens <= tokens; t += V::kTokens) binary_tile<V::kTokens>(layer, bits, t, finish);
+    binary_rest<V::kTokens - 1>(layer, bits, t, tokens - t, finish);
+  }
+
+  template <int T, class Sink>
+  static void binary_rest(const BinaryFC &layer, const uint32_t *bits, int first, int tokens, const Finish<Sink> &finish) {
+    if (tokens == T) return binary_tile<T>(layer, bits, first, finish);
+    if constexpr (T > 1) binary_rest<T - 1>(layer, bits, first, tokens, finish);
+  }
+
+  // T tokens from `first` on
+  template <int T, class Sink>
+  static void binary_tile(const BinaryFC &layer, const uint32_t *bits, int first, const Finish<Sink> &finish) {
+    int block = 0;
+    for (; block + V::kBlocks <= layer.blocks; block += V::kBlocks) binary_blocks<T, V::kBlocks>(layer, bits, first, block, finish);
+    for (; block < layer.blocks; ++block) binary_blocks<T, 1>(layer, bits, first, block, finish);
+  }
+
+  template <int T, int J, class Sink>
+  static BIMLP_INLINE void binary_blocks(const BinaryFC &layer, const uint32_t *bits, int first, int block, const Finish<Sink> &finish) {
+    const size_t block_size = static_cast<size_t>(layer.words) * kLanes;
+    I counts[T][J];
+    V::template mismatches<T, J>(bits + first * layer.words, layer.words, layer.weight + block * block_size, counts);
+    unrolled<J>([&](auto j) BIMLP_INLINED {
+      const auto done = finish.of(block + j);
+      unrolled<T>([&](auto t) BIMLP_INLINED { done(first + t, counts[t][j]); });
+    });
   }
 
   // rows of factor * x + offset
@@ -75,21 +119,17 @@ struct Passes {
 
   // --- parts by themselves, for those who check them ---
 
-  static void single_fc(const BinaryFC &layer, const uint32_t *bits, int tokens, const Scratch &scratch,
-                        const float *source, int stride, float *out) {
+  static void single_fc(const BinaryFC &layer, const uint32_t *bits, int tokens, const float *source, int stride, float *out) {
     const int slots = kLanes * layer.blocks;
-    const typename V::Session session;
-    for (int t0 = 0; t0 < tokens; t0 += V::kTile) {
-      binary_fc(layer, bits + t0 * layer.words, tokens - t0 < V::kTile ? tokens - t0 : V::kTile, scratch, source + t0 * stride,
-                stride, [&](int t, int b, F value) { V::store(out + (t0 + t) * slots + kLanes * b, value); });
-    }
+    binary_fc(layer, bits, tokens, source, stride,
+              [=](int t, int b, F value) { V::store(out + t * slots + kLanes * b, value); });
   }
 
   static void single_local(const LocalFC &layer, const uint8_t *const *planes, int size, int y, const Scratch &scratch,
                            const float *source, float *out) {
     local_fc(
-        layer, planes, size, y, scratch, [&](int t, int b) { return V::load(source + kLanes * (t * layer.blocks + b)); },
-        [&](int t, int b, F value) { V::store(out + kLanes * (t * layer.blocks + b), value); });
+        layer, planes, size, y, scratch, [=](int t, int b) { return V::load(source + kLanes * (t * layer.blocks + b)); },
+        [=](int t, int b, F value) { V::store(out + kLanes * (t * layer.blocks + b), value); });
   }
 
   // --- the wave: (theta, z) -> z cos theta, z sin theta ---
@@ -103,9 +143,8 @@ struct Passes {
     const F shifted = V::fma(theta, V::set(0.31830988618379067f), V::set(12582912.0f));
     const F n = V::sub(shifted, V::set(12582912.0f));  // the nearest whole number
     const F amplitude = V::flip_if_odd(z, shifted);
-    F r = V::fma(n, V::set(-3.140625f), theta);  // pi in three parts, of which n times the first two are exact
-    r = V::fma(n, V::set(-9.67502593994140625e-4f), r);
-    r = V::fma(n, V::set(-1.509957990978376e-7f), r);
+    F r = V::fma(n, V::set(-3.140625f), theta);  // pi in two parts, of which n times the first is exact
+    r = V::fma(n, V::set(-9.67653589793e-4f), r);
     const F u = V::mul(r, r);
     F sine = V::fma(u, V::set(2.60005436e-06f), V::set(-1.98066147e-04f));
     sine = V::fma(sine, u, V::set(8.33301712e-03f));
@@ -181,13 +220,19 @@ struct Passes {
   static void local_fc(const LocalFC &layer, const uint8_t *const *planes, int size, int y, const Scratch &scratch,
                        Source source, Sink sink) {
     local_counts(layer, planes, size, y, scratch);
-    for (int block = 0; block < layer.blocks; ++block) {
-      const int at = kLanes * block, slots = kLanes * layer.blocks;
+    // what stores might change, for all the compiler knows, is not left in structures
+    const uint8_t *counts = scratch.counts;
+    const int32_t *position = layer.position, along = layer.height ? 0 : 1;
+    const int blocks = layer.blocks, slots = kLanes * blocks;
+    if (layer.height) position += y;
+    for (int block = 0; block < blocks; ++block) {
+      const int at = kLanes * block;
       const F factor = V::load(layer.factor + at), slope = V::load(layer.slope + at);
       const F out = V::load(layer.shift_out + at);
+      const float *offsets = layer.offset + at;
       for (int t = 0; t < size; ++t) {
-        const F count = V::to_float(V::load_counts(scratch.counts + t * slots + at));
-        const F offset = V::load(layer.offset + layer.position[layer.height ? y : t] * slots + at);
+        const F count = V::to_float(V::load_counts(counts + t * slots + at));
+        const F offset = V::load(offsets + position[along * t] * slots);
         const F value = V::add(V::fma(factor, count, offset), source(t, block));
         sink(t, block, V::rprelu(value, slope, out));
       }
@@ -198,11 +243,10 @@ struct Passes {
 
   // Branches of `count` tokens on z = Norm1(x): waves and their bits, and the Channel Binary FCs.
   static void branch(const BlockPass &pass, const Scratch &scratch, int first, int count) {
-    const typename V::Session session;
     const Stage &stage = *pass.stage;
     const Block &block = *pass.block;
     const int blocks = stage.blocks_of_channels, slots = kLanes * blocks;
-    in_tiles(count, [&](int from, int tokens) {
+    in_tiles(count, slots, [&](int from, int tokens) {
       const int token = first + from;
       const size_t at = static_cast<size_t>(token) * slots;
       pass.watch.enter(Work::kNorms);
@@ -230,27 +274,28 @@ struct Passes {
     pass.watch.tokens(layer.index, token, tokens, scratch.bits);
     pass.watch.enter(Work::kChannelFC);
     const int slots = kLanes * layer.blocks;
-    binary_fc(layer, scratch.bits, tokens, scratch, source, slots,
-              [&](int t, int b, F value) { V::store(out + t * slots + kLanes * b, value); });
+    binary_fc(layer, scratch.bits, tokens, source, slots,
+              [=](int t, int b, F value) { V::store(out + t * slots + kLanes * b, value); });
   }
 
   // The wave of `tokens` tokens at `place` of the planes: the shortcut of the local FC, and the bits.
   static void waves(const LocalFC &mix, const Scratch &scratch, int tokens, const int32_t *place, float *mean,
                     uint8_t *const *planes) {
-    const int pairs = mix.blocks / 2, slots = kLanes * mix.blocks;
+    const int blocks = mix.blocks, pairs = blocks / 2, slots = kLanes * blocks;
     auto *even_bits = reinterpret_cast<uint16_t *>(planes[0]), *odd_bits = reinterpret_cast<uint16_t *>(planes[1]);
+    const float *phase = scratch.phase, *amplitude = scratch.amplitude, *evens = mix.threshold[0], *odds = mix.threshold[1];
     const F half = V::set(0.5f);
     for (int p = 0; p < pairs; ++p) {
-      const auto keep = [&](int t, int block, F even, F odd) {
-        const int i = place[t] * mix.blocks + block;
+      const auto keep = [=](int t, int block, F even, F odd) {
+        const int i = place[t] * blocks + block;
         V::store(mean + t * slots + kLanes * block, V::mul(half, V::add(even, odd)));
-        V::store_above(even_bits + i, even, V::load(mix.threshold[0] + kLanes * block));
-        V::store_above(odd_bits + i, odd, V::load(mix.threshold[1] + kLanes * block));
+        V::store_above(even_bits + i, even, V::load(evens + kLanes * block));
+        V::store_above(odd_bits + i, odd, V::load(odds + kLanes * block));
       };
       for (int t = 0; t < tokens; ++t) {
         const int i = t * slots + 2 * p * kLanes;
-        const Wave even = wave(V::load(scratch.phase + i), V::load(scratch.amplitude + i));
-        const Wave odd = wave(V::load(scratch.phase + i + kLanes), V::load(scratch.amplitude + i + kLanes));
+        const Wave even = wave(V::load(phase + i), V::load(amplitude + i));
+        const Wave odd = wave(V::load(phase + i + kLanes), V::load(amplitude + i + kLanes));
         keep(t, p, even.cosine, odd.cosine);
         keep(t, p + pairs, even.sine, odd.sine);
       }
@@ -269,21 +314,29 @@ struct Passes {
       trace_row(pass, block.spatial1[i].mix, y, pass.planes + 2 * i);
       local_fc(
           block.spatial1[i].mix, pass.planes + 2 * i, size, y, scratch,
-          [&](int t, int b) { return V::load(branch + t * slots + kLanes * b); },
-          [&](int t, int b, F value) { V::store(branch + t * slots + kLanes * b, value); });
+          [=](int t, int b) { return V::load(branch + t * slots + kLanes * b); },
+          [=](int t, int b, F value) { V::store(branch + t * slots + kLanes * b, value); });
     }
     pass.watch.enter(Work::kMerges);
     for (int b = 0; b < blocks; ++b) {
-      const F factor = V::load(block.norm1_factor + kLanes * b), offset = V::load(block.norm1_offset + kLanes * b);
-      F sum = V::set(0.0f);
-      for (int t = 0; t < size; ++t) {
-        const size_t i = at + t * slots + kLanes * b;
-        F total = V::fma(factor, V::load(pass.x + i), offset);
-        for (int n = 0; n < pass.branches; ++n) total = V::add(total, V::load(pass.branch[n] + i));
-        sum = V::add(sum, total);
-      }
+      const size_t i = at + kLanes * b;
+      F sum = V::mul(V::set(static_cast<float>(size)), V::load(block.norm1_offset + kLanes * b));
+      sum = V::fma(V::load(block.norm1_factor + kLanes * b), column_sum(pass.x + i, slots, size), sum);
+      for (int n = 0; n < pass.branches; ++n) sum = V::add(sum, column_sum(pass.branch[n] + i, slots, size));
       V::store(pass.row_sums + y * slots + kLanes * b, sum);
     }
+  }
+
+  // of a block of `count` tokens; in four sums, each of which would wait for itself
+  static F column_sum(const float *from, int stride, int count) {
+    F sum[4];
+    unrolled<4>([&](auto i) BIMLP_INLINED { sum[i] = V::set(0.0f); });
+    int t = 0;
+    for (; t + 4 <= count; t += 4) {
+      unrolled<4>([&](auto i) BIMLP_INLINED { sum[i] = V::add(sum[i], V::load(from + (t + i) * stride)); });
+    }
+    for (; t < count; ++t) sum[0] = V::add(sum[0], V::load(from + t * stride));
+    return V::add(V::add(sum[0], sum[1]), V::add(sum[2], sum[3]));
   }
 
   // e^x for x <= 0, to 3e-7 of it
@@ -300,7 +353,6 @@ struct Passes {
 
   // a = softmax over the branches of ReweightMLP(mean): branches x slots
   static void reweight(const BlockPass &pass, const Scratch &scratch, const float *mean, float *weights) {
-    const typename V::Session session;
     pass.watch.enter(Work::kReweight);
     const Block &block = *pass.block;
     const ChannelMLP &mlp = block.reweight;
@@ -316,15 +368,15 @@ struct Passes {
     }
     signs(mean, 1, mlp.first.inputs, mlp.first.threshold, scratch.bits);
     pass.watch.tokens(mlp.first.index, 0, 1, scratch.bits);
-    binary_fc(mlp.first, scratch.bits, 1, scratch, shortcut, 0, [&](int, int b, F value) { V::store(inner + kLanes * b, value); });
+    binary_fc(mlp.first, scratch.bits, 1, shortcut, 0, [=](int, int b, F value) { V::store(inner + kLanes * b, value); });
     for (size_t o = 0; o < block.reweight_second.size(); ++o) {
       const int32_t slot = block.reweight_second[o];
       shortcut[o] = slot < 0 ? 0.0f : inner[slot];
     }
     signs(inner, 1, hidden, mlp.second.threshold, scratch.bits);
     pass.watch.tokens(mlp.second.index, 0, 1, scratch.bits);
-    binary_fc(mlp.second, scratch.bits, 1, scratch, shortcut, 0,
-              [&](int, int b, F value) { V::store(weights + kLanes * b, value); });
+    binary_fc(mlp.second, scratch.bits, 1, shortcut, 0,
+              [=](int, int b, F value) { V::store(weights + kLanes * b, value); });
     for (int b = 0; b < blocks; ++b) {
       float *a = weights + kLanes * b;
       const int stride = kLanes * blocks;
@@ -342,11 +394,10 @@ struct Passes {
   // Of `count` tokens x <- x + projection(sum f_i a_i + z), then of MBB block 2 on m = Norm2(x) what a token needs no
   // other for: the bits of the Spatial Binary FCs, and the Channel Binary MLPs, whose weighted sum goes into branch 0.
   static void project(const BlockPass &pass, const Scratch &scratch, int first, int count) {
-    const typename V::Session session;
     const Stage &stage = *pass.stage;
     const Block &block = *pass.block;
     const int blocks = stage.blocks_of_channels, slots = kLanes * blocks;
-    in_tiles(count, [&](int from, int tokens) {
+    in_tiles(count, slots, [&](int from, int tokens) {
       const int token = first + from;
       const size_t at = static_cast<size_t>(token) * slots;
       float *x = pass.x + at;
@@ -356,7 +407,7 @@ struct Passes {
       signs(scratch.z, tokens, slots, block.projection.threshold, scratch.bits);
       pass.watch.tokens(block.projection.index, token, tokens, scratch.bits);
       pass.watch.enter(Work::kChannelFC);
-      binary_fc(block.projection, scratch.bits, tokens, scratch, scratch.z, slots, [&](int t, int b, F value) {
+      binary_fc(block.projection, scratch.bits, tokens, scratch.z, slots, [=](int t, int b, F value) {
         const int i = t * slots + kLanes * b;
         V::store(x + i, V::add(V::load(x + i), value));
       });
@@ -380,15 +431,17 @@ struct Passes {
   // sum f_i a_i + z
   static void merged(const BlockPass &pass, int tokens, size_t at, float *out) {
     const Block &block = *pass.block;
-    const int blocks = pass.stage->blocks_of_channels, slots = kLanes * blocks;
-    affine(pass.x + at, tokens, blocks, block.norm1_factor, block.norm1_offset, out);
-    for (int n = 0; n < pass.branches; ++n) {
-      for (int b = 0; b < blocks; ++b) {
-        const F a = V::load(pass.branch_weights + n * slots + kLanes * b);
-        for (int t = 0; t < tokens; ++t) {
-          const int i = t * slots + kLanes * b;
-          V::store(out + i, V::fma(V::load(pass.branch[n] + at + i), a, V::load(out + i)));
+    const int blocks = pass.stage->blocks_of_channels, slots = kLanes * blocks, branches = pass.branches;
+    const float *x = pass.x + at, *weights = pass.branch_weights, *const *branch = pass.branch;
+    for (int b = 0; b < blocks; ++b) {
+      const F factor = V::load(block.norm1_factor + kLanes * b), offset = V::load(block.norm1_offset + kLanes * b);
+      for (int t = 0; t < tokens; ++t) {
+        const int i = t * slots + kLanes * b;
+        F sum = V::fma(factor, V::load(x + i), offset);
+        for (int n = 0; n < branches; ++n) {
+          sum = V::fma(V::load(branch[n] + at + i), V::load(weights + n * slots + kLanes * b), sum);
         }
+        V::store(out + i, sum);
       }
     }
   }
@@ -399,19 +452,21 @@ struct Passes {
                           float weight, bool first, float *out) {
     const int slots = mlp.first.inputs, hidden = mlp.first.blocks;
     auto *hidden_bits = reinterpret_cast<uint16_t *>(scratch.hidden_bits);
+    float *means = scratch.phase;
+    const float *threshold = mlp.second.threshold;
     pass.watch.enter(Work::kSigns);
     signs(scratch.z, tokens, slots, mlp.first.threshold, scratch.bits);
     pass.watch.tokens(mlp.first.index, token, tokens, scratch.bits);
     pass.watch.enter(Work::kChannelFC);
     const F quarter = V::set(1.0f / kRatio), w = V::set(weight);
-    binary_fc(mlp.first, scratch.bits, tokens, scratch, scratch.gathered, kLanes * pass.stage->quarters.blocks,
-              [&](int t, int b, F value) {
-                float *mean = scratch.phase + t * slots + kLanes * (b / kRatio);
+    binary_fc(mlp.first, scratch.bits, tokens, scratch.gathered, kLanes * pass.stage->quarters.blocks,
+              [=](int t, int b, F value) {
+                float *mean = means + t * slots + kLanes * (b / kRatio);
                 V::store(mean, b % kRatio == 0 ? V::mul(quarter, value) : V::fma(quarter, value, V::load(mean)));
-                V::store_above(hidden_bits + t * hidden + b, value, V::load(mlp.second.threshold + kLanes * b));
+                V::store_above(hidden_bits + t * hidden + b, value, V::load(threshold + kLanes * b));
               });
     pass.watch.tokens(mlp.second.index, token, tokens, scratch.hidden_bits);
-    binary_fc(mlp.second, scratch.hidden_bits, tokens, scratch, scratch.phase, slots, [&](int t, int b, F value) {
+    binary_fc(mlp.second, scratch.hidden_bits, tokens, scratch.phase, slots, [=](int t, int b, F value) {
       float *to = out + t * slots + kLanes * b;
       V::store(to, first ? V::mul(w, value) : V::fma(w, value, V::load(to)));
     });
@@ -426,23 +481,30 @@ struct Passes {
     const int blocks = stage.blocks_of_channels, slots = kLanes * blocks, size = stage.size;
     const size_t at = static_cast<size_t>(y) * size * slots;
     float *x = pass.x + at, *out = pass.branch[0] + at;
+    const auto m = [=, &block](int t, int b) {
+      const F factor = V::load(block.norm2_factor + kLanes * b), offset = V::load(block.norm2_offset + kLanes * b);
+      return V::fma(factor, V::load(x + t * slots + kLanes * b), offset);
+    };
     if (block.channel2.empty()) fill(out, size * slots, 0.0f);
-    pass.watch.enter(Work::kLocalFC);
-    for (size_t i = 0; i < block.spatial2.size(); ++i) {
+    const size_t count = block.spatial2.size();
+    for (size_t i = 0; i < count; ++i) {
       const LocalFC &layer = block.spatial2[i];
       const F weight = V::set(block.merge[i]);
+      pass.watch.enter(Work::kLocalFC);
       trace_row(pass, layer, y, pass.planes + 2 * i);
-      local_fc(
-          layer, pass.planes + 2 * i, size, y, scratch,
-          [&](int t, int b) {
-            const F m = V::load(x + t * slots + kLanes * b);
-            return V::fma(V::load(block.norm2_factor + kLanes * b), m, V::load(block.norm2_offset + kLanes * b));
-          },
-          [&](int t, int b, F value) {
-            float *to = out + t * slots + kLanes * b;
-            V::store(to, V::fma(weight, value, V::load(to)));
-          });
+      if (i + 1 < count) {
+        local_fc(layer, pass.planes + 2 * i, size, y, scratch, m, [=](int t, int b, F value) {
+          float *to = out + t * slots + kLanes * b;
+          V::store(to, V::fma(weight, value, V::load(to)));
+        });
+      } else {  // the last one: m of this place will not be needed any more
+        local_fc(layer, pass.planes + 2 * i, size, y, scratch, m, [=](int t, int b, F value) {
+          float *to = x + t * slots + kLanes * b;
+          V::store(to, V::add(V::load(to), V::fma(weight, value, V::load(out + t * slots + kLanes * b))));
+        });
+      }
     }
+    if (count) return;
     pass.watch.enter(Work::kMerges);
     for (int i = 0; i < size * slots; i += kLanes) V::store(x + i, V::add(V::load(x + i), V::load(out + i)));
   }
@@ -483,28 +545,27 @@ struct Passes {
     const size_t inputs = static_cast<size_t>(layer.runs) * layer.length;
     const float *weight = layer.weight + block * inputs * kLanes;
     F sum[T][J];
-    for (int t = 0; t < T; ++t)
-      for (int j = 0; j < J; ++j) sum[t][j] = V::set(0.0f);
+    unrolled<T * J>([&](auto i) BIMLP_INLINED { sum[i / J][i % J] = V::set(0.0f); });
     for (int s = 0; s < layer.runs; ++s) {
       const float *run = x + s * run_stride;
       for (int k = 0; k < layer.length; ++k, weight += kLanes) {
         F w[J];
-        for (int j = 0; j < J; ++j) w[j] = V::load(weight + j * inputs * kLanes);
-        for (int t = 0; t < T; ++t) {
+        unrolled<J>([&](auto j) BIMLP_INLINED { w[j] = V::load(weight + j * inputs * kLanes); });
+        unrolled<T>([&](auto t) BIMLP_INLINED {
           const F value = V::set(run[t * token_stride + k]);
-          for (int j = 0; j < J; ++j) sum[t][j] = V::fma(value, w[j], sum[t][j]);
-        }
+          unrolled<J>([&](auto j) BIMLP_INLINED { sum[t][j] = V::fma(value, w[j], sum[t][j]); });
+        });
       }
     }
-    for (int j = 0; j < J; ++j) {
+    unrolled<J>([&](auto j) BIMLP_INLINED {
       const int at = kLanes * (block + j);
       const F factor = V::load(layer.affine.factor + at), offset = V::load(layer.affine.offset + at);
       const F slope = V::load(layer.affine.slope + at), shift = V::load(layer.affine.shift_out + at);
-      for (int t = 0; t < T; ++t) {
+      unrolled<T>([&](auto t) BIMLP_INLINED {
         const F y = V::rprelu(V::fma(factor, sum[t][j], offset), slope, shift);
         V::store(out + static_cast<size_t>(first + t) * kLanes * layer.blocks + at, y);
-      }
-    }
+      });
+    });
   }
 
   // Row y of the mean of the four max-pools, from a map of size x size tokens; column: size x 4 blocks of scratch.
@@ -564,7 +625,6 @@ Kernels pass_kernels() {
   using P = Passes<V>;
   Kernels table = {};
   table.name = V::kName;
-  table.tile = V::kTile;
   table.full_fc = P::full_fc;
   table.branch = P::branch;
   table.mix_row = P::mix_row;

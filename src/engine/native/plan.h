@@ -13,7 +13,14 @@ namespace bimlp {
 constexpr int kLanes = 16;   // channels per block
 constexpr int kTaps = 7;     // of a local FC
 constexpr int kMargin = 3;   // tokens of zeros around a map of bits: kTaps / 2
+constexpr int kTileNumbers = 4096;  // of the rows that a pass works on at a time: 16 KiB
 constexpr int kRatio = 4;    // width of the Channel Binary MLP's hidden layer over its input's
+
+// tokens that a pass takes at a time
+inline int tile_of(int slots) {
+  const int tokens = kTileNumbers / slots / 8 * 8;
+  return tokens < 8 ? 8 : tokens > 64 ? 64 : tokens;
+}
 
 // What follows a layer's sum s: RPReLU(factor * s + offset + shortcut), that is, with t in the brackets,
 // t + shift_out where t > 0, else slope * t + shift_out. One number per slot.
@@ -35,7 +42,7 @@ struct BinaryFC {
   int words;             // 32-bit words of a token's bits
   int blocks;            // blocks out
   const float *threshold;  // per slot in: a bit is 1 where x > threshold; infinity beyond the channels
-  const void *weight;    // as the instruction set wants it
+  const uint32_t *weight;  // blocks x words x 16
   Affine affine;
   const int32_t *shortcut;  // per block out: the block of the shortcut's row
 };

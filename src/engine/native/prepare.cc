@@ -11,7 +11,7 @@ namespace {
 class Preparer {
  public:
   Preparer(const Packed &packed, const Kernels *kernels)
-      : packed_(packed), network_(std::make_unique<Network>()), make_(*kernels, network_->memory) {
+      : packed_(packed), network_(std::make_unique<Network>()), make_(network_->memory) {
     network_->kernels = kernels;
     network_->description = packed.description;
   }

@@ -3,6 +3,8 @@
 #include <chrono>
 #include <cstdint>
 
+#include "inline.h"
+
 namespace bimlp {
 
 enum class Work { kStem, kNorms, kSigns, kChannelFC, kWave, kLocalFC, kReweight, kMerges, kDownsampleFC, kPools, kHead };
@@ -13,13 +15,7 @@ constexpr const char *kWorkNames[kKindsOfWork] = {"stem",     "norms and gathers
 class Profile {
  public:
   // Charges the time since the last call to the work of then.
-  void enter(Work work) {
-    const auto now = std::chrono::steady_clock::now();
-    if (started_) seconds[static_cast<int>(work_)] += std::chrono::duration<double>(now - last_).count();
-    started_ = true;
-    work_ = work;
-    last_ = now;
-  }
+  void enter(Work work);
   void leave() {
     enter(Work::kHead);
     started_ = false;
@@ -41,10 +37,10 @@ struct Watch {
   void (*trace)(void *user, int layer, int token, int count, const uint32_t *bits, const uint32_t *odd) = nullptr;
   void *user = nullptr;
 
-  void enter(Work work) const {
+  BIMLP_INLINE void enter(Work work) const {
     if (profile) profile->enter(work);
   }
-  void tokens(int layer, int token, int count, const uint32_t *bits) const {
+  BIMLP_INLINE void tokens(int layer, int token, int count, const uint32_t *bits) const {
     if (trace) trace(user, layer, token, count, bits, nullptr);
   }
 };
