@@ -58,12 +58,17 @@ struct Avx2 {
   static F times_power_of_two(F y, F shifted) {
     return {times_power_of_two(y.a, shifted.a), times_power_of_two(y.b, shifted.b)};
   }
-  static __m256 pick(const float *row, const int32_t *index) {
-    const __m256i i = _mm256_loadu_si256(reinterpret_cast<const __m256i *>(index));
-    const __m256i there = _mm256_cmpgt_epi32(i, _mm256_set1_epi32(-1));
-    return _mm256_mask_i32gather_ps(_mm256_setzero_ps(), row, i, _mm256_castsi256_ps(there), 4);
-  }
-  static F pick(const float *row, const int32_t *index, int) { return {pick(row, index), pick(row, index + 8)}; }
+  struct Picker {
+    __m256i low, high;
+    Picker(const int32_t *from, int)
+        : low(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(from))),
+          high(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(from + 8))) {}
+    static __m256 picked(const float *row, __m256i index) {
+      const __m256i there = _mm256_cmpgt_epi32(index, _mm256_set1_epi32(-1));
+      return _mm256_mask_i32gather_ps(_mm256_setzero_ps(), row, index, _mm256_castsi256_ps(there), 4);
+    }
+    F operator()(const float *row) const { return {picked(row, low), picked(row, high)}; }
+  };
 
   static B load_bits(const void *p) { return _mm256_loadu_si256(static_cast<const __m256i *>(p)); }
   static B mismatch(const uint8_t *a, const uint8_t *b) { return _mm256_xor_si256(load_bits(a), load_bits(b)); }

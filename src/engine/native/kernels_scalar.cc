@@ -80,9 +80,13 @@ struct Scalar {
   static F times_power_of_two(const F &y, const F &shifted) {
     return each([&](int l) { return from_bits(as_bits(y.v[l]) + (as_bits(shifted.v[l]) << 23)); });
   }
-  static F pick(const float *row, const int32_t *index, int) {
-    return each([&](int l) { return index[l] < 0 ? 0.0f : row[index[l]]; });
-  }
+  struct Picker {
+    const int32_t *index;
+    Picker(const int32_t *from, int) : index(from) {}
+    F operator()(const float *row) const {
+      return each([&](int l) { return index[l] < 0 ? 0.0f : row[index[l]]; });
+    }
+  };
 
   static B mismatch(const uint8_t *a, const uint8_t *b) {
     B x, y;

@@ -43,17 +43,25 @@ struct Avx512Lanes {
     const I n = _mm512_maskz_slli_epi32(kAll, _mm512_castps_si512(shifted), 23);
     return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(y), n));
   }
-  static F pick(const float *row, const int32_t *index, int window) {
-    const I i = _mm512_loadu_si512(index);
-    const __mmask16 there = _mm512_cmpge_epi32_mask(i, _mm512_setzero_si512());
-    if (window < 0) return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), there, i, row, 4);
-    const float *from = row + window;
-    const I offset = _mm512_sub_epi32(i, _mm512_set1_epi32(window));
-    const F low = _mm512_permutex2var_ps(load(from), offset, load(from + 16));
-    const F high = _mm512_permutex2var_ps(load(from + 32), offset, load(from + 48));
-    const __mmask16 upper = _mm512_test_epi32_mask(offset, _mm512_set1_epi32(32));
-    return _mm512_maskz_mov_ps(there, _mm512_mask_blend_ps(upper, low, high));
-  }
+  // a block of a Gather: row -> its 16 numbers
+  struct Picker {
+    I index, offset;
+    __mmask16 there, upper;
+    int window;
+
+    Picker(const int32_t *from, int begin) : index(_mm512_loadu_si512(from)), window(begin) {
+      offset = _mm512_sub_epi32(index, _mm512_set1_epi32(window));
+      there = _mm512_cmpge_epi32_mask(index, _mm512_setzero_si512());
+      upper = _mm512_test_epi32_mask(offset, _mm512_set1_epi32(32));
+    }
+    F operator()(const float *row) const {
+      if (window < 0) return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), there, index, row, 4);
+      const float *from = row + window;
+      const F low = _mm512_permutex2var_ps(load(from), offset, load(from + 16));
+      const F high = _mm512_permutex2var_ps(load(from + 32), offset, load(from + 48));
+      return _mm512_maskz_mov_ps(there, _mm512_mask_blend_ps(upper, low, high));
+    }
+  };
 
   static B mismatch(const uint8_t *a, const uint8_t *b) {
     return _mm512_xor_si512(_mm512_loadu_si512(a), _mm512_loadu_si512(b));

@@ -109,11 +109,10 @@ struct Passes {
   }
 
   static void gather(const float *x, int tokens, int slots, const Gather &gather, float *out) {
-    for (int block = 0; block < gather.blocks; ++block) {
-      for (int t = 0; t < tokens; ++t) {
-        const F picked = V::pick(x + t * slots, gather.index + kLanes * block, gather.window[block]);
-        V::store(out + kLanes * (t * gather.blocks + block), picked);
-      }
+    const int blocks = gather.blocks;
+    for (int block = 0; block < blocks; ++block) {
+      const typename V::Picker pick(gather.index + kLanes * block, gather.window[block]);
+      for (int t = 0; t < tokens; ++t) V::store(out + kLanes * (t * blocks + block), pick(x + t * slots));
     }
   }
 
