@@ -2,6 +2,22 @@
 
 namespace bimlp {
 
+namespace {
+
+// One job of an image follows the other within microseconds, while waking a thread takes tens of them.
+constexpr int kLooks = 300;
+
+template <class Condition>
+bool soon(Condition condition) {
+  for (int i = 0; i < kLooks; ++i) {
+    if (condition()) return true;
+    std::this_thread::yield();
+  }
+  return false;
+}
+
+}  // namespace
+
 Threads::Threads(int count) : count_(count) {
   try {
     for (int i = 1; i < count; ++i) threads_.emplace_back([this, i] { work(i); });
@@ -32,22 +48,27 @@ void Threads::run(const std::function<void(int)> &job) {
   }
   start_.notify_all();
   job(0);
+  const auto done = [this] { return running_ == 0; };
+  if (soon(done)) return;
   std::unique_lock<std::mutex> lock(mutex_);
-  done_.wait(lock, [this] { return running_ == 0; });
+  done_.wait(lock, done);
 }
 
 void Threads::work(int thread) {
   uint64_t seen = 0;
-  std::unique_lock<std::mutex> lock(mutex_);
+  const auto called = [&] { return stop_ || generation_ != seen; };
   while (true) {
-    start_.wait(lock, [&] { return stop_ || generation_ != seen; });
+    if (!soon(called)) {
+      std::unique_lock<std::mutex> lock(mutex_);
+      start_.wait(lock, called);
+    }
     if (stop_) return;
     seen = generation_;
-    const auto *job = job_;
-    lock.unlock();
-    (*job)(thread);
-    lock.lock();
-    if (--running_ == 0) done_.notify_one();
+    (*job_)(thread);
+    if (--running_ == 0) {
+      std::lock_guard<std::mutex> lock(mutex_);  // the caller is not between its look and its sleep
+      done_.notify_one();
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 // A fixed team of threads that share the rows of a job.
 #pragma once
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <mutex>
@@ -26,9 +27,10 @@ class Threads {
   void work(int thread);
   void end();
 
-  int count_, running_ = 0;
-  uint64_t generation_ = 0;
-  bool stop_ = false;
+  int count_;
+  std::atomic<int> running_{0};
+  std::atomic<uint64_t> generation_{0};
+  std::atomic<bool> stop_{false};
   const std::function<void(int)> *job_ = nullptr;
   std::mutex mutex_;
   std::condition_variable start_, done_;

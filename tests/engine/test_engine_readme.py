@@ -1,0 +1,46 @@
+"""The README's examples of the engine are run as they stand there."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from src.native import compiler
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def example(language):
+    """The README's block of a language that speaks of model.packed."""
+    blocks = re.findall(rf"```{language}\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    [block] = [block for block in blocks if "model.packed" in block]
+    return block
+
+
+def in_folder(folder, packed, *command):
+    (folder / "model.packed").write_bytes(packed()[-1].read_bytes())
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_python_example(packed, tmp_path):
+    (tmp_path / "example.py").write_text(
+        f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{example('python')}"
+    )
+    assert "['ant', 'bee', 'cow']" in in_folder(tmp_path, packed, sys.executable, "example.py")
+
+
+def test_the_c_example(packed, engine_build, tmp_path):
+    (tmp_path / "example.cc").write_text(example("c"))
+    paths = [f"-I{ROOT / 'src/engine/native'}", f"-L{engine_build}", "-lbimlp", f"-Wl,-rpath,{engine_build}"]
+    subprocess.run([compiler(), "example.cc", *paths, "-o", "example"], cwd=tmp_path, check=True)
+    assert "logit of class 0: " in in_folder(tmp_path, packed, "./example")
+
+
+def test_the_program(packed, engine_build, tmp_path):
+    (tmp_path / "picture.ppm").write_bytes(b"P6 2 2 255\n" + bytes(12))
+    lines = in_folder(
+        tmp_path, packed, engine_build / "bimlp_run", "model.packed", "picture.ppm"
+    ).splitlines()
+    assert lines[0] == "picture.ppm" and len(lines) == 4
