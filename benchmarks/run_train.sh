@@ -7,22 +7,6 @@
 #           block and a table with the ratio of images/s. Half an hour on 2 cores (one case: minutes). Exit code 1 when the
 #           two networks do not compute the same.
 set -euo pipefail
-root=$(cd "$(dirname "$0")/.." && pwd)
-
-python=${PYTHON:-$root/.venv/bin/python}
-if [[ -z ${PYTHON:-} && ! -x $python ]]; then
-    python=python3
-fi
-
-if [[ -z ${TORCH_PYTHON:-} ]]; then
-    wanted=$root/benchmarks/requirements-torch.txt
-    installed=$root/.venv-torch/requirements-torch.txt # written last: a broken installation is made anew
-    if ! cmp -s "$wanted" "$installed"; then
-        "$python" -m venv --clear "$root/.venv-torch"
-        "$root/.venv-torch/bin/python" -m pip install --quiet -r "$wanted" >&2
-        cp "$wanted" "$installed"
-    fi
-    TORCH_PYTHON=$root/.venv-torch/bin/python
-fi
-
-exec "$python" "$root/benchmarks/train.py" --torch-python "$TORCH_PYTHON" "$@"
+source "$(dirname "$0")/environments.sh"
+other=${TORCH_PYTHON:-$(foreign torch)}
+exec "$python" "$root/benchmarks/train.py" --torch-python "$other" "$@"
