@@ -18,7 +18,7 @@ def run(*arguments):
 
 
 def test_a_quick_run_ends_with_one_object_of_positive_numbers():
-    done = run("--quick", "--json")
+    done = run("--quick", "--rounds", "1", "--json")
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     result = lines[-1]
