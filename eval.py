@@ -10,6 +10,7 @@ from src.cli import add_model_flag, config_of_checkpoint, config_of_packed, crea
 from src.errors import InputError
 from src.files import PACKED_SUFFIX
 
+MOST_THREADS = 256  # of an engine
 DESCRIPTION = (
     "Reads the settings saved beside the checkpoint and prints top-1 and top-5 on the validation split, or\n"
     "the five most likely classes of single pictures.\n"
@@ -155,7 +156,7 @@ def use_engine(args, config):
     from src.learn.parallel import start_workers
 
     workers = start_workers()
-    with Engine.load(config.checkpoint, len(os.sched_getaffinity(0))) as engine:
+    with Engine.load(config.checkpoint, min(len(os.sched_getaffinity(0)), MOST_THREADS)) as engine:
         network = engine.description
         if workers.first:
             set_name, threads = network["instruction_set"], network["threads"]

@@ -92,13 +92,8 @@ class EngineSide(Side):
         return {"version": "this engine", "chosen": chosen, "missing": missing}
 
     def shares(self, instruction_set):
-        """Seconds per kind of layer on one image; nothing where the engine does not measure them."""
-        return shares_of_time(self.engines[instruction_set], self.images[:1])
-
-
-def shares_of_time(engine, images):
-    """Kind of layer -> seconds of one run. {} for an engine that cannot tell."""
-    return engine.profile(images) if hasattr(engine, "profile") else {}
+        """Seconds per kind of layer on one image."""
+        return self.engines[instruction_set].profile(self.images[:1])
 
 
 class MindSporeSide(Side):

@@ -24,6 +24,13 @@ FIELDS = {"resize": 40, "mean": (0.4, 0.5, 0.6), "std": (0.2, 0.25, 0.3)}
 CLASSES = ("ant", "bee", "cow")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def needs_a_compiler():
+    """The engine is compiled where it runs."""
+    if shutil.which(compiler()) is None:
+        pytest.skip("no C++ compiler")
+
+
 @pytest.fixture(params=NAMES)
 def instruction_set(request, monkeypatch):
     """Each instruction set by name, and made the engine's choice; skipped where this processor lacks it."""

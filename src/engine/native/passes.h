@@ -1,7 +1,7 @@
 // The passes over one image, written once for every instruction set.
 //
 // V says how 16 numbers at a time are computed with: types F (floats), I (counts), B (a run of bits), and the operations
-// below. A pass handles one row of a map, tokens in channels-last order; rows of one pass do not depend on each other.
+// below. A pass handles some tokens or one row of a map, in channels-last order, and none depends on another of its kind.
 #pragma once
 #include "kernels.h"
 
