@@ -3,6 +3,7 @@
 import atexit
 import os
 import sys
+from pathlib import Path
 
 os.environ.setdefault("GLOG_v", "3")
 
@@ -13,3 +14,12 @@ def end_quietly():
     nn = sys.modules.get("mindspore.nn")
     if nn is not None:
         nn.Cell.__del__ = lambda cell: None
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--soak", action="store_true", help="tests/faults: every fault as often as docs/reliability.md says"
+    )
+    parser.addoption(
+        "--report", type=Path, help="tests/faults: JSON lines of what was done are added to this file"
+    )
