@@ -87,7 +87,7 @@ def show_score(config, predict, workers, as_json):
         print(json.dumps(record))
         return
     print(f"model        {config.model.name}")
-    print(f"checkpoint   {config.checkpoint}")
+    print(f"checkpoint   {config.checkpoint.path}")
     print(f"data         {config.data.source}, {score.total} images")
     print(f"images/s     {score.images_per_second:.0f}")
     for path, reason in data.skipped:
@@ -112,7 +112,7 @@ def use_network(args, config):
 
     workers = start_workers()
     network = trained_network(config)
-    load_weights(network, config.checkpoint)
+    load_weights(network, config.checkpoint.path)
 
     def note(text):
         """On stderr: stdout holds the result alone."""
@@ -156,7 +156,7 @@ def use_engine(args, config):
     from src.learn.parallel import start_workers
 
     workers = start_workers()
-    with Engine.load(config.checkpoint, min(len(os.sched_getaffinity(0)), MOST_THREADS)) as engine:
+    with Engine.load(config.checkpoint.path, min(len(os.sched_getaffinity(0)), MOST_THREADS)) as engine:
         network = engine.description
         if workers.first:
             set_name, threads = network["instruction_set"], network["threads"]

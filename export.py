@@ -49,7 +49,7 @@ def output_of(args, config, suffix):
     """The path of the file to write."""
     if args.output:
         return Path(args.output)
-    checkpoint = Path(config.checkpoint)
+    checkpoint = Path(config.checkpoint.path)
     return Path(args.output_dir or checkpoint.parent) / f"{checkpoint.stem}{suffix}"
 
 
@@ -81,7 +81,7 @@ def pack(network, config, output):
         std=data.std,
         class_names=data.class_names,
     )
-    checkpoint_size = Path(config.checkpoint).stat().st_size
+    checkpoint_size = Path(config.checkpoint.path).stat().st_size
     print(f"model               {description.variant} in binary, weights at one bit")
     print("compared on         the file, read back: all numbers and bits are the network's")
     print(f"file                {output}")
@@ -101,7 +101,7 @@ def main(argv):
     output = output_of(args, config, SUFFIXES.get(file_format, ""))
     check_request(file_format, batch_size, output)
     network = trained_network(config, form="plain")
-    load_weights(network, config.checkpoint)
+    load_weights(network, config.checkpoint.path)
     if file_format == "PACKED":
         pack(network, config, output)
         return 0

@@ -11,7 +11,8 @@ from src.errors import InputError
 STAGES = ("teacher", "step1", "step2")
 # settings that a resumed run may give anew: they do not change its result
 MAY_DIFFER = (
-    "resume", "output_dir", "checkpoint", "device_target", "data.path", "train.log_every", "train.summary",
+    "resume", "output_dir", "checkpoint.path", "checkpoint.every_steps", "device_target", "data.path", "train.log_every",
+    "train.summary",
 )  # fmt: skip
 DESCRIPTION = (
     "Runs the stages of the config in order (teacher, step1, step2), each into output_dir/<stage>.\n"
@@ -52,7 +53,7 @@ def check_hand_overs(config, names):
     done = set()
     for name in names:
         settings = getattr(config.stages, name)
-        starts = config.checkpoint if name == names[0] else ""
+        starts = config.checkpoint.path if name == names[0] else ""
         for source in {
             settings.init if not starts else "",
             settings.teacher if not settings.teacher_checkpoint else "",
@@ -102,7 +103,7 @@ def first_weights(config, name, network, first):
     from src.build import hand_on_weights
 
     settings = getattr(config.stages, name)
-    source = config.checkpoint if first and config.checkpoint else settings.init
+    source = config.checkpoint.path if first and config.checkpoint.path else settings.init
     if source:
         hand_on_weights(network, weights_of(config, source) if source in STAGES else source)
 

@@ -19,7 +19,7 @@ FLAGS = {
     "data_path": "data.path",
     "output_dir": "output_dir",
     "device_target": "device_target",
-    "checkpoint": "checkpoint",
+    "checkpoint": "checkpoint.path",
 }
 OVERRIDE = re.compile(r"[A-Za-z_][\w.]*=")
 
@@ -56,7 +56,7 @@ def create_parser(program, description):
     parser.add_argument("--data_path", metavar="DIR", help="sets data.path")
     parser.add_argument("--output_dir", metavar="DIR", help="sets output_dir")
     parser.add_argument("--device_target", metavar="NAME", help="sets device_target: CPU, GPU or Ascend")
-    parser.add_argument("--checkpoint", metavar="FILE", help="sets checkpoint")
+    parser.add_argument("--checkpoint", metavar="FILE", help="sets checkpoint.path")
     parser.add_argument("overrides", nargs="*", metavar="section.key=value", help="any setting, see below")
     return parser
 
@@ -148,7 +148,7 @@ def config_of_checkpoint(args):
             args.config_path = RELEASED_CONFIG
     if args.model or args.config_path:
         config = config_from(args)
-        checkpoint = config.checkpoint
+        checkpoint = config.checkpoint.path
     else:
         checkpoint = args.checkpoint
         config = config_beside(checkpoint, args.overrides, flags_of(args)) if checkpoint else None

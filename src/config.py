@@ -16,6 +16,7 @@ import yaml
 from src.config_types import (
     SECTIONS,
     TYPES,
+    CheckpointConfig,
     Config,
     DataConfig,
     ModelConfig,
@@ -28,6 +29,7 @@ from src.errors import InputError
 from src.files import reason, write_atomic
 
 __all__ = [
+    "CheckpointConfig",
     "Config",
     "DataConfig",
     "ModelConfig",
@@ -44,6 +46,9 @@ COMMAND_LINE = "command line"
 # Keys younger than the first saved runs, whose files lack them and so get the defaults.
 YOUNGER = (
     "train.summary",
+    "train.accumulate_steps",
+    "train.on_nonfinite",
+    "checkpoint.every_steps",
     "data.memory",
     "model.shortcut",
     "model.norm",
@@ -51,6 +56,7 @@ YOUNGER = (
     "model.downsample",
     "model.local_form",
     "model.binarizer",
+    "model.sync_bn",
 )
 # What PyYAML raises on bad text: besides its own errors those of its converters, as for !!int x or !!bool x.
 YAML_FAULTS = (yaml.YAMLError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
@@ -83,10 +89,11 @@ def load_config(path=None, overrides=(), flags=None, complete=False):
         key, equals, value = text.partition("=")
         if not equals:
             raise InputError(f"{COMMAND_LINE}: expected section.key=value, came {text!r}")
-        values[key.strip()] = _from_text(key.strip(), value)
+        key = _set_by(key.strip(), value)
+        values[key] = _from_text(key, value)
     for key, value in (flags or {}).items():
         if value is not None:
-            read = _from_text if isinstance(value, str) else checked
+            key, read = _set_by(key, value), _from_text if isinstance(value, str) else checked
             values[key] = read(key, value)
     return _build(Config, values)
 
@@ -130,6 +137,12 @@ def _build(cls, values, prefix=""):
         key = prefix + name
         arguments[name] = _build(kind, values, key + ".") if key in SECTIONS else values[key]
     return cls(**arguments)
+
+
+def _set_by(key, value):
+    """The key that `value`, given to `key`, sets: a section given as one text sets its `path`."""
+    path = f"{key}.path"
+    return path if key in SECTIONS and isinstance(value, str) and path in TYPES else key
 
 
 def _require_all(keys, path, hint=""):
@@ -187,7 +200,7 @@ def _collect(tree, section, path, values):
         thing = f"section {section}: " if section else ""
         raise InputError(f"{path}: {thing}expected a mapping (key: value), came {show(tree)}")
     for name, value in tree.items():
-        key = f"{section}.{name}" if section else str(name)
+        key = _set_by(f"{section}.{name}" if section else str(name), value)
         if key in SECTIONS:
             _collect({} if value is None else value, key, path, values)
         else:

@@ -10,6 +10,14 @@ from collections.abc import Callable
 
 
 @dataclasses.dataclass(frozen=True)
+class CheckpointConfig:
+    """Where weights come from and how often they are kept (section `checkpoint`)."""
+
+    path: str
+    every_steps: int
+
+
+@dataclasses.dataclass(frozen=True)
 class ModelConfig:
     """The network (section `model`)."""
 
@@ -26,6 +34,7 @@ class ModelConfig:
     activation_gradient: str
     form: str
     compute_type: str
+    sync_bn: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +74,8 @@ class TrainConfig:
     clip_norm: float
     label_smoothing: float
     ema_decay: float
+    accumulate_steps: int
+    on_nonfinite: str
     steps_per_epoch: int
     log_every: int
     summary: bool
@@ -102,10 +113,10 @@ class Config:
 
     stage: str
     output_dir: str
-    checkpoint: str
     resume: bool
     device_target: str
     seed: int
+    checkpoint: CheckpointConfig
     model: ModelConfig
     data: DataConfig
     train: TrainConfig
@@ -155,6 +166,7 @@ RULES = {
     "output_dir": NOT_EMPTY,
     "device_target": _one_of("CPU", "GPU", "Ascend"),
     "seed": Rule("from 0 to 4294967295", lambda value: 0 <= value < 2**32),  # numpy's range
+    "checkpoint.every_steps": _at_least(0),
     "model.name": NOT_EMPTY,
     "model.num_classes": _at_least(0),
     "model.drop_path_rate": BELOW_ONE,
@@ -201,6 +213,8 @@ RULES = {
     "train.clip_norm": _at_least(0),
     "train.label_smoothing": BELOW_ONE,
     "train.ema_decay": BELOW_ONE,
+    "train.accumulate_steps": _at_least(1),
+    "train.on_nonfinite": _one_of("stop", "skip"),
     "train.steps_per_epoch": _at_least(0),
     "train.log_every": _at_least(0),
     "stages.*.precision": _one_of("fp32", "binary_act", "binary"),

@@ -31,7 +31,8 @@ ROOMS = ("model", "operators", "learn")
 KEPT = 32  # graphs, of some megabytes each; the least recently used go first
 # settings on which no graph depends; of those under `data`, only the image size is one
 INERT = (
-    "stage", "output_dir", "checkpoint", "resume", "seed", "train.steps_per_epoch", "train.log_every", "train.summary",
+    "stage", "output_dir", "checkpoint.path", "checkpoint.every_steps", "resume", "seed", "train.on_nonfinite",
+    "train.steps_per_epoch", "train.log_every", "train.summary",
 )  # fmt: skip
 INERT_OF_STAGE = (
     "epochs", "learning_rate", "warmup_epochs", "init", "teacher_checkpoint", "teacher_pretrained",

@@ -126,7 +126,7 @@ def test_settings_come_from_the_run_and_the_command_line(trained):
     folder, _ = trained
     config = settings("--checkpoint", str(folder / "best.ckpt"), "data.image_size=24")
     assert (config.stage, config.model.num_classes, config.data.image_size) == ("step2", 10, 24)
-    assert config.checkpoint == str(folder / "best.ckpt")
+    assert config.checkpoint.path == str(folder / "best.ckpt")
 
 
 def test_released_models_have_their_settings_from_wherever_the_script_is_called(tmp_path, monkeypatch):

@@ -32,10 +32,10 @@ def test_flags_with_and_without_equals_sign(parser, argv):
         "data.path": "d",
         "output_dir": "o",
         "device_target": "Ascend",
-        "checkpoint": "c",
+        "checkpoint.path": "c",
     }
     config = config_from(args)
-    assert (config.data.path, config.output_dir, config.device_target, config.checkpoint) == (
+    assert (config.data.path, config.output_dir, config.device_target, config.checkpoint.path) == (
         "d",
         "o",
         "Ascend",

@@ -49,7 +49,7 @@ def test_the_config_is_frozen_and_hashable():
 def test_later_wins_defaults_file_overrides_flags(tmp_path):
     path = written(tmp_path, "seed: 2\ndata:\n  batch_size: 2\n  path: file\n")
     config = load_config(
-        path, ["data.batch_size=3", "data.path=override"], {"data.path": "flag", "checkpoint": None}
+        path, ["data.batch_size=3", "data.path=override"], {"data.path": "flag", "checkpoint.path": None}
     )
     assert (config.seed, config.data.batch_size, config.data.path) == (2, 3, "flag")
     assert config.data.image_size == load_config().data.image_size
@@ -123,6 +123,23 @@ def test_with_values_checks_and_leaves_the_original():
     assert config == load_config()
     with pytest.raises(InputError, match="data.flip: expected a number from 0 to 1, came 2"):
         with_values(config, {"data.flip": 2})
+
+
+def test_a_section_given_as_one_text_sets_its_path(tmp_path):
+    """Runs saved before `checkpoint` was a section have it as one text, and the command line may."""
+    expected = load_config(None, ["checkpoint.path=a=b.ckpt"])
+    assert (expected.checkpoint.path, expected.checkpoint.every_steps) == ("a=b.ckpt", 0)
+    assert load_config(written(tmp_path, "checkpoint: a=b.ckpt\n")) == expected
+    assert load_config(None, ["checkpoint=a=b.ckpt"]) == expected
+    assert load_config(None, [], {"checkpoint": "a=b.ckpt"}) == expected
+    assert load_config(None, ["checkpoint=x", "checkpoint.path=a=b.ckpt"]) == expected
+    save_config(expected, tmp_path / "config.yaml")
+    text = (tmp_path / "config.yaml").read_text(encoding="utf-8")
+    old, count = re.subn(
+        r"checkpoint:[ {].*?every_steps: 0}|checkpoint:\n(  .*\n)+", "checkpoint: a=b.ckpt\n", text
+    )
+    assert count == 1 and "every_steps" not in old
+    assert load_config(written(tmp_path, old), complete=True) == expected
 
 
 def test_a_complete_file_must_give_every_key(tmp_path):
@@ -236,6 +253,7 @@ EDGES = [
     ("device_target", "Ascend", "cpu"),
     ("seed", "0", "-1"),
     ("seed", "4294967295", "4294967296"),
+    ("checkpoint.every_steps", "0", "-1"),
     ("model.name", "resnet34", ""),
     ("model.num_classes", "0", "-1"),
     ("model.drop_path_rate", "0", "1"),
@@ -281,6 +299,8 @@ EDGES = [
     ("train.clip_norm", "0", "-1"),
     ("train.label_smoothing", "0.99", "1"),
     ("train.ema_decay", "0.9999", "1"),
+    ("train.accumulate_steps", "1", "0"),
+    ("train.on_nonfinite", "skip", "ignore"),
     ("train.steps_per_epoch", "0", "-1"),
     ("train.log_every", "0", "-1"),
     ("stages.teacher.precision", "fp32", "float32"),
