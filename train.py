@@ -111,12 +111,17 @@ def first_weights(config, name, network, first):
 def prepare_folder(folder, resolved):
     """Save the resolved settings in the stage's folder; when it holds a run, they must be the same.
 
-    Raises InputError naming the settings that differ, or a folder that holds a run without resume=true.
+    Raises InputError naming the settings that differ, a folder that holds a run without resume=true, or one in which
+    another process is training.
     """
     from src.config import load_config, save_config, to_flat
+    from src.files import hold, remove_parts
+    from src.learn.state import holds_run
 
+    folder.mkdir(parents=True, exist_ok=True)
+    hold(folder)
     path = folder / "config.yaml"
-    if (folder / "state.ckpt").exists():
+    if holds_run(folder):
         if not resolved.resume:
             raise InputError(
                 f"{folder}: holds a run; give resume=true to go on with it, or another --output_dir"
@@ -129,8 +134,9 @@ def prepare_folder(folder, resolved):
                 f"{folder}: resume expects the settings of the run: {', '.join(differing)} differ "
                 f"({first} was {before[first]}, got {now[first]})"
             )
+        remove_parts(folder)
     else:
-        folder.mkdir(parents=True, exist_ok=True)
+        remove_parts(folder)
         save_config(resolved, path)
 
 
@@ -179,6 +185,7 @@ def run_one(config, name, first, data, workers):
         seed=config.seed,
         folder=folder,
         workers=workers,
+        every_steps=config.checkpoint.every_steps,
         identity=graph_identity(to_flat(config), workers, [network, teacher], trains=name),
     )
     return run_stage(stage, config.resume)

@@ -75,7 +75,7 @@ class Training:
         from src.data import create_dataset
         from src.learn.optimizer import AdamW, can_fuse
         from src.learn.parallel import Workers
-        from src.learn.step import make_forward, make_train_step, path_factors
+        from src.learn.step import TrainStep, make_forward, path_factors
 
         config = load_config(config_path, flags={"data.path": data_path})
         start_device(config)
@@ -88,7 +88,7 @@ class Training:
             train.clip_norm, can_fuse(),
         )  # fmt: skip
         forward = make_forward(network, None, 0.0, train.label_smoothing)
-        step = make_train_step([network], forward, optimizer, Workers())
+        step = TrainStep([network], forward, optimizer, Workers())
         batches = (batch for epoch in range(10**6) for batch in data.epoch(epoch))
         waited, start = 0.0, None
         for number in range(WARMUP + steps):
@@ -97,8 +97,9 @@ class Training:
             asked = time.perf_counter()
             images, labels = next(batches)
             waited += time.perf_counter() - asked
-            keep = path_factors(network.drop_path_rates, len(images), config.seed, number, 0)
-            results = step(Tensor(images), Tensor(labels), keep, optimizer.coefficients(1e-3, number + 1))
+            keep = path_factors(network.drop_path_rates, len(images), config.seed, number)
+            batch = Tensor(images), Tensor(labels), keep
+            results = step([batch], optimizer.coefficients(1e-3, number + 1))
             [result.asnumpy() for result in results]
         seconds = time.perf_counter() - start
         return {"seconds": seconds, "waited": waited, "images_per_second": steps * len(images) / seconds}

@@ -14,7 +14,7 @@ from worker import serve, timed
 
 from src.learn.optimizer import AdamW, can_fuse
 from src.learn.parallel import Workers
-from src.learn.step import Predict, make_forward, make_train_step
+from src.learn.step import Predict, TrainStep, make_forward
 from src.model import create_model
 
 # Weights where a sign or a window could be wrong unseen: sign(0) and sign(-0.0) are -1, the window holds its ends.
@@ -45,7 +45,7 @@ class MindSporeSide:
         )  # fmt: skip
         self.moments = dict(zip(trainable, self.optimizer.moments1))
         forward = make_forward(self.network, None, 0.0, 0.0)
-        self.train_step = make_train_step([self.network], forward, self.optimizer, Workers())
+        self.train_step = TrainStep([self.network], forward, self.optimizer, Workers())
         self.predict = Predict(self.network)  # in training mode, as the network is
         batches = np.load(self.folder / "batches.npz")
         self.images, self.labels = batches["images"], batches["labels"]
@@ -76,14 +76,13 @@ class MindSporeSide:
         return float(self.predict(Tensor(self.images[index])).asnumpy().sum()), None
 
     def one_step(self):
-        """The next step on the next batch; all three results are read, as src/learn/loop.py does."""
+        """The next step on the next batch; all results are read, as src/learn/loop.py does."""
         index = self.steps % len(self.images)
         self.steps += 1
         coefficients = self.optimizer.coefficients(self.training["learning_rate"], self.steps)
         images, labels = Tensor(self.images[index]), Tensor(self.labels[index])
-        results = self.train_step(images, labels, None, coefficients)
-        loss, _, norm = (t.asnumpy().item() for t in results)
-        return loss, norm
+        figures, norm = self.train_step([(images, labels, None)], coefficients)
+        return figures.asnumpy().tolist()[0], norm.asnumpy().item()
 
     def block(self, work, steps):
         """Time so many steps of a kind of work."""

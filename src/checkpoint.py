@@ -48,7 +48,7 @@ LISTED = 6  # names per kind in an error
 # --- writing ---
 
 
-def save_checkpoint(path, params):
+def save_checkpoint(path, params, previous=None):
     """Write a network's parameters, or a dict from name to Tensor, to `path`, whole or not at all.
 
     The file has exactly the name `path` (any suffix) and mode 0644; equal input gives equal bytes. Shapes,
@@ -56,6 +56,7 @@ def save_checkpoint(path, params):
 
     Args:
         params: nn.Cell, or dict[str, Tensor or Parameter].
+        previous: the name that a file which is there already gets, see `replacing`; None: it is gone.
 
     Raises:
         InputError: the file cannot be written.
@@ -73,7 +74,7 @@ def save_checkpoint(path, params):
         if str(value.dtype) not in NUMPY_TYPES or value.size == 0:
             raise ValueError(f"save_checkpoint: {name}: expected numbers, came {value.dtype} {value.shape}")
     values = [{"name": name, "data": value} for name, value in params.items()]
-    with replacing(path) as temporary:
+    with replacing(path, previous) as temporary:
         suffixed = f"{temporary}.ckpt"  # the framework appends this suffix where it is missing
         with _without_log():
             ms.save_checkpoint(values, suffixed, crc_check=True)
@@ -104,7 +105,7 @@ def parameters_of(network):
 # --- reading ---
 
 
-def read_checkpoint(path):
+def read_checkpoint(path, checked=False):
     """The tensors of a checkpoint as a dict from name to Parameter, in the order of the file.
 
     Nothing in the file is executed. Texts, which the framework allows beside tensors, are left out. A file with
@@ -123,7 +124,9 @@ def read_checkpoint(path):
         raise InputError(f"checkpoint {path}: expected weights, came an empty file (0 bytes)")
     try:
         is_safetensors = path.suffix == ".safetensors"
-        arrays = dict(sorted(safetensors.numpy.load(data).items())) if is_safetensors else _decode(data)
+        arrays = (
+            dict(sorted(safetensors.numpy.load(data).items())) if is_safetensors else _decode(data, checked)
+        )
         if not arrays:
             raise ValueError("no parameter in it")
         return {name: ms.Parameter(ms.Tensor(array), name=name) for name, array in arrays.items()}
@@ -136,13 +139,15 @@ def read_checkpoint(path):
         ) from error
 
 
-def _decode(data):
+def _decode(data, checked):
     """The tensors of a checkpoint's bytes as a dict from name to array. Raises ValueError and protobuf's errors."""
     if data[-CRC_BYTES:].startswith(CRC_MARK):
         expected = int.from_bytes(data[-10:], "big")
         data = data[:-CRC_BYTES]
         if binascii.crc32(data) != expected:
             raise ValueError("its CRC-32 does not match")
+    elif checked:
+        raise ValueError("it has no CRC-32 at its end")
     chunks, heads = {}, {}
     for value in Checkpoint.FromString(data).value:
         name, tensor = value.tag, value.tensor

@@ -1,6 +1,7 @@
 """Files written whole or not at all."""
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -18,14 +19,19 @@ def reason(error):
     return error.strerror or type(error).__name__
 
 
+PART = ".part"  # suffix of the hidden folders in which files are made
+
+
 @contextlib.contextmanager
-def replacing(path):
+def replacing(path, previous=None):
     """Context manager: yield a temporary path; on success that file takes the place of `path`.
 
     The temporary path has the name of `path` in a new hidden folder beside it, so that savers which
     look at the suffix, or put further files next to theirs, work as usual. On success the file gets mode
     0644, is flushed to the disk and renamed over `path` in one step; on any failure, an interruption
-    included, `path` stays as it was and nothing else is left.
+    included, `path` stays as it was and nothing else is left. A process that is killed meanwhile leaves the hidden
+    folder (see `remove_parts`). With `previous` the file that was at `path` is renamed to that first: killed between
+    the two renames, there is `previous` alone.
 
     Raises:
         InputError: the file cannot be written (missing folder, no permission, full disk, a folder in the way).
@@ -35,11 +41,13 @@ def replacing(path):
         raise InputError(f"{path}: cannot be written: expected the name of a file")
     folder = None
     try:
-        folder = Path(tempfile.mkdtemp(prefix=f".{path.name[:32]}.", dir=path.parent))
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name[:32]}.", suffix=PART, dir=path.parent))
         temporary = folder / path.name
         yield temporary
         os.chmod(temporary, FILE_MODE)
         _flush_to_disk(temporary)
+        if previous is not None and path.exists():
+            os.replace(path, previous)
         os.replace(temporary, path)
         _flush_to_disk(path.parent)
     except OSError as error:
@@ -56,6 +64,31 @@ def _flush_to_disk(path):
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def remove_parts(folder):
+    """Remove what killed processes left of files that they were writing in `folder`."""
+    for path in Path(folder).glob(f".*{PART}"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def hold(folder):
+    """Take `folder` for this process: a lock that ends with it, or with the closing of the returned handle.
+
+    File systems that cannot lock let everyone in.
+
+    Raises:
+        InputError: another process holds it.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(handle)
+        raise InputError(f"{folder}: another process is training here") from error
+    except OSError:
+        pass
+    return handle
 
 
 def write_atomic(path, data):

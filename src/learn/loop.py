@@ -1,6 +1,8 @@
 """One stage of training: epochs of steps, evaluation, files, and going on after a stop."""
 
+import itertools
 import math
+import signal
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -12,32 +14,32 @@ from mindspore import Parameter, Tensor
 
 from src.checkpoint import parameters_of, save_checkpoint
 from src.errors import InputError
-from src.files import append_json_line, read_json_lines, write_atomic
 
 from .assign import make_assign
 from .average import MovingAverage
 from .compiled import Compiled
-from .curves import draw_stage
 from .evaluate import evaluate
 from .flip import flip_ratio, signs
 from .measures import Measures
 from .optimizer import AdamW, can_fuse
 from .parallel import Workers
 from .progress import Display, say
+from .records import write_record
 from .schedule import scaled_learning_rate, warmup_cosine
-from .state import Progress, load_state, save_state
-from .step import Predict, make_forward, make_train_step, path_factors
+from .state import Progress, holds_run, load_state, save_state
+from .step import Predict, TrainStep, make_forward, path_factors
 from .stopping import Stopped, signals_noted
 from .summary import Summary
 
-STATE, LAST, BEST = "state.ckpt", "last.ckpt", "best.ckpt"
-METRICS, CURVES = "metrics.jsonl", "curves.png"
+LAST, BEST = "last.ckpt", "best.ckpt"
+MOST_SKIPPED = 50  # steps in a row whose numbers are not finite, before a run that skips such ends
 
 
 @dataclass
 class Stage:
     """What one stage trains and where it writes. `teacher` may be None; `binary_weights` are those whose
-    flips are counted; `settings` is the stage's section of the config and `train` the train section; `identity` is
+    flips are counted; `settings` is the stage's section of the config and `train` the train section; the run state is
+    saved after each epoch and, unless `every_steps` is 0, after so many steps; `identity` is
     that of its compiled graphs, which are kept for later processes, or None (see graph_cache.py)."""
 
     name: str
@@ -53,17 +55,19 @@ class Stage:
     seed: int
     folder: Path
     workers: Workers
+    every_steps: int = 0
     identity: Any = None
 
 
 def run_stage(stage, resume):
     """Train `stage` to its last epoch and return its summary: name, epochs, top1, top5, seconds, images_per_second.
 
-    With `resume` it goes on where the run state in its folder stands, and ends as the uninterrupted run.
-    Raises InputError for a damaged run state or a loss that is not finite; Stopped after SIGINT or SIGTERM.
+    With `resume` it goes on where the newest whole run state in its folder stands, and ends as the uninterrupted run.
+    Raises InputError for damaged run states, a loss that is not finite, or a file that cannot be written; Stopped
+    after SIGINT or SIGTERM.
     """
     trainer = _Trainer(stage)
-    if resume and (stage.folder / STATE).exists():
+    if resume and stage.workers.agree(stage.workers.first and holds_run(stage.folder)):
         trainer.restore()
     try:
         with signals_noted() as stop:
@@ -80,12 +84,17 @@ class _Trainer:
     def __init__(self, stage):
         self.stage = stage
         settings, train, workers = stage.settings, stage.train, stage.workers
-        self.steps = stage.train_data.batches
+        self.steps = stage.train_data.batches // train.accumulate_steps
+        if not self.steps:
+            raise InputError(
+                f"train.accumulate_steps: expected at most {stage.train_data.batches}, the batches of an epoch, "
+                f"came {train.accumulate_steps}"
+            )
         if train.steps_per_epoch:
             self.steps = min(self.steps, train.steps_per_epoch)
-        total_batch = stage.batch_size * workers.size
+        self.images_per_step = stage.batch_size * workers.size * train.accumulate_steps
         self.rates = warmup_cosine(
-            scaled_learning_rate(settings.learning_rate, train.base_batch_size, total_batch),
+            scaled_learning_rate(settings.learning_rate, train.base_batch_size, self.images_per_step),
             train.min_learning_rate,
             settings.epochs * self.steps,
             settings.warmup_epochs * self.steps,
@@ -93,8 +102,6 @@ class _Trainer:
         self.parameters = parameters_of(stage.network)
         workers.broadcast_(self.parameters.values())
         trainable = [p for p in self.parameters.values() if p.requires_grad]
-        self.buffers = [p for p in self.parameters.values() if not p.requires_grad]
-        self.put_buffers = make_assign(self.buffers)
         self.optimizer = AdamW(
             trainable,
             train.betas,
@@ -107,11 +114,15 @@ class _Trainer:
         self.average = None
         if train.ema_decay:
             self.average = MovingAverage(self.parameters.values(), train.ema_decay)
+        self.buffers = self._buffers()
+        self.put_buffers = make_assign(self.buffers)
+        self.skipped_in_a_row = 0
         alpha = settings.kd_alpha if stage.teacher is not None else 0.0
         forward = make_forward(stage.network, stage.teacher, alpha, train.label_smoothing)
         networks = [each for each in (stage.network, stage.teacher) if each is not None]
-        step = make_train_step(networks, forward, self.optimizer, workers)
-        self.step = Compiled(step, "the training step", self._say, stage.identity)
+        self.step = TrainStep(
+            networks, forward, self.optimizer, workers, train.accumulate_steps, self._say, stage.identity
+        )
         self.predict = Compiled(Predict(stage.network), "the evaluation", self._say, stage.identity)
         self.measures = Measures(self.steps)
         self.tensorboard = Summary(stage.folder)
@@ -136,29 +147,23 @@ class _Trainer:
             tensors.update(self.average.state())
         return tensors
 
+    def _buffers(self):
+        """What the forward pass changes, running statistics, and their averages: each worker has its own."""
+        names = [name for name, p in self.parameters.items() if not p.requires_grad]
+        buffers = [self.parameters[name] for name in names]
+        if self.average is not None:
+            averages = zip(self.parameters, self.average.averages)
+            buffers += [average for name, average in averages if name in names]
+        return buffers
+
     def restore(self):
-        """Go on from the run state; metrics of unfinished epochs are dropped."""
+        """Go on from the newest whole run state."""
         stage = self.stage
-        self.progress = load_state(stage.folder / STATE, self._tensors())
+        self.progress, faults = load_state(stage.folder, self._tensors(), stage.workers)
         self.measures.restore()
-        if stage.workers.first:
-            self._say(f"goes on after epoch {self.progress.epoch}, step {self.progress.step}")
-
-    def _records(self):
-        path = self.stage.folder / METRICS
-        return read_json_lines(path)[: self.progress.epoch] if path.exists() else []
-
-    def _write_metrics(self, record):
-        """metrics.jsonl up to this epoch, and the curves."""
-        path = self.stage.folder / METRICS
-        records = self._records()
-        if not path.exists() or len(read_json_lines(path)) == len(records):
-            append_json_line(path, record)
-        else:
-            write_atomic(path, "")
-            for each in (*records, record):
-                append_json_line(path, each)
-        draw_stage(self.stage.folder / CURVES, [*records, record], self.stage.name)
+        for fault in faults:
+            self._say(f"{fault}; the run state before it is taken")
+        self._say(f"goes on after epoch {self.progress.epoch}, step {self.progress.step}")
 
     def _say(self, text):
         if self.stage.workers.first:
@@ -175,19 +180,24 @@ class _Trainer:
         if stage.workers.size > 1:
             self.put_buffers(stage.workers.mean(self.buffers))
         score = self._evaluate()
-        loss_sum, hits = stage.workers.sum([progress.loss_sum, progress.hits])
-        images = self.steps * stage.batch_size * stage.workers.size
+        loss, top1 = self._means()
         record = {
             "epoch": progress.epoch + 1,
-            "train_loss": loss_sum / (self.steps * stage.workers.size),
-            "train_top1": hits / images,
+            "train_loss": loss,
+            "train_top1": top1,
             "top1": score.top1,
             "top5": score.top5,
             "flip_ratio": flip_ratio(self._signs_before(), signs(stage.binary_weights)),
             "learning_rate": self.rates[(progress.epoch + 1) * self.steps - 1],
-            **self.measures.record(stage.batch_size * stage.workers.size),
+            "skipped_steps": progress.skipped,
+            **self.measures.record(self.images_per_step),
         }
         self._finish_epoch(record)
+
+    def _means(self):
+        """Loss and top-1 of the epoch so far, over its steps but the skipped ones."""
+        steps = max(self.progress.step - self.progress.skipped, 1)
+        return self.progress.loss_sum / steps, self.progress.hits / (steps * self.images_per_step)
 
     def _evaluate(self):
         self.stage.network.set_train(False)
@@ -199,12 +209,11 @@ class _Trainer:
         stage, progress = self.stage, self.progress
         best = record["top1"] > progress.best_top1
         if stage.workers.first:
-            stage.folder.mkdir(parents=True, exist_ok=True)
-            self._write_metrics(record)
+            write_record(stage.folder, stage.name, record)
             if stage.train.summary:
                 self.tensorboard.write(record)
         progress.total_seconds += record["seconds"]
-        progress.epoch, progress.step = record["epoch"], 0
+        progress.epoch, progress.step, progress.skipped = record["epoch"], 0, 0
         progress.loss_sum = progress.hits = 0.0
         self.measures.clear()
         if best:
@@ -215,7 +224,7 @@ class _Trainer:
                 with self.average.in_place() if self.average is not None else nullcontext():
                     save_checkpoint(stage.folder / BEST, self.parameters)
             save_checkpoint(stage.folder / LAST, self.parameters)
-            self._save_state()
+        self._save_state()
         self._say(
             f"epoch {progress.epoch}/{stage.settings.epochs}  loss {record['train_loss']:.4f}  "
             f"train top-1 {record['train_top1']:.4f}  top-1 {record['top1']:.4f}  top-5 {record['top5']:.4f}  "
@@ -223,8 +232,13 @@ class _Trainer:
         )
 
     def _save_state(self):
-        self.measures.save()
-        save_state(self.stage.folder / STATE, self.progress, self._tensors())
+        """The run state, by the first worker; in the middle of an epoch with the buffers of all."""
+        workers, per_worker = self.stage.workers, {}
+        if workers.size > 1 and self.progress.step:
+            per_worker = dict(zip((p.name for p in self.buffers), workers.gather(self.buffers)))
+        if workers.first:
+            self.measures.save()
+            save_state(self.stage.folder, self.progress, self._tensors(), per_worker)
 
     def _steps(self, stop):
         """The steps that the epoch still lacks."""
@@ -234,64 +248,95 @@ class _Trainer:
             stage.teacher.set_train(False)
         display = Display(
             f"{stage.name} {progress.epoch + 1}/{stage.settings.epochs}", self.steps, progress.step,
-            stage.batch_size * stage.workers.size, stage.train.log_every, stage.workers.first,
+            self.images_per_step, stage.train.log_every, stage.workers.first,
         )  # fmt: skip
+        batches = stage.train_data.epoch(progress.epoch)
         clock = time.perf_counter()
         try:
-            for index, (images, labels) in enumerate(stage.train_data.epoch(progress.epoch)):
+            for index in range(self.steps):
+                of_step = list(itertools.islice(batches, stage.train.accumulate_steps))
                 came = time.perf_counter()
-                if index == self.steps:
-                    break
                 if index < progress.step:
                     clock = came
                     continue
                 compiles = not self.step.ready
-                rate, norm = self._one_step(images, labels)
+                rate, norm, stops = self._one_step(of_step, stop)
                 if compiles:
                     display.leave_out(progress.step)
-                done = progress.step * stage.batch_size
-                display.update(progress.step, progress.loss_sum / progress.step, rate, progress.hits / done)
+                loss, top1 = self._means()
+                display.update(progress.step, loss, rate, top1)
                 end = time.perf_counter()
                 self.measures.note(index, came - clock, end - came, compiles, norm)
                 clock = end
-                if stop:
-                    self._stop(stop[0])
+                self._between_steps(stop, stops)
         finally:
+            batches.close()
             display.close()
 
-    def _one_step(self, images, labels):
-        """One step and its share of the epoch's sums; returns its learning rate and gradient norm."""
+    def _one_step(self, batches, stop):
+        """One step and its share of the epoch's sums; returns its learning rate, its gradient norm (NaN if the step is
+        skipped) and whether a worker wished to stop."""
         stage, progress = self.stage, self.progress
+        skips = stage.train.on_nonfinite == "skip"
+        before = [Tensor(p.asnumpy()) for p in self.buffers] if skips else None
         number = progress.epoch * self.steps + progress.step
         rate = self.rates[number]
-        keep = path_factors(self.path_rates, len(images), stage.seed, number, stage.workers.rank)
         coefficients = self.optimizer.coefficients(rate, number + 1)
-        loss, hits, norm = self.step(Tensor(images), Tensor(labels), keep, coefficients)
-        loss, norm = float(loss.asnumpy()), float(norm.asnumpy().item())
-        if not (math.isfinite(loss) and math.isfinite(norm)):
-            raise InputError(
-                f"stage {stage.name}, epoch {progress.epoch + 1}, step {progress.step + 1}: expected a finite loss and "
-                f"gradient norm, came {loss} and {norm}; the checkpoints of the last finished epoch are kept "
-                "(a lower learning rate or train.clip_norm may help)"
-            )
-        if self.average is not None:
-            self.average.update()
+        figures, norm = self.step(self._with_paths(batches, number), coefficients, bool(stop))
+        (loss, hits, stops), norm = figures.asnumpy().tolist(), float(norm.asnumpy().item())
         progress.step += 1
-        progress.loss_sum += loss
-        progress.hits += float(hits.asnumpy())
-        return rate, norm
+        if math.isfinite(loss) and math.isfinite(norm):
+            self.skipped_in_a_row = 0
+            progress.loss_sum += loss
+            progress.hits += hits
+            if self.average is not None:
+                self.average.update()
+            return rate, norm, stops > 0
+        self._not_finite(loss, norm)
+        self.put_buffers(before)
+        return rate, math.nan, stops > 0
 
-    def _stop(self, number):
-        """End the run after a signal; a single worker saves its state first."""
-        if self.stage.workers.size == 1:
-            self.stage.folder.mkdir(parents=True, exist_ok=True)
+    def _with_paths(self, batches, number):
+        """(images, labels, drop path's factors) of each batch of step `number`, as tensors."""
+        workers = self.stage.workers
+        for place, (images, labels) in enumerate(batches):
+            keep = path_factors(
+                self.path_rates, len(images), self.stage.seed, number,
+                (place, len(batches)), (workers.rank, workers.size),
+            )  # fmt: skip
+            yield Tensor(images), Tensor(labels), keep
+
+    def _not_finite(self, loss, norm):
+        """Skip the step that has just been left out, or raise, as train.on_nonfinite says."""
+        stage, progress = self.stage, self.progress
+        text = (
+            f"epoch {progress.epoch + 1}, step {progress.step}: expected a finite loss and gradient norm, "
+            f"came {loss} and {norm}"
+        )
+        progress.skipped += 1
+        self.skipped_in_a_row += 1
+        if stage.train.on_nonfinite == "stop" or self.skipped_in_a_row == MOST_SKIPPED:
+            many = f" in {MOST_SKIPPED} steps in a row" if self.skipped_in_a_row == MOST_SKIPPED else ""
+            raise InputError(
+                f"stage {stage.name}, {text}{many}; the last run state and checkpoints are kept (a lower learning rate "
+                "or train.clip_norm may help, train.on_nonfinite=skip leaves single steps out)"
+            )
+        self._say(f"{text}; the step is left out")
+
+    def _between_steps(self, stop, stops):
+        """Save the run state where it is time, and end the run after a signal, on all workers after the same step."""
+        stage, done = self.stage, self.progress.step
+        if stops or (stop and stage.workers.size == 1):
             self._save_state()
-        raise Stopped(number)
+            stage.workers.agree(0)  # the launcher kills the others as soon as one has ended
+            raise Stopped(stop[0] if stop else signal.SIGTERM)
+        if stage.every_steps and done % stage.every_steps == 0 and done < self.steps:
+            self._save_state()
 
     def summary(self):
         """The stage in summary.json's words; top1 and top5 are best.ckpt's, images_per_second of training."""
         progress, stage = self.progress, self.stage
-        images = progress.epoch * self.steps * stage.batch_size * stage.workers.size
+        images = progress.epoch * self.steps * self.images_per_step
         return {
             "name": stage.name,
             "epochs": progress.epoch,

@@ -18,7 +18,7 @@ class Measures:
 
     def note(self, step, waiting, computing, compiled, norm):
         """Step `step` (from 0): seconds until its batch came, seconds from then to its end, whether it compiled,
-        and the global gradient norm before clipping."""
+        and the global gradient norm before clipping, NaN of a step that was left out."""
         self.values[:, step] = waiting, computing, compiled, norm
 
     def clear(self):
@@ -52,7 +52,7 @@ class Measures:
             "step_seconds": step,
             "images_per_second": _quotient(len(steps) * images_per_step, seconds),
             "data_wait": _quotient(waiting[1:].sum(), waiting[1:].sum() + steps[1:].sum()),
-            "gradient_norm": _quotient(norm.sum(), len(norm)),
+            "gradient_norm": _quotient(np.nansum(norm), np.count_nonzero(~np.isnan(norm))),
         }
         return {name: float(value) for name, value in figures.items()}
 

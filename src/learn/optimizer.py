@@ -11,11 +11,11 @@ from src import operators
 _adam = ops.AdamWeightDecay()
 _update = ops.MultitypeFuncGraph("adamw_update")
 _half_square = ops.MultitypeFuncGraph("half_square")
-_times = ops.MultitypeFuncGraph("times")
+_scale = ops.MultitypeFuncGraph("scale")
 
 
 @_update.register(
-    "Tensor", "Tensor", "Tensor", "Number", "Number", "Tensor", "Tensor", "Tensor", "Tensor", "Tensor"
+    "Tensor", "Tensor", "Tensor", "Tensor", "Tensor", "Tensor", "Tensor", "Tensor", "Tensor", "Tensor"
 )
 def _update_one(rate, eps, decay, beta1, beta2, decays, weight, moment1, moment2, gradient):
     return _adam(weight, moment1, moment2, rate, beta1, beta2, eps, decay * decays, gradient)
@@ -26,9 +26,9 @@ def _half_square_one(gradient):
     return ops.L2Loss()(gradient)
 
 
-@_times.register("Tensor", "Tensor")
-def _times_one(factor, gradient):
-    return gradient * factor
+@_scale.register("Tensor", "Tensor", "Tensor")
+def _scale_one(factor, keep, gradient):
+    return ops.where(keep, gradient * factor, 0.0)
 
 
 def global_norm(gradients):
@@ -36,9 +36,9 @@ def global_norm(gradients):
     return ops.sqrt(2 * ops.ReduceSum()(ops.stack(ops.HyperMap()(_half_square, gradients))))
 
 
-def scale_gradients(gradients, factor):
-    """Every gradient times one scalar tensor."""
-    return ops.HyperMap()(ops.partial(_times, factor), gradients)
+def scale_gradients(gradients, factor, keep):
+    """Every gradient times one scalar tensor, or zeros where the bool tensor `keep` is not set."""
+    return ops.HyperMap()(ops.partial(_scale, factor, keep), gradients)
 
 
 def decays(name, shape):
@@ -57,6 +57,7 @@ class AdamW(nn.Cell):
 
     m <- b1 m + (1 - b1) g;  v <- b2 v + (1 - b2) g^2;
     w <- w - rate (m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps) + decay w).
+    Where the loss or the gradients' norm is not finite, all of them stay as they are.
     fused: one operator does it for all parameters (see `can_fuse`), else a kernel per parameter. Both have no bias
     correction; `coefficients` folds it into the rate, eps and decay of step t. The framework's own
     AdamW walks the parameters in a loop too deep for its compiler beyond some hundred of them.
@@ -70,6 +71,7 @@ class AdamW(nn.Cell):
         flags = [decay_all or decays(p.name, p.shape) for p in parameters]
         self.decays = tuple(Tensor(np.float32(flag)) for flag in flags)
         self.all_decays = Tensor(np.array(flags, np.float32))
+        self.standstill = Tensor(np.array([0, eps, 0, 1, 1], np.float32))
         self.beta1, self.beta2 = betas
         self.eps, self.weight_decay, self.clip_norm = eps, weight_decay, clip_norm
         self.fused = operators.FusedAdamW(len(flags)) if fused else None
@@ -83,18 +85,21 @@ class AdamW(nn.Cell):
         values = (folded, self.eps * correction2, decay, self.beta1, self.beta2, self.clip_norm)
         return Tensor(np.array(values, np.float32))
 
-    def construct(self, gradients, coefficients):
-        """Update the weights; returns the gradients' norm before scaling, a tensor of one number."""
+    def construct(self, gradients, coefficients, loss):
+        """Update the weights; loss (1,). Returns the gradients' norm before scaling, a tensor of one number."""
         if self.fused is not None:
             return self.fused(
-                coefficients, self.all_decays, self.weights, self.moments1, self.moments2, gradients
+                coefficients, self.all_decays, self.weights, self.moments1, self.moments2, gradients, loss
             )
         norm = global_norm(gradients)
-        if self.clip_norm > 0:
-            gradients = scale_gradients(gradients, ops.minimum(self.clip_norm / (norm + 1e-6), 1.0))
-        update = ops.partial(
-            _update, coefficients[0], coefficients[1], coefficients[2], self.beta1, self.beta2
+        # an update of zeros with rate and decay 0 and both betas 1 changes nothing
+        finite = ops.isfinite(norm + loss[0])
+        factor = (
+            ops.minimum(self.clip_norm / (norm + 1e-6), 1.0) if self.clip_norm > 0 else ops.ones_like(norm)
         )
+        gradients = scale_gradients(gradients, factor, finite)
+        rate, eps, decay, beta1, beta2 = ops.where(finite, coefficients[:5], self.standstill)
+        update = ops.partial(_update, rate, eps, decay, beta1, beta2)
         done = ops.HyperMap()(update, self.decays, self.weights, self.moments1, self.moments2, gradients)
         return ops.depend(norm, done)
 

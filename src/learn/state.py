@@ -1,4 +1,7 @@
-"""The run state: all that a stopped stage needs to go on as if it had not stopped."""
+"""The run state: all that a stopped stage needs to go on as if it had not stopped.
+
+The newest two are kept. A folder on a disk that all workers see is expected; the first worker alone writes.
+"""
 
 from dataclasses import asdict, dataclass, fields
 
@@ -8,18 +11,25 @@ from mindspore import Tensor
 from src.checkpoint import read_checkpoint, save_checkpoint
 from src.errors import InputError
 
+STATE, PREVIOUS = "state.ckpt", "state.previous.ckpt"
 _PREFIX = "run."
+_PER_WORKER = "workers."
 # Measurements, on which no weight depends: a state of an earlier version has the first and lacks the second, and the
 # second's shape follows the number of steps. Where they do not fit they keep what they hold.
 _MEASURED = {"run.seconds", "run_measures"}
+_YOUNGER = {"run.skipped"}  # states of earlier versions lack it
 
 
 @dataclass
 class Progress:
-    """Where a stage stands: finished epochs, steps done of the one under way, and its sums so far."""
+    """Where a stage stands: finished epochs, steps done of the one under way, and its sums so far.
+
+    loss_sum and hits are over the job's workers; skipped: steps of the epoch left out for numbers that were not finite.
+    """
 
     epoch: int = 0
     step: int = 0
+    skipped: int = 0
     loss_sum: float = 0.0
     hits: float = 0.0
     total_seconds: float = 0.0
@@ -28,28 +38,91 @@ class Progress:
     best_epoch: int = 0
 
 
-def save_state(path, progress, tensors):
-    """Write progress and tensors (name -> Parameter: weights, moments, averages) as one file."""
-    numbers = {_PREFIX + name: Tensor(np.float64(value)) for name, value in asdict(progress).items()}
-    save_checkpoint(path, {**tensors, **numbers})
+def holds_run(folder):
+    """Whether a run state is in the folder."""
+    return any((folder / name).exists() for name in (STATE, PREVIOUS))
 
 
-def load_state(path, tensors):
-    """Put the file's tensors into `tensors` in place and return its Progress.
+def save_state(folder, progress, tensors, per_worker):
+    """Write progress and tensors (name -> Parameter: weights, moments, averages) as one file; the last one is kept.
 
-    Raises InputError when the file is damaged or holds another network's state; nothing is changed then.
+    per_worker: name -> array (workers, ...), of those among the tensors of which each worker has its own.
     """
-    found = read_checkpoint(path)
+    numbers = {_PREFIX + name: Tensor(np.float64(value)) for name, value in asdict(progress).items()}
+    rows = {_PER_WORKER + name: Tensor(value) for name, value in per_worker.items()}
+    save_checkpoint(folder / STATE, {**tensors, **numbers, **rows}, previous=folder / PREVIOUS)
+
+
+def newest_state(folder):
+    """(name of the newest whole run state, its content, what is wrong with newer ones, a text for each).
+
+    Raises InputError when there is none.
+    """
+    faults = []
+    for name in (STATE, PREVIOUS):
+        try:
+            return name, read_checkpoint(folder / name, checked=True), faults
+        except InputError as error:
+            faults.append(str(error))
+    raise InputError("; ".join(faults))
+
+
+def load_state(folder, tensors, workers):
+    """Put the newest whole state into `tensors` in place; returns (its Progress, what is wrong with a newer one).
+
+    Raises InputError, on all workers, when there is none or it is that of another network, and nothing is changed
+    then.
+    """
+    names, faults, found = (STATE, PREVIOUS), [], None
+    if workers.first:
+        try:
+            chosen, found, faults = newest_state(folder)
+        except InputError:
+            workers.agree(0)
+            raise
+        workers.agree(1 + names.index(chosen))
+    else:
+        number = workers.agree(0)
+        if not number:
+            raise InputError(f"{folder}: no whole run state")
+        chosen = names[number - 1]
+        found = read_checkpoint(folder / chosen, checked=True)
+    progress = _put(folder / chosen, found, tensors, workers)
+    # every worker has read the file before the first one may replace it
+    if workers.sum([progress.epoch, progress.step]) != [
+        progress.epoch * workers.size,
+        progress.step * workers.size,
+    ]:
+        raise InputError(
+            f"run state {folder / chosen}: expected the same file on all workers, came different ones"
+        )
+    return progress, faults
+
+
+def _put(path, found, tensors, workers):
+    """The file's content into `tensors`; returns the Progress."""
+    rows = {n.removeprefix(_PER_WORKER): p for n, p in found.items() if n.startswith(_PER_WORKER)}
+    found = {name: p for name, p in found.items() if not name.startswith(_PER_WORKER)}
     names = {field.name: field.type for field in fields(Progress)}
     expected = {**{name: tuple(p.shape) for name, p in tensors.items()}, **{_PREFIX + n: () for n in names}}
     shapes = {name: tuple(p.shape) for name, p in found.items()}
     odd = {n for n in expected.keys() | shapes.keys() if expected.get(n) != shapes.get(n)}
+    odd -= _YOUNGER - shapes.keys()
+    odd |= {n for n, p in rows.items() if tuple(p.shape[1:]) != expected.get(n)}
     if odd - _MEASURED:
         odd = sorted(odd - _MEASURED)
         raise InputError(
             f"run state {path}: expected the state of this network and optimizer, "
             f"but {len(odd)} entries differ, the first is {odd[0]}"
         )
+    counts = {len(p) for p in rows.values()} - {workers.size}
+    if counts:
+        raise InputError(
+            f"run state {path}: it was saved in the middle of an epoch of {counts.pop()} workers; "
+            f"expected as many, came {workers.size}"
+        )
     for name in tensors.keys() - odd:
-        tensors[name].set_data(Tensor(found[name].asnumpy()))
-    return Progress(**{name: kind(found[_PREFIX + name].asnumpy()) for name, kind in names.items()})
+        value = rows[name].asnumpy()[workers.rank] if name in rows else found[name].asnumpy()
+        tensors[name].set_data(Tensor(value))
+    values = {name: found[_PREFIX + name].asnumpy() for name in names if _PREFIX + name in found}
+    return Progress(**{name: names[name](value) for name, value in values.items()})

@@ -2,8 +2,9 @@
 
 import mindspore as ms
 import numpy as np
-from mindspore import Tensor, nn, ops
+from mindspore import Parameter, Tensor, nn, ops
 
+from .compiled import Compiled
 from .loss import cross_entropy, distillation_loss, smooth_labels
 
 
@@ -32,37 +33,152 @@ def make_forward(network, teacher, alpha, smoothing):
     return forward
 
 
-class TrainStep(nn.Cell):
-    """(images, labels, keep, coefficients) -> (loss, hits, gradient norm), with `forward` from make_forward.
+class OverWorkers(nn.Cell):
+    """(figures, gradients) of one worker -> those of the job, the same on every worker.
 
-    Gradients are averaged over the workers, then given to the optimizer with its coefficients of the step.
+    Gradients and the loss become the mean over the workers, hits and wishes to stop the sum.
     """
+
+    def __init__(self, weights, workers):
+        super().__init__(auto_prefix=False)
+        self.alone = workers.size == 1
+        self.shares = Tensor(np.array([1 / workers.size, 1, 1], np.float32))
+        if not self.alone:
+            self.sum = ops.AllReduce(ops.ReduceOp.SUM)
+            self.reduce = nn.DistributedGradReducer(weights, mean=True, degree=workers.size)
+
+    def construct(self, figures, gradients):
+        if self.alone:
+            return figures, gradients
+        return self.sum(figures) * self.shares, self.reduce(gradients)
+
+
+class WholeStep(nn.Cell):
+    """(images, labels, keep, coefficients, stop (1,)) -> (figures (3,), gradient norm): a step from one batch."""
 
     def __init__(self, networks, forward, optimizer, workers):
         super().__init__(auto_prefix=False)
         self.networks = nn.CellList(networks, auto_prefix=False)  # whose parameters a kept graph is given
         self.optimizer = optimizer
         self.gradient = ms.value_and_grad(forward, None, optimizer.weights, has_aux=True)
-        self.reduce = nn.Identity()
-        if workers.size > 1:
-            self.reduce = nn.DistributedGradReducer(optimizer.weights, mean=True, degree=workers.size)
+        self.over_workers = OverWorkers(optimizer.weights, workers)
 
-    def construct(self, images, labels, keep, coefficients):
+    def construct(self, images, labels, keep, coefficients, stop):
         (loss, hits), gradients = self.gradient(images, labels, keep)
-        return loss, hits, self.optimizer(self.reduce(gradients), coefficients)
+        figures = ops.concat((ops.stack((loss, hits)), stop))
+        figures, gradients = self.over_workers(figures, gradients)
+        return figures, self.optimizer(gradients, coefficients, figures[:1])
 
 
-def make_train_step(networks, forward, optimizer, workers):
-    """TrainStep as a function that returns when the step is over; networks: all that `forward` uses."""
-    step = TrainStep(networks, forward, optimizer, workers)
+_add = ops.MultitypeFuncGraph("add")
+_clear = ops.MultitypeFuncGraph("clear")
 
-    def step_and_wait(*arguments):
-        before = optimizer.updates()
-        results = step(*arguments)
-        optimizer.sleep_until(before + 1)
+
+@_add.register("Tensor", "Tensor", "Tensor")
+def _add_one(share, total, value):
+    return ops.assign_add(total, value * share)
+
+
+@_clear.register("Tensor")
+def _clear_one(total):
+    return ops.assign(total, ops.zeros_like(total))
+
+
+class Sums(nn.Cell):
+    """What a step's batches add up to: the mean gradients and (loss, hits)."""
+
+    def __init__(self, weights):
+        super().__init__(auto_prefix=False)
+        self.gradients = weights.clone("sum", init="zeros")
+        self.figures = Parameter(Tensor(np.zeros(2, np.float32)), name="sum_figures", requires_grad=False)
+
+
+class Accumulate(nn.Cell):
+    """(images, labels, keep) -> (loss, hits) so far: adds one of `batches` batches to the sums."""
+
+    def __init__(self, networks, forward, weights, sums, batches):
+        super().__init__(auto_prefix=False)
+        self.networks, self.sums = nn.CellList(networks, auto_prefix=False), sums
+        self.gradient = ms.value_and_grad(forward, None, weights, has_aux=True)
+        self.share = Tensor(np.float32(1 / batches))
+        self.shares = Tensor(np.array([1 / batches, 1], np.float32))
+
+    def construct(self, images, labels, keep):
+        (loss, hits), gradients = self.gradient(images, labels, keep)
+        added = ops.HyperMap()(ops.partial(_add, self.share), self.sums.gradients, gradients)
+        figures = ops.assign_add(self.sums.figures, ops.stack((loss, hits)) * self.shares)
+        return ops.depend(figures, added)
+
+
+class Update(nn.Cell):
+    """(coefficients, stop (1,)) -> (figures (3,), gradient norm): a step by the sums, which are cleared."""
+
+    def __init__(self, optimizer, sums, workers):
+        super().__init__(auto_prefix=False)
+        self.optimizer, self.sums = optimizer, sums
+        self.over_workers = OverWorkers(optimizer.weights, workers)
+
+    def construct(self, coefficients, stop):
+        figures = ops.concat((self.sums.figures, stop))
+        figures, gradients = self.over_workers(figures, self.sums.gradients)
+        norm = self.optimizer(gradients, coefficients, figures[:1])
+        figures = ops.depend(figures, norm)
+        cleared = ops.HyperMap()(_clear, ops.depend(self.sums.gradients, norm))
+        cleared = (cleared, ops.assign(self.sums.figures, ops.zeros_like(figures[:2])))
+        return ops.depend(figures, cleared), norm
+
+
+class TrainStep:
+    """One optimizer step from `accumulate` batches of each worker.
+
+    Its gradient is the mean over all their images, as of one batch of that many; only BatchNorm's statistics are each
+    batch's own (and each worker's, unless model.sync_bn).
+
+    Args:
+        networks: all that `forward` uses, with `forward` from make_forward.
+        speak, identity: as of Compiled.
+    """
+
+    def __init__(self, networks, forward, optimizer, workers, accumulate=1, speak=None, identity=None):
+        self.optimizer, self.accumulate = optimizer, accumulate
+
+        def compiled(cell, what):
+            return Compiled(cell, what, speak or (lambda text: None), identity)
+
+        if accumulate == 1:
+            self.whole = compiled(WholeStep(networks, forward, optimizer, workers), "the training step")
+            self.parts = (self.whole,)
+        else:
+            sums = Sums(optimizer.weights)
+            gradients = Accumulate(networks, forward, optimizer.weights, sums, accumulate)
+            self.parts = (
+                compiled(gradients, "the gradients"),
+                compiled(Update(optimizer, sums, workers), "the update"),
+            )
+
+    @property
+    def ready(self):
+        """Whether all is compiled."""
+        return all(part.ready for part in self.parts)
+
+    def __call__(self, batches, coefficients, stop=False):
+        """batches: `accumulate` times (images, labels, keep), tensors (keep may be None).
+
+        Returns ((mean loss, hits, workers that wished to stop), gradient norm before clipping), tensors. A step whose
+        loss or norm is not finite leaves weights and moments as they were.
+        """
+        before = self.optimizer.updates()
+        wish = Tensor(np.array([stop], np.float32))
+        if self.accumulate == 1:
+            (batch,) = batches
+            results = self.whole(*batch, coefficients, wish)
+        else:
+            add, update = self.parts
+            for batch in batches:
+                add(*batch)
+            results = update(coefficients, wish)
+        self.optimizer.sleep_until(before + 1)
         return results
-
-    return step_and_wait
 
 
 class Predict(nn.Cell):
@@ -76,13 +192,20 @@ class Predict(nn.Cell):
         return self.network(images)
 
 
-def path_factors(rates, batch, seed, step, rank):
-    """Drop path's factors of one step: (paths, batch, 1, 1, 1), 0 with probability `rate`, else 1 / (1 - rate).
+def path_factors(rates, batch, seed, step, place=(0, 1), worker=(0, 1)):
+    """Drop path's factors of one batch: (paths, batch, 1, 1, 1), 0 with probability `rate`, else 1 / (1 - rate).
 
-    A pure function of seed, step and rank, so that a resumed run draws the same. None when all rates are 0.
+    A pure function of its arguments, so that a resumed run draws the same, and the images of a step get the same
+    factors however they are spread over batches and workers. None when all rates are 0.
+
+    Args:
+        place: (which batch of the step, of how many).
+        worker: (rank, workers).
     """
     if not any(rates):
         return None
     rates = np.asarray(rates)[:, None]
-    kept = np.random.default_rng([seed, step, rank]).random((len(rates), batch)) >= rates
+    (part, parts), (rank, workers) = place, worker
+    draws = np.random.default_rng([seed, step, 0]).random((len(rates), parts * batch * workers))
+    kept = draws.reshape(len(rates), parts, batch, workers)[:, part, :, rank] >= rates
     return Tensor((kept / (1 - rates)).astype(np.float32).reshape(len(rates), batch, 1, 1, 1))

@@ -274,20 +274,21 @@ class FusedMaxPool(nn.Cell):
 
 
 class FusedAdamW(nn.Cell):
-    """(coefficients, decays, weights, first moments, second moments, gradients) -> the gradients' norm.
+    """(coefficients, decays, weights, first moments, second moments, gradients, loss (1,)) -> the gradients' norm.
 
-    Changes weights and moments in place, as its signature tells the compiler; see native/adamw.cc.
+    Changes weights and moments in place, as its signature tells the compiler, unless norm or loss is not finite; see
+    native/adamw.cc.
     """
 
     def __init__(self, parameters):
         super().__init__()
-        written = (False, False) + (True,) * (3 * parameters) + (False,) * parameters
+        written = (False, False) + (True,) * (3 * parameters) + (False,) * (parameters + 1)
         self.run = operator("adamw", lambda *shapes: (1,), 1, written)
         self.updates = ctypes.CDLL(library_path()).adamw_updates
         self.updates.restype = ctypes.c_int64
 
-    def construct(self, coefficients, decays, weights, moments1, moments2, gradients):
-        return self.run(coefficients, decays, *weights, *moments1, *moments2, *gradients)
+    def construct(self, coefficients, decays, weights, moments1, moments2, gradients, loss):
+        return self.run(coefficients, decays, *weights, *moments1, *moments2, *gradients, loss)
 
     def sleep_until(self, updates):
         """Return when the operator has run so often in this process, or after LONGEST_SLEEP seconds.

@@ -22,7 +22,7 @@ from src.learn.stopping import Stopped
 from tests.learn.stages import small_network, small_stage
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = {"metrics.jsonl", "curves.png", "best.ckpt", "last.ckpt", "state.ckpt"}
+FILES = {"metrics.jsonl", "curves.png", "best.ckpt", "last.ckpt", "state.ckpt", "state.previous.ckpt"}
 
 
 @pytest.fixture(autouse=True)
@@ -105,8 +105,8 @@ def test_a_stopped_run_ends_as_the_whole_one(whole, tmp_path, monkeypatch, capsy
     """Stopped by SIGTERM after step 3 (the end of an epoch) or 5 (in the middle of one), then resumed."""
     one_step, done = loop._Trainer._one_step, []
 
-    def step_then_signal(self, images, labels):
-        result = one_step(self, images, labels)
+    def step_then_signal(self, *arguments):
+        result = one_step(self, *arguments)
         done.append(1)
         if len(done) == stop_at:
             os.kill(os.getpid(), signal.SIGTERM)

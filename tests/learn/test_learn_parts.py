@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from mindspore import Parameter, Tensor, ops
 
-from src.errors import InputError
 from src.learn.assign import make_assign
 from src.learn.average import MovingAverage
 from src.learn.compiled import Compiled
@@ -18,7 +17,6 @@ from src.learn.loss import cross_entropy, distillation_loss, kl_divergence, smoo
 from src.learn.optimizer import AdamW, decays, global_norm
 from src.learn.parallel import Workers
 from src.learn.schedule import scaled_learning_rate, warmup_cosine
-from src.learn.state import Progress, load_state, save_state
 from src.learn.step import path_factors
 
 RNG = np.random.default_rng(0)
@@ -63,6 +61,9 @@ def test_warm_up_then_cosine_by_hand():
         warmup_cosine(1.0, 0.0, 2, 3)
 
 
+LOSS = Tensor(np.array([1.5], np.float32))
+
+
 @pytest.mark.parametrize("clip_norm", [0.0, 0.5])
 @pytest.mark.parametrize("fused", [False, True])
 def test_adamw_is_loshchilov_and_hutters_with_bias_correction(fused, clip_norm):
@@ -78,7 +79,8 @@ def test_adamw_is_loshchilov_and_hutters_with_bias_correction(fused, clip_norm):
         gradients = {
             n: np.random.default_rng(step).normal(size=w.shape).astype(np.float32) for n, w in start.items()
         }
-        norm = optimizer(tuple(Tensor(g) for g in gradients.values()), optimizer.coefficients(rate, step))
+        gradients_now = tuple(Tensor(g) for g in gradients.values())
+        norm = optimizer(gradients_now, optimizer.coefficients(rate, step), LOSS)
         whole = math.sqrt(sum((g.astype(np.float64) ** 2).sum() for g in gradients.values()))
         assert norm.asnumpy().item() == pytest.approx(whole, rel=1e-5)
         for n, g in gradients.items():
@@ -89,6 +91,28 @@ def test_adamw_is_loshchilov_and_hutters_with_bias_correction(fused, clip_norm):
             expected[n] = expected[n] - rate * (update + decay * expected[n])
     for p in parameters:
         np.testing.assert_allclose(p.asnumpy(), expected[p.name], rtol=2e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("bad", ["gradient", "infinite gradient", "loss"])
+@pytest.mark.parametrize("fused", [False, True])
+def test_a_step_that_is_not_finite_changes_nothing(fused, bad):
+    p = Parameter(Tensor(RNG.normal(size=(3, 2)).astype(np.float32)), name="matrix")
+    optimizer = AdamW([p], (0.9, 0.99), 1e-3, 0.1, False, 0.5, fused)
+    good = Tensor(RNG.normal(size=(3, 2)).astype(np.float32))
+    optimizer((good,), optimizer.coefficients(0.1, 1), LOSS)
+    before = [each.asnumpy().copy() for each in (p, *optimizer.state().values())]
+    gradient, loss = good.asnumpy().copy(), LOSS
+    if bad == "loss":
+        loss = Tensor(np.array([np.inf], np.float32))
+    else:
+        gradient[1, 1] = np.nan if bad == "gradient" else -np.inf
+    norm = optimizer((Tensor(gradient),), optimizer.coefficients(0.1, 2), loss)
+    assert np.isfinite(norm.asnumpy().item()) == (bad == "loss")
+    after = [each.asnumpy().copy() for each in (p, *optimizer.state().values())]
+    for one, other in zip(before, after):
+        np.testing.assert_array_equal(one, other)
+    optimizer((good,), optimizer.coefficients(0.1, 3), LOSS)
+    assert all((one != each.asnumpy()).any() for one, each in zip(before, (p, *optimizer.state().values())))
 
 
 def test_only_matrices_and_filters_decay():
@@ -140,16 +164,25 @@ def test_flip_ratio_counts_changed_signs_and_zero_is_negative():
     assert flip_ratio(signs([]), signs([])) == 0.0
 
 
-def test_path_factors_keep_the_mean_and_follow_from_seed_step_and_rank():
+def test_path_factors_keep_the_mean_and_follow_from_seed_and_step():
     rates = (0.0, 0.25, 0.5)
-    factors = path_factors(rates, 4000, 1, 7, 0).asnumpy()
+    factors = path_factors(rates, 4000, 1, 7).asnumpy()
     assert factors.shape == (3, 4000, 1, 1, 1)
     assert set(np.unique(factors[0])) == {1.0} and set(np.unique(factors[2])) == {0.0, 2.0}
     np.testing.assert_allclose(factors.mean((1, 2, 3, 4)), 1, atol=0.06)
-    np.testing.assert_array_equal(factors, path_factors(rates, 4000, 1, 7, 0).asnumpy())
-    for other in ((2, 7, 0), (1, 8, 0), (1, 7, 1)):
+    np.testing.assert_array_equal(factors, path_factors(rates, 4000, 1, 7).asnumpy())
+    for other in ((2, 7), (1, 8)):
         assert (factors != path_factors(rates, 4000, *other).asnumpy()).any()
-    assert path_factors((0.0, 0.0), 4, 1, 1, 0) is None
+    assert path_factors((0.0, 0.0), 4, 1, 1) is None
+
+
+def test_path_factors_of_an_image_are_the_same_however_a_step_is_spread():
+    """24 images: one batch; or 3 batches of 4 on each of 2 workers, whose images lie interleaved."""
+    whole = path_factors((0.5,), 24, 1, 7).asnumpy().ravel()
+    for place in range(3):
+        for rank in range(2):
+            part = path_factors((0.5,), 4, 1, 7, (place, 3), (rank, 2)).asnumpy().ravel()
+            np.testing.assert_array_equal(part, whole[8 * place : 8 * place + 8][rank::2])
 
 
 class Rows:
@@ -208,35 +241,6 @@ def test_padding_repeats_the_last_image():
     images = np.arange(2, dtype=np.float32).reshape(2, 1)
     np.testing.assert_array_equal(padded(images, 4)[:, 0], [0, 1, 1, 1])
     assert padded(images, 2) is images
-
-
-def test_state_comes_back_as_it_was(tmp_path):
-    tensors = {"w": Parameter(Tensor(logits(1)), name="w")}
-    progress = Progress(epoch=3, step=2, loss_sum=1 / 3, best_top1=0.1, total_seconds=2.5)
-    save_state(tmp_path / "state.ckpt", progress, tensors)
-    other = {"w": Parameter(Tensor(logits(2)), name="w")}
-    assert load_state(tmp_path / "state.ckpt", other) == progress
-    np.testing.assert_array_equal(other["w"].asnumpy(), logits(1))
-
-
-def test_state_of_an_earlier_version_comes_back_without_its_measurements(tmp_path):
-    old = {"w": Parameter(Tensor(logits(1)), name="w"), "run.seconds": Tensor(np.float64(7.0))}
-    save_state(tmp_path / "state.ckpt", Progress(epoch=3, step=2), old)
-    now = {
-        "w": Parameter(Tensor(logits(2)), name="w"),
-        "run_measures": Parameter(Tensor(np.ones(2)), name="m"),
-    }
-    assert load_state(tmp_path / "state.ckpt", now) == Progress(epoch=3, step=2)
-    np.testing.assert_array_equal(now["w"].asnumpy(), logits(1))
-    np.testing.assert_array_equal(now["run_measures"].asnumpy(), [1, 1])
-
-
-def test_state_of_another_network_is_refused(tmp_path):
-    save_state(tmp_path / "state.ckpt", Progress(), {"w": Parameter(Tensor(logits(1)), name="w")})
-    other = {"v": Parameter(Tensor(logits(2)), name="v")}
-    with pytest.raises(InputError, match="2 entries differ, the first is v"):
-        load_state(tmp_path / "state.ckpt", other)
-    np.testing.assert_array_equal(other["v"].asnumpy(), logits(2))
 
 
 def test_a_run_without_a_job_is_alone():

@@ -1,8 +1,8 @@
 // One step of AdamW over all parameters, with the gradients scaled down to a global norm first.
 //
 // Inputs: coefficients (rate, eps, decay, beta1, beta2, clip_norm), decays (n: 1 where weight decay holds, else 0),
-// n weights, n first moments, n second moments, n gradients. Output: the gradients' norm before scaling.
-// Weights and moments are changed in place.
+// n weights, n first moments, n second moments, n gradients, loss (1). Output: the gradients' norm before scaling.
+// Weights and moments are changed in place, unless norm or loss is not finite.
 #include <atomic>
 #include <cmath>
 
@@ -23,7 +23,7 @@ extern "C" int64_t adamw_updates() { return updates; }
 
 OPERATOR(adamw) {
   const Counted counted;
-  const int n = (t.count() - 3) / 4;
+  const int n = (t.count() - 4) / 4;
   const float *given = t.get(0), *decays = t.get(1);
   const float rate = given[0], eps = given[1], decay = given[2], beta1 = given[3], beta2 = given[4];
   const float clip_norm = given[5];
@@ -42,9 +42,9 @@ OPERATOR(adamw) {
   double total = 0;
   for (int p = 0; p < n; ++p) total += squares[p];
   const float norm = static_cast<float>(std::sqrt(total));
-  t.get(2 + 4 * n)[0] = norm;
-  // a norm that is not finite changes no weight: the caller stops or skips the step
-  if (!std::isfinite(norm)) return;
+  t.get(3 + 4 * n)[0] = norm;
+  const float loss = t.get(2 + 4 * n)[0];
+  if (!std::isfinite(norm) || !std::isfinite(loss)) return;
   const float scale = clip_norm > 0 ? std::fmin(clip_norm / (norm + 1e-6f), 1.0f) : 1.0f;
 
   pool.each(n, [&](int64_t p) {
