@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mindspore import communication, nn
 from mindspore import dtype as mstype
-from mindspore import nn
 
 from .activations import ACTIVATIONS
 from .binarize import OneBit, RSign, sign
@@ -28,7 +28,8 @@ class Arithmetic:
 
     binarizer: row of BINARIZERS; gradient: of the activations' sign, key of GRADIENTS; norm, activation,
     shortcut: makers of Cells, rows of NORMS, ACTIVATIONS and SHORTCUTS; form: row of FORMS; compute_type: type of the
-    operands of convolutions, cast after binarization so that it never decides a sign.
+    operands of convolutions, cast after binarization so that it never decides a sign; sync_workers: over how many
+    workers BatchNorm takes its statistics, 0 for each worker's own.
     """
 
     binary_act: bool
@@ -40,6 +41,7 @@ class Arithmetic:
     shortcut: Callable
     form: Form
     compute_type: mstype.Type
+    sync_workers: int
 
     @property
     def precision(self):
@@ -53,9 +55,9 @@ class Arithmetic:
 
     @property
     def fuses_layers(self):
-        """Whether an operator stands for a whole binary layer: the form has one, and it knows the binarizer."""
+        """Whether an operator stands for a whole binary layer: the form has one, and it knows the binarizer and the norm."""
         known = not self.binary_act or self.binarizer is BINARIZERS["bimlp"]
-        return self.form.fused_global_fc is not None and known
+        return self.form.fused_global_fc is not None and known and not self.sync_workers
 
     def activation_binarizer(self, channels):
         """The Cell that gives a binary layer its input x_b: RSign, its like without a shift, or the identity."""
@@ -77,8 +79,10 @@ def make_arithmetic(
     norm="batch",
     activation="rprelu",
     shortcut="uni",
+    sync_bn=False,
 ):
-    """The Arithmetic of these names. Raises ValueError for an unknown one, or a gradient that a binarizer excludes."""
+    """The Arithmetic of these names; sync_bn: BatchNorm's statistics are over the workers of the job, if there is one.
+    Raises ValueError for an unknown one, or a gradient that a binarizer excludes."""
     check("precision", precision, PRECISIONS)
     check("binarizer", binarizer, BINARIZERS)
     check("norm", norm, NORMS)
@@ -95,7 +99,13 @@ def make_arithmetic(
         shortcut=SHORTCUTS[shortcut],
         form=choose_form(form, compute_type),
         compute_type=COMPUTE_TYPES[compute_type],
+        sync_workers=_workers() if sync_bn else 0,
     )
+
+
+def _workers():
+    """How many workers the job has; 1 without one."""
+    return communication.get_group_size() if communication.GlobalComm.INITED else 1
 
 
 def check(what, name, known):

@@ -1,26 +1,70 @@
 """Norms of the trunk: BatchNorm and LayerNorm on maps (paper, Table 4)."""
 
-from mindspore import nn
+from mindspore import nn, ops
 
-from .layout import BATCH_FIRST, to_layout
+from .layout import BATCH_FIRST, add_channel, channel_sum, per_channel, to_layout
+
+MOMENTUM = 0.9  # share of a running statistic that a step keeps
+
+
+class SyncStatistics(nn.Cell):
+    """Mean and variance of a map's channels over the images of all workers: (., ., H, W) -> (C,), (C,), number of values.
+
+    Two sums over the workers forward, and two in the gradient. The framework's own SyncBatchNorm is for Ascend only.
+    """
+
+    def __init__(self, axis, workers):
+        super().__init__()
+        self.axis, self.workers = axis, workers
+        self.sum = ops.AllReduce(ops.ReduceOp.SUM) if workers > 1 else nn.Identity()
+
+    def construct(self, x):
+        values = self.workers * (x.size // x.shape[self.axis])
+        mean = self.sum(channel_sum(x, self.axis)) / values
+        centred = add_channel(x, -mean, self.axis)
+        return mean, self.sum(channel_sum(centred * centred, self.axis)) / values, values
 
 
 class BatchNorm(nn.BatchNorm2d):
-    """BatchNorm over B, H, W of a map, with the running statistics moving by a tenth per step."""
+    """BatchNorm over B, H, W of a map, with the running statistics moving by a tenth per step.
+
+    In training the statistics are those of this worker's images, or with model.sync_bn of all workers'.
+    """
 
     def __init__(self, channels, arithmetic):
-        super().__init__(channels, eps=1e-5, momentum=0.9, affine=True, use_batch_statistics=None)
+        super().__init__(channels, eps=1e-5, momentum=MOMENTUM, affine=True, use_batch_statistics=None)
         self.axis = arithmetic.axis
+        self.over_workers = None
+        if arithmetic.sync_workers:
+            self.over_workers = SyncStatistics(arithmetic.axis, arithmetic.sync_workers)
         maker = arithmetic.form.fused_norm
         self.fused = maker() if maker else None
 
     def construct(self, x):
+        if self.over_workers is not None and self.training:
+            return self.synchronized(x)
         if self.fused is not None:
             return self.fused(x, self.gamma, self.beta, self.moving_mean, self.moving_variance)[0]
         if self.axis == BATCH_FIRST:
             return super().construct(x)
         c, b, h, w = x.shape
         return super().construct(x.reshape(1, c, b * h, w)).reshape(c, b, h, w)
+
+    def synchronized(self, x):
+        """The norm with the statistics of all workers, and their share in the running ones."""
+        mean, variance, values = self.over_workers(x)
+        unbiased = variance * (values / max(values - 1, 1))
+        moved = (
+            ops.assign(self.moving_mean, self.moved(self.moving_mean, mean)),
+            ops.assign(self.moving_variance, self.moved(self.moving_variance, unbiased)),
+        )
+        scale = self.gamma * ops.rsqrt(variance + self.eps)
+        y = add_channel(x * per_channel(scale, self.axis), self.beta - mean * scale, self.axis)
+        return ops.depend(y, moved)
+
+    def moved(self, running, value):
+        """A running statistic after a step; no gradient passes."""
+        return MOMENTUM * running + (1 - MOMENTUM) * ops.stop_gradient(value)
 
 
 class LayerNorm(nn.GroupNorm):

@@ -48,7 +48,7 @@ VARIANTS = {
     "wave_mlp_s": Variant(WaveMLP, WIDTHS, (2, 3, 10, 3), WAVE_MLP, norm="layer"),
 }
 # what make_arithmetic takes; Wave-MLP has no shortcuts around its layers
-ARITHMETIC = ("binarizer", "activation_gradient", "norm", "activation", "form", "compute_type")
+ARITHMETIC = ("binarizer", "activation_gradient", "norm", "activation", "form", "compute_type", "sync_bn")
 BIMLP_ARITHMETIC = (*ARITHMETIC, "shortcut")
 AUTO = "auto"  # of an override: the network's own
 
@@ -93,7 +93,8 @@ def create_model(name, num_classes=1000, precision="binary", **overrides):
             "axial_shift"), shortcut ("uni", "same_shape", "none"); binarizer ("bimlp", "sign", "xnor", "dorefa",
             "reactnet", "dsq", "bnn_plus"), activation_gradient ("auto": the binarizer's, "window", "polynomial",
             "clip"), norm ("auto": the network's, "batch", "layer"), activation ("auto", "rprelu", "prelu", "relu",
-            "gelu"), form ("auto", "plain", "fast", "fused"), compute_type ("float32", "float16", "bfloat16").
+            "gelu"), form ("auto", "plain", "fast", "fused"), compute_type ("float32", "float16", "bfloat16"), sync_bn
+            (BatchNorm's statistics over all workers of the job).
             activation "auto" is RPReLU in BiMLP, and in a binary Wave-MLP whose binarizer brings it; else GELU.
 
     Raises:

@@ -5,7 +5,7 @@ import math
 import mindspore as ms
 import numpy as np
 import pytest
-from mindspore import Tensor
+from mindspore import Tensor, nn
 
 from src.model.activations import ACTIVATIONS, RPReLU
 from src.model.arithmetic import make_arithmetic
@@ -282,3 +282,34 @@ def test_batch_norm_is_the_same_in_both_layouts():
     for first, second in zip(*results):
         np.testing.assert_allclose(first, second, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(results[0][1], 0.1 * x.mean((0, 2, 3)), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("form", ["plain", "fast"])
+def test_synchronized_batch_norm_of_one_worker_is_batch_norm(form):
+    """Output, gradients, running statistics after two steps, and evaluation; of several workers: tests/faults."""
+    ms.set_context(mode=ms.GRAPH_MODE)
+    x, factors = random(4, 3, 5, 2), Tensor(random(4, 3, 5, 2, seed=1))
+    found = []
+    for sync in (False, True):
+        arithmetic = make_arithmetic("fp32", form=form, sync_bn=sync)
+        norm = BatchNorm(3, arithmetic)
+        norm.gamma.set_data(Tensor(np.array([0.5, 1, 2], np.float32)))
+        norm.set_train(True)
+
+        class Loss(nn.Cell):
+            def __init__(self, norm, axis):
+                super().__init__()
+                self.norm, self.axis = norm, axis
+
+            def construct(self, x):
+                return (to_layout(self.norm(to_layout(x, self.axis)), self.axis) * factors).sum()
+
+        step = ms.value_and_grad(Loss(norm, arithmetic.axis), 0, list(norm.trainable_params()))
+        value, (dx, dweights) = step(Tensor(x + 3))
+        step(Tensor(x))
+        norm.set_train(False)
+        y = run(norm, x, arithmetic.axis)
+        tensors = (value, dx, *dweights, norm.moving_mean, norm.moving_variance)
+        found.append([t.asnumpy() for t in tensors] + [y])
+    for one, other in zip(*found):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
