@@ -71,7 +71,8 @@ class Dataset:
         if not self._training and files:
             self._direct = direct.FromFiles(self._split, data, self._threads)
         elif not (files or whole or self._per_batch or (self._training and data.rand_augment)):
-            self._direct = direct.InMemory(self._split, data, self._training)
+            worker = self._rank, self._ranks
+            self._direct = direct.InMemory(self._split, data, self._training, worker)
 
     @property
     def size(self):
@@ -94,7 +95,8 @@ class Dataset:
         """Iterate over the batches of epoch `index`, numpy arrays.
 
         Training: images float32 (B, 3, S, S), labels float32 (B, K), each row summing to 1; order and
-        augmentation depend on (seed, rank, index) only and, where MindSpore's pipeline is needed, on the number
+        augmentation depend on (seed, rank, index) only (crops and flips of images in memory not even on the rank: an
+        image gets the same on any number of workers) and, where MindSpore's pipeline is needed, on the number
         of threads (data.workers, at most the machine's cores) and on whether pictures are kept in memory
         (data.memory). Validation: labels int32 (B,).
 
@@ -152,6 +154,7 @@ class Dataset:
         streams = np.random.SeedSequence([self._seed, self._rank, index]).spawn(2)
         if self._direct is None:
             return self._pipeline(order, streams)
+        streams[0] = np.random.SeedSequence([self._seed, 0, index]).spawn(1)[0]
         return self._directly(order, streams)
 
     def _directly(self, order, streams):

@@ -15,9 +15,12 @@ class InMemory:
         split: an ArraySplit of images of data.image_size.
         data: the settings under `data`.
         training: whether to crop and flip.
+        worker: (rank, workers). What is drawn for an image does not depend on them: the images of a batch lie
+            interleaved over the workers.
     """
 
-    def __init__(self, split, data, training):
+    def __init__(self, split, data, training, worker=(0, 1)):
+        self._rank, self._workers = worker
         self._padding, self._flip = (data.crop_padding, data.flip) if training else (0, 0.0)
         pad = (self._padding, self._padding)
         padded = np.pad(split.pixels.transpose(0, 3, 1, 2), ((0, 0), (0, 0), pad, pad))
@@ -28,12 +31,17 @@ class InMemory:
     def batches(self, order, batch_size, generator):
         """Yield float32 (B, 3, S, S) for one stretch of `order` after the other; the last may be smaller."""
         pool = ThreadPoolExecutor(1)
-        jobs = ((numbers, generator.random((len(numbers), 3))) for numbers in _stretches(order, batch_size))
+        stretches = _stretches(order, batch_size)
+        jobs = ((numbers, self._draws(len(numbers), generator)) for numbers in stretches)
         try:
             for made in _one_ahead(pool.submit(self._batch, *job) for job in jobs):
                 yield made.result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+    def _draws(self, images, generator):
+        """Of a batch of all workers, this one's rows."""
+        return generator.random((images * self._workers, 3))[self._rank :: self._workers]
 
     def _batch(self, numbers, draws):
         """draws: (B, 3) in [0, 1), for top, left and flip."""

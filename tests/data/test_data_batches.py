@@ -265,3 +265,16 @@ def test_a_file_damaged_since_opening_is_replaced_in_training(make_folder, plain
         digests.append(digest(batches))
     assert (found.size, found.batches, len(found.skipped)) == (38, 5, 2)
     assert digest(later.epoch(2)) == digests[2]  # not knowing yet which are damaged
+
+
+@pytest.mark.parametrize("ranks", [2, 4])
+def test_workers_share_the_batches_of_one(make_config, ranks):
+    """With crops and flips: an image's place among the workers does not change it."""
+    augmented = {"crop_padding": 2, "flip": 0.5}
+    whole = create_dataset(make_config(batch_size=24, **augmented), "train").epoch(1)
+    config = make_config(batch_size=24 // ranks, **augmented)
+    parts = [create_dataset(config, "train", rank, ranks).epoch(1) for rank in range(ranks)]
+    for (images, labels), *shares in zip(whole, *parts):
+        for rank, (own_images, own_labels) in enumerate(shares):
+            np.testing.assert_array_equal(own_images, images[rank::ranks])
+            np.testing.assert_array_equal(own_labels, labels[rank::ranks])

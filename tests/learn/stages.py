@@ -15,22 +15,24 @@ SETTINGS = (
 )  # fmt: skip
 
 
-def small_network(seed, precision="binary"):
+def small_network(seed, precision="binary", **overrides):
     ms.set_seed(seed)
-    return create_model(
-        "bimlp_t", 10, precision, widths=(8,), depths=(1,), stem=(3, 2, 1), drop_path_rate=0.2
-    )
+    small = {"widths": (8,), "depths": (1,), "stem": (3, 2, 1), "drop_path_rate": 0.2}
+    return create_model("bimlp_t", 10, precision, **small, **overrides)
 
 
 def small_stage(folder, *overrides, workers=None, teacher=None):
     """A stage "step2" that trains a narrow BiMLP for three epochs of three steps."""
     workers = workers or Workers()
     config = load_config(None, (*SETTINGS, *overrides))
-    network = small_network(config.seed + workers.rank)  # ranks start different on purpose
+    precision = config.stages.step2.precision
+    # ranks start different on purpose
+    network = small_network(config.seed + workers.rank, precision, sync_bn=config.model.sync_bn)
     data = {split: create_dataset(config, split, workers.rank, workers.size) for split in ("train", "val")}
     return Stage(
         name="step2", network=network, teacher=teacher, settings=config.stages.step2, train=config.train,
         binary_weights=[layer.weight for _, layer in binary_layers(network)], workers=workers,
         train_data=data["train"], val_data=data["val"], seed=config.seed, folder=folder,
         batch_size=config.data.batch_size, eval_batch_size=config.data.eval_batch_size,
+        every_steps=config.checkpoint.every_steps,
     )  # fmt: skip
