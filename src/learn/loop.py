@@ -100,7 +100,7 @@ class _Trainer:
             settings.warmup_epochs * self.steps,
         )
         self.parameters = parameters_of(stage.network)
-        workers.broadcast_(self.parameters.values())
+        workers.broadcast_(list(self.parameters.values()))
         trainable = [p for p in self.parameters.values() if p.requires_grad]
         self.optimizer = AdamW(
             trainable,

@@ -28,7 +28,7 @@ class Workers:
         """Element-wise sum of a list of floats over the workers."""
         if self.size == 1:
             return list(values)
-        return ops.AllReduce(ops.ReduceOp.SUM)(Tensor(np.asarray(values, np.float32))).asnumpy().tolist()
+        return self._total(np.asarray(values, np.float32)).tolist()
 
     def agree(self, number):
         """Rank 0's integer below 2^24, on every worker."""
@@ -36,22 +36,37 @@ class Workers:
 
     def gather(self, parameters):
         """What each worker holds of the parameters: an array (workers, ...) per parameter."""
-        if self.size == 1:
-            return [p.asnumpy()[None] for p in parameters]
-        gather = ops.AllGather()
-        return [gather(Tensor(p.asnumpy()[None])).asnumpy() for p in parameters]
+        flat = _flat(parameters)[None]
+        rows = flat if self.size == 1 else ops.AllGather()(Tensor(flat)).asnumpy()
+        return [row.reshape(self.size, *p.shape) for p, row in zip(parameters, _pieces(rows, parameters))]
 
     def mean(self, parameters):
         """The mean of each parameter over the workers, as a list of tensors."""
-        reduce = ops.AllReduce(ops.ReduceOp.SUM)
-        return [reduce(Tensor(p.asnumpy())) / self.size for p in parameters]
+        mean = self._total(_flat(parameters)) / self.size
+        return [Tensor(piece.reshape(p.shape)) for p, piece in zip(parameters, _pieces(mean, parameters))]
 
     def broadcast_(self, parameters):
         """Give every worker rank 0's values, before anything is compiled: the others add zeros to them."""
         if self.size > 1:
-            for p in parameters:
-                mine = Tensor(p.asnumpy()) if self.first else Tensor(np.zeros(p.shape, p.asnumpy().dtype))
-                p.set_data(ops.AllReduce(ops.ReduceOp.SUM)(mine))
+            flat = _flat(parameters)
+            values = self._total(flat if self.first else np.zeros_like(flat))
+            for p, piece in zip(parameters, _pieces(values, parameters)):
+                p.set_data(Tensor(piece.reshape(p.shape)))
+
+    def _total(self, values):
+        """The sum of an array over the workers."""
+        return ops.AllReduce(ops.ReduceOp.SUM)(Tensor(values)).asnumpy()
+
+
+def _flat(parameters):
+    """All their numbers in one array: workers that meet once per parameter mostly wait."""
+    return np.concatenate([np.zeros(0, np.float32), *(p.asnumpy().ravel() for p in parameters)])
+
+
+def _pieces(flat, parameters):
+    """The stretches of the last axis that belong to each parameter; contiguous copies."""
+    ends = np.cumsum([p.size for p in parameters])[:-1]
+    return [np.ascontiguousarray(piece) for piece in np.split(flat, ends, axis=-1)]
 
 
 def start_workers():

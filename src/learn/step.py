@@ -33,24 +33,40 @@ def make_forward(network, teacher, alpha, smoothing):
     return forward
 
 
-class OverWorkers(nn.Cell):
-    """(figures, gradients) of one worker -> those of the job, the same on every worker.
+_flat = ops.MultitypeFuncGraph("flat")
+_piece = ops.MultitypeFuncGraph("piece")
 
-    Gradients and the loss become the mean over the workers, hits and wishes to stop the sum.
+
+@_flat.register("Tensor")
+def _flat_one(tensor):
+    return tensor.reshape(-1)
+
+
+@_piece.register("Tensor", "Number", "Tensor")
+def _piece_one(flat, begin, like):
+    return ops.Slice()(flat, (begin,), (like.size,)).reshape(like.shape)
+
+
+class OverWorkers(nn.Cell):
+    """(figures (3,), gradients) of one worker -> those of the job, the same on every worker.
+
+    Gradients and the loss become the mean over the workers, hits and wishes to stop the sum. All of them are one tensor
+    meanwhile: workers that meet once per parameter spend most of a step waiting (docs/scaling.md).
     """
 
     def __init__(self, weights, workers):
         super().__init__(auto_prefix=False)
         self.alone = workers.size == 1
-        self.shares = Tensor(np.array([1 / workers.size, 1, 1], np.float32))
-        if not self.alone:
-            self.sum = ops.AllReduce(ops.ReduceOp.SUM)
-            self.reduce = nn.DistributedGradReducer(weights, mean=True, degree=workers.size)
+        self.share, self.shares = 1 / workers.size, Tensor(np.array([1 / workers.size, 1, 1], np.float32))
+        self.begins = tuple(int(begin) for begin in np.cumsum([3, *(p.size for p in weights)])[:-1])
+        self.sum = nn.Identity() if self.alone else ops.AllReduce(ops.ReduceOp.SUM)
 
     def construct(self, figures, gradients):
         if self.alone:
             return figures, gradients
-        return self.sum(figures) * self.shares, self.reduce(gradients)
+        flat = self.sum(ops.concat((figures, *ops.HyperMap()(_flat, gradients))))
+        pieces = ops.HyperMap()(ops.partial(_piece, flat * self.share), self.begins, gradients)
+        return flat[:3] * self.shares, pieces
 
 
 class WholeStep(nn.Cell):

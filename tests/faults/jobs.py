@@ -7,6 +7,11 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+
+from src.checkpoint import read_checkpoint
+from src.files import read_json_lines
+
 ROOT = Path(__file__).resolve().parents[2]
 WORKER = ROOT / "tests/faults/worker.py"
 BIN = Path(sys.executable).parent
@@ -73,3 +78,30 @@ def wait_for(condition, seconds, what):
             return found
         time.sleep(0.02)
     raise AssertionError(f"{what}: not within {seconds} s")
+
+
+def environment_of(pid):
+    """The environment of a living process."""
+    text = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace")
+    return dict(entry.partition("=")[::2] for entry in text.split("\0") if "=" in entry)
+
+
+def weights(path):
+    """A checkpoint's arrays by name."""
+    return {name: p.asnumpy() for name, p in read_checkpoint(path).items()}
+
+
+def assert_equal(path, expected):
+    """Two checkpoints hold the same bits."""
+    found, expected = weights(path), weights(expected)
+    assert found.keys() == expected.keys()
+    for name in found:
+        np.testing.assert_array_equal(found[name], expected[name], err_msg=f"{path}: {name}")
+
+
+def timeless(folder):
+    """metrics.jsonl without what a clock decides."""
+    return [
+        {k: v for k, v in r.items() if "second" not in k and k != "data_wait"}
+        for r in read_json_lines(folder / "metrics.jsonl")
+    ]

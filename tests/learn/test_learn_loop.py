@@ -1,12 +1,8 @@
-"""One stage from its first step to its files: going on after a stop, bad numbers, several workers."""
+"""One stage from its first step to its files: going on after a stop, bad numbers; several workers are in tests/faults."""
 
-import json
 import os
 import re
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import mindspore as ms
 import numpy as np
@@ -21,7 +17,6 @@ from src.learn.loop import run_stage
 from src.learn.stopping import Stopped
 from tests.learn.stages import small_network, small_stage
 
-ROOT = Path(__file__).resolve().parents[2]
 FILES = {"metrics.jsonl", "curves.png", "best.ckpt", "last.ckpt", "state.ckpt", "state.previous.ckpt"}
 
 
@@ -151,24 +146,3 @@ def test_a_loss_that_is_not_finite_names_the_step_and_keeps_the_checkpoint(tmp_p
     with pytest.raises(InputError, match="stage step2, epoch 2, step 1: expected a finite loss"):
         trainer.epoch([])
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == kept
-
-
-def test_two_workers_end_with_the_same_weights(tmp_path):
-    """They start from different seeds and see different images; msrun's exit code is the job's."""
-    command = [
-        "msrun", "--worker_num=2", "--local_worker_num=2", "--master_port=8142", "--join=True",
-        f"--log_dir={tmp_path / 'log'}", str(ROOT / "tests/learn/worker.py"), str(tmp_path),
-    ]  # fmt: skip
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-    }
-    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=400)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    summaries = [json.loads((tmp_path / f"rank{rank}.json").read_text()) for rank in (0, 1)]
-    assert [s["size"] for s in summaries] == [2, 2] and summaries[0]["top1"] == summaries[1]["top1"]
-    first, second = (weights(tmp_path / f"rank{rank}.ckpt") for rank in (0, 1))
-    assert_equal(first, second)
-    start = {p.name: p.asnumpy() for p in small_network(3).get_parameters()}
-    assert all((first[name] != start[name]).any() for name in start if name.endswith("fc.weight"))

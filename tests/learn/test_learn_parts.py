@@ -248,3 +248,14 @@ def test_a_run_without_a_job_is_alone():
     parameter = Parameter(Tensor(logits(1)))
     Workers().broadcast_([parameter])
     np.testing.assert_array_equal(parameter.asnumpy(), logits(1))
+
+
+def test_parameters_travel_as_one_array_and_come_back_in_their_shapes():
+    parameters = [
+        Parameter(Tensor(RNG.normal(size=shape).astype(np.float32))) for shape in ((2, 3), (), (4,))
+    ]
+    rows = Workers().gather(parameters)
+    assert [row.shape for row in rows] == [(1, 2, 3), (1,), (1, 4)]
+    for row, p in zip(rows, parameters):
+        np.testing.assert_array_equal(row[0], p.asnumpy())
+    assert Workers().gather([]) == []
