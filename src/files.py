@@ -1,10 +1,12 @@
 """Files written whole or not at all."""
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
 import shutil
+import stat
 import tempfile
 from pathlib import Path
 
@@ -12,11 +14,36 @@ from src.errors import InputError
 
 FILE_MODE = 0o644
 PACKED_SUFFIX = ".packed"  # of the files that the engine runs
+KINDS = {
+    stat.S_IFDIR: "a folder", stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
+}  # fmt: skip
 
 
 def reason(error):
     """The operating system's words for an OSError, without number and path."""
     return error.strerror or type(error).__name__
+
+
+def open_regular(path, most):
+    """Open a regular file that holds something for reading bytes; opening a pipe could wait, reading a device never end.
+
+    Args:
+        path: the file; symbolic links are followed.
+        most: bytes that it may hold.
+
+    Raises:
+        OSError: it cannot be opened, is of another kind, empty or longer; `reason` gives the words.
+    """
+    found = os.stat(path)
+    kind = stat.S_IFMT(found.st_mode)
+    if kind != stat.S_IFREG:
+        raise OSError(errno.EINVAL, f"{KINDS.get(kind, 'something else')}, not a regular file")
+    if not found.st_size:  # as the endless files under /proc say, too
+        raise OSError(errno.EINVAL, "an empty file")
+    if found.st_size > most:
+        raise OSError(errno.EFBIG, f"a file of {found.st_size} bytes; at most {most} are read")
+    return open(path, "rb")
 
 
 PART = ".part"  # suffix of the hidden folders in which files are made

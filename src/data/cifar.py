@@ -12,7 +12,7 @@ import numpy as np
 from src.data import folder
 from src.data.splits import ArraySplit
 from src.errors import InputError
-from src.files import reason
+from src.files import open_regular, reason
 
 SIZE = 32  # pixels, height and width
 CLASSES = 10
@@ -20,6 +20,7 @@ RECORDS = 10_000  # per batch file
 RECORD_BYTES = 1 + 3 * SIZE * SIZE
 BATCHES = {"train": [f"data_batch_{number}.bin" for number in range(1, 6)], "val": ["test_batch.bin"]}
 NAMES = "batches.meta.txt"
+MOST_BYTES = 2 * RECORDS * RECORD_BYTES  # of a file that is read at all
 SUBFOLDER = "cifar-10-batches-bin"  # as the official archive unpacks
 PYTHON_SUBFOLDER = "cifar-10-batches-py"
 
@@ -82,7 +83,8 @@ def _class_names(path):
 def _content(path):
     """All bytes of a file."""
     try:
-        return path.read_bytes()
+        with open_regular(path, MOST_BYTES) as file:
+            return file.read()
     except OSError as error:
         raise InputError(
             f"{path}: expected a file of CIFAR-10's binary batches, came: {reason(error)}"

@@ -78,13 +78,21 @@ def entries(folder):
     try:
         with os.scandir(folder) as found:
             visible = sorted(
-                (entry.name, entry.is_dir()) for entry in found if not entry.name.startswith(".")
+                (entry.name, _is_folder(entry)) for entry in found if not entry.name.startswith(".")
             )
     except OSError as error:
         raise InputError(f"{folder}: expected a readable folder, came: {reason(error)}") from error
     return [name for name, is_folder in visible if is_folder], [
         name for name, is_folder in visible if not is_folder
     ]
+
+
+def _is_folder(entry):
+    """Whether an entry of a folder is one, too; a loop of links is not, and is refused as an image."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _scan(path, split):

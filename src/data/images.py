@@ -7,16 +7,15 @@ an animation gives its first frame, and the EXIF orientation is not applied.
 
 import contextlib
 import io
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from src.data import augment
+from src.data import augment, limits
 from src.errors import InputError
 from src.files import reason
 
-JPEG, PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
+JPEG = b"\xff\xd8\xff"
 # How a whole file of the kind ends; zeros or line ends after it are common and harmless.
 ENDINGS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}
 TAIL = 64  # bytes
@@ -39,10 +38,10 @@ def load_rgb(path):
     """Pixels of an image file of any mode: uint8 array (H, W, 3).
 
     Raises:
-        UnreadableImage: an InputError; the file is missing, cut off, or no image.
+        UnreadableImage: an InputError; the file is missing, cut off, no image, or beyond src/data/limits.py.
     """
     with _blaming(path):
-        return np.array(_load(path))
+        return np.array(_load(*_open(path)))
 
 
 def preprocess(image, data):
@@ -59,7 +58,7 @@ def preprocess(image, data):
 def load_centred(path, data):
     """The middle of an image file, as `augment.centre` cuts it: uint8 (S, S, 3). Raises as `load_rgb`."""
     with _blaming(path):
-        return augment.centre(_load(path), data.image_size, augment.shorter_side(data))
+        return augment.centre(_load(*_open(path)), data.image_size, augment.shorter_side(data))
 
 
 def look(path):
@@ -72,7 +71,7 @@ def look(path):
         with _blaming(path):
             (width, height), proper = _glance(path)
             if not proper:
-                _read_rgb(path)
+                _load(*_open(path))
             return None, width * height
     except UnreadableImage as error:
         return error.cause, 0
@@ -81,8 +80,8 @@ def look(path):
 def fault(path):
     """What is wrong with the file, or None: decodes it with Pillow and as MindSpore's operators do."""
     try:
+        load_rgb(path)
         with _blaming(path):
-            _read_rgb(path)
             augment.decode(encoded(path))
     except UnreadableImage as error:
         return error.cause
@@ -92,14 +91,16 @@ def fault(path):
 def encoded(path):
     """The file's bytes as 1-D uint8, in a format that the pipeline decodes.
 
-    JPEG and PNG stay as they are; any other kind is decoded here and handed on as PPM, a header before
-    the pixels.
+    A JPEG stays as it is, for the pipeline decodes it in part; any other kind is decoded here and handed on as PPM, a
+    header before the pixels. (The pipeline's PNG decoder unpacks all that follows the last pixel: a bomb.) Raises as
+    `load_rgb`, but what is no whole JPEG is left to the pipeline to find.
     """
-    content = Path(path).read_bytes()
-    if not content.startswith((JPEG, PNG)):
-        image = _read_rgb(io.BytesIO(content))
-        content = b"P6 %d %d 255\n" % image.size + image.tobytes()
-    return np.frombuffer(content, np.uint8)
+    with _blaming(path):
+        content, image = _open(path)
+        if not content.startswith(JPEG):
+            image = _load(content, image)
+            content = b"P6 %d %d 255\n" % image.size + image.tobytes()
+        return np.frombuffer(content, np.uint8)
 
 
 @contextlib.contextmanager
@@ -111,31 +112,41 @@ def _blaming(path):
         raise UnreadableImage(path, _words(error)) from error
 
 
-def _load(path):
-    """Decode a whole file with Pillow, which by itself forgives a PNG's missing end."""
-    content = Path(path).read_bytes()
-    image = _read_rgb(io.BytesIO(content))
-    if content.startswith((JPEG, PNG)) and not _ended(content[-TAIL:], tuple(ENDINGS.values())):
-        augment.decode(np.frombuffer(content, np.uint8))
-    return image
+def _open(path):
+    """(a file's bytes, what Pillow makes of their header), within the limits and not decoded yet."""
+    with limits.open_file(path) as file:
+        content = file.read(limits.MOST_BYTES)
+    image = limits.read_header(io.BytesIO(content))
+    limits.check_scans(content, image)
+    return content, image
 
 
-def _read_rgb(file):
-    """Decode with Pillow: an image in mode RGB. `file` is a path or an open binary file."""
-    with Image.open(file) as image:
-        if image.mode.startswith("I"):  # "I;16" in its byte orders; "I" holds 16-bit values as well
-            high_byte = np.clip(np.asarray(image).astype(np.int64) >> 8, 0, 255).astype(np.uint8)
-            return Image.fromarray(high_byte).convert("RGB")
-        if "transparency" in image.info:  # by way of RGBA, as Pillow wants it for palettes
-            image = image.convert("RGBA")
-        image.load()  # before the file is closed; an image that is RGB already is not copied
-        return image if image.mode == "RGB" else image.convert("RGB")
+def _load(content, image):
+    """Decode what `_open` gives: a Pillow image in mode RGB. Pillow by itself forgives a missing end."""
+    ending = ENDINGS.get(image.format)
+    if ending and not _ended(content[-TAIL:], ending):
+        if image.format == "JPEG":
+            augment.decode(np.frombuffer(content, np.uint8))
+        else:
+            limits.read_header(io.BytesIO(content)).verify()
+    return _rgb(image)
+
+
+def _rgb(image):
+    """Decode a Pillow image: another one in mode RGB."""
+    if image.mode.startswith("I"):  # "I;16" in its byte orders; "I" holds 16-bit values as well
+        high_byte = np.clip(np.asarray(image).astype(np.int64) >> 8, 0, 255).astype(np.uint8)
+        return Image.fromarray(high_byte).convert("RGB")
+    if "transparency" in image.info:  # by way of RGBA, as Pillow wants it for palettes
+        image = image.convert("RGBA")
+    image.load()  # an image that is RGB already is not copied
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _glance(path):
     """((width, height), whether the last bytes are those of the file's kind). Raises, as Pillow does, on other faults."""
-    with open(path, "rb") as file:
-        image = Image.open(file)
+    with limits.open_file(path) as file:
+        image = limits.read_header(file)
         ending = ENDINGS.get(image.format)
         if ending is None:
             return image.size, False
@@ -145,9 +156,9 @@ def _glance(path):
         return image.size, _ended(file.read(), ending)
 
 
-def _ended(tail, endings):
-    """Whether a file's last bytes are one of the endings, but for what is harmless."""
-    return tail.rstrip(b"\0\r\n").endswith(endings)
+def _ended(tail, ending):
+    """Whether a file's last bytes are the ending, but for what is harmless."""
+    return tail.rstrip(b"\0\r\n").endswith(ending)
 
 
 def _words(error):
