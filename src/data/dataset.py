@@ -76,13 +76,18 @@ class Dataset:
 
     @property
     def size(self):
-        """Images in the split, of all ranks together, without those left out."""
+        """Images in the split, of all ranks together, without those left out, as far as this rank knows."""
         return len(self._split) - len(self._split.unreadable)
 
     @property
     def skipped(self):
         """[(path, reason)] of the files left out so far (data.bad_images=skip)."""
         return list(self._split.skipped)
+
+    @property
+    def found_late(self):
+        """Those of `skipped` that were whole, as it seemed, when the split was opened: only this rank knows of them."""
+        return self.skipped[len(self._split.skipped) - len(self._split.unreadable) :]
 
     @property
     def batches(self):

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from mindspore import Tensor
 
+from src.errors import InputError
+
 
 @dataclass(frozen=True)
 class Score:
@@ -47,10 +49,12 @@ def evaluate(predict, dataset, batch_size, workers):
 
     predict: a Compiled. When it is not compiled yet, the first batch is computed once more for that, outside of
     the time that is measured.
-    Raises ValueError when the workers did not see every image exactly once.
+    Raises:
+        ValueError: the workers did not see every image exactly once.
+        InputError: no image can be read any more.
     """
     start = time.perf_counter()
-    counts = np.zeros(3)
+    counts = np.zeros(3, int)
     for images, labels in dataset.epoch(0):
         batch = Tensor(padded(images, batch_size))
         if not predict.ready:
@@ -59,7 +63,11 @@ def evaluate(predict, dataset, batch_size, workers):
             start += time.perf_counter() - begin
         logits = predict(batch).asnumpy()[: len(labels)]
         counts += (len(labels), *hits(logits, labels))
-    total, correct, correct5 = (round(v) for v in workers.sum(counts))
-    if total != dataset.size:
-        raise ValueError(f"evaluation: expected {dataset.size} images, got {total}")
+    late = len(dataset.found_late)  # each worker reads a part of the images and finds the bad ones in it
+    total, correct, correct5, all_late = (round(v) for v in workers.sum([*counts, late]))
+    expected = dataset.size + late - all_late
+    if total != expected:
+        raise ValueError(f"evaluation: expected {expected} images, got {total}")
+    if not total:
+        raise InputError("evaluation: expected images that can be read, came none")
     return Score(total, correct, correct5, max(time.perf_counter() - start, 1e-9))

@@ -189,6 +189,7 @@ class Rows:
     """A validation split of five images in batches of two; the label is the first pixel."""
 
     size = 5
+    found_late = ()
 
     def epoch(self, index):
         images = np.arange(5, dtype=np.float32).reshape(5, 1, 1, 1)
@@ -228,6 +229,33 @@ def test_a_lost_image_is_an_error():
     rows = Rows()
     rows.size = 6
     with pytest.raises(ValueError, match="expected 6 images, got 5"):
+        evaluate(silent(one_hot_of_pixel), rows, 2, Workers())
+
+
+class TwoWorkers(Workers):
+    """The first of two; `other` is what the second one adds: images, hits, hits among five, files found bad late."""
+
+    def __init__(self, *other):
+        super().__init__(0, 2)
+        object.__setattr__(self, "other", other)
+
+    def sum(self, values):
+        return [float(mine + others) for mine, others in zip(values, self.other, strict=True)]
+
+
+def test_files_that_another_worker_found_bad_are_not_missed():
+    rows = Rows()
+    rows.size, rows.found_late = 8, [("a.png", "cut off")]  # of 9, this worker's five without one of six
+    score = evaluate(silent(one_hot_of_pixel), rows, 2, TwoWorkers(2, 1, 2, 1))
+    assert (score.total, score.correct, score.correct5) == (7, 6, 7)
+    with pytest.raises(ValueError, match="expected 8 images, got 7"):
+        evaluate(silent(one_hot_of_pixel), rows, 2, TwoWorkers(2, 1, 2, 0))
+
+
+def test_no_readable_image_is_bad_input():
+    rows = Rows()
+    rows.size, rows.found_late, rows.epoch = 0, [("a.png", "cut off")] * 5, lambda index: iter(())
+    with pytest.raises(InputError, match="images that can be read, came none"):
         evaluate(silent(one_hot_of_pixel), rows, 2, Workers())
 
 
