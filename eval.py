@@ -65,6 +65,7 @@ def show_predictions(names, logits_of, files, as_json):
 def show_score(config, predict, workers, as_json):
     """Evaluate the validation split and print the score."""
     from src.data import create_dataset
+    from src.data.left_out import lines
     from src.learn.evaluate import evaluate
 
     data = create_dataset(config, "val", workers.rank, workers.size)
@@ -90,8 +91,10 @@ def show_score(config, predict, workers, as_json):
     print(f"checkpoint   {config.checkpoint.path}")
     print(f"data         {config.data.source}, {score.total} images")
     print(f"images/s     {score.images_per_second:.0f}")
-    for path, reason in data.skipped:
-        print(f"skipped      {path}: {reason}")
+    if data.skipped:
+        print(f"skipped      {len(data.skipped)} files that cannot be read")
+    for line in lines(data.skipped):
+        print(f"skipped      {line}")
     print(f"top5 = {score.top5:.4f} ({score.correct5}/{score.total})")
     print(f"top1 = {score.top1:.4f} ({score.correct}/{score.total})")
 

@@ -146,6 +146,7 @@ def run_one(config, name, first, data, workers):
 
     from src.build import build_network
     from src.config import to_flat, with_values
+    from src.data.left_out import listed
     from src.learn.graph_cache import graph_identity
     from src.learn.loop import Stage, run_stage
     from src.learn.progress import say
@@ -188,7 +189,8 @@ def run_one(config, name, first, data, workers):
         every_steps=config.checkpoint.every_steps,
         identity=graph_identity(to_flat(config), workers, [network, teacher], trains=name),
     )
-    return run_stage(stage, config.resume)
+    with listed(config.output_dir, data, workers.rank):
+        return run_stage(stage, config.resume)
 
 
 def write_summary(config, summary):
@@ -222,10 +224,23 @@ def open_data(config, workers):
         for name, split in data.items():
             if split.storage:
                 say(f"{name}: pictures {split.storage}")
-        skipped = [entry for split in data.values() for entry in split.skipped]
-        for path, reason in skipped:
-            say(f"skipped: {path}: {reason}")
+    say_skipped(config, data, workers)
     return data
+
+
+def say_skipped(config, data, workers, elsewhere=0):
+    """How many files were left out, and the first few. elsewhere: those that only other workers know of."""
+    from src.data.left_out import lines, list_path
+    from src.learn.progress import say
+
+    entries = [entry for split in data.values() for entry in split.skipped]
+    if not workers.first or not len(entries) + elsewhere:
+        return
+    where = f"the list: {list_path(config.output_dir, 0)}"
+    others = f", {elsewhere} more that other workers found: {list_path(config.output_dir, '*')}"
+    say(f"skipped: {len(entries)} files that cannot be read, {where}{others if elsewhere else ''}")
+    for line in lines(entries):
+        say(f"skipped: {line}")
 
 
 def main(argv):
@@ -258,8 +273,11 @@ def main(argv):
                     f"{name}: top1 {summary['top1']:.4f} after {summary['epochs']} epochs, {summary['seconds']:.0f} s"
                 )
     except Stopped as stopped:
+        say_skipped(config, data, workers)
         sys.stderr.write(f"stopped by {stopped}; resume=true goes on\n")
         return stopped.code
+    late = sum(len(split.found_late) for split in data.values())
+    say_skipped(config, data, workers, round(workers.sum([late])[0]) - late)
     return 0
 
 

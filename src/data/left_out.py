@@ -1,0 +1,65 @@
+"""What is said of the files that were left out (data.bad_images=skip): a list on the disk, and a few lines."""
+
+import contextlib
+import json
+from pathlib import Path
+
+from src.files import write_atomic
+
+SHOWN = 5  # files that are named in the lines; thousands may be bad
+LIST = "skipped.jsonl"
+
+
+def lines(entries):
+    """The first few files with their reasons, a line for each, and how many more there are.
+
+    Args:
+        entries: [(path, reason)].
+    """
+    shown = [f"{_printable(path)}: {_printable(reason)}" for path, reason in entries[:SHOWN]]
+    more = len(entries) - len(shown)
+    return shown + ([f"... and {more} more"] if more else [])
+
+
+def list_path(folder, rank):
+    """The list's file. Every rank has the files that it found itself, the first also those found at the start."""
+    return Path(folder) / (LIST if rank == 0 else LIST.replace(".", f".rank{rank}."))
+
+
+@contextlib.contextmanager
+def listed(folder, data, rank):
+    """Context manager: what was left out is listed in `folder` at once, and on leaving with what was found meanwhile.
+
+    The list holds a record of path, split and reason per file. It is not made where there is nothing to list.
+
+    Args:
+        folder: for the list; made where it is missing.
+        data: split's name -> Dataset.
+        rank: this process.
+
+    Raises:
+        InputError: the list cannot be written.
+    """
+    write_list(folder, data, rank)
+    try:
+        yield
+    finally:
+        write_list(folder, data, rank)
+
+
+def write_list(folder, data, rank):
+    """Write the list once; see `listed`."""
+    path = list_path(folder, rank)
+    records = [
+        {"path": name, "split": split, "reason": reason}
+        for split, dataset in data.items()
+        for name, reason in (dataset.found_late if rank else dataset.skipped)
+    ]
+    if records or path.exists():  # a list that is there may be of an earlier run
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, "".join(json.dumps(record) + "\n" for record in records))
+
+
+def _printable(text):
+    """Text for a line: line ends, and bytes of a name that are no UTF-8, by their codes."""
+    return text if text.isprintable() else repr(text)[1:-1]
