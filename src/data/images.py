@@ -19,6 +19,8 @@ JPEG = b"\xff\xd8\xff"
 # How a whole file of the kind ends; zeros or line ends after it are common and harmless.
 ENDINGS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}
 TAIL = 64  # bytes
+# Behind a JPEG: where its data run out, or a damaged length (2 bytes) leads past its end, MindSpore's decoder never ends.
+ENDS = ENDINGS["JPEG"] * 2**16
 
 
 class UnreadableImage(InputError):
@@ -91,13 +93,15 @@ def fault(path):
 def encoded(path):
     """The file's bytes as 1-D uint8, in a format that the pipeline decodes.
 
-    A JPEG stays as it is, for the pipeline decodes it in part; any other kind is decoded here and handed on as PPM, a
-    header before the pixels. (The pipeline's PNG decoder unpacks all that follows the last pixel: a bomb.) Raises as
+    A JPEG that ends as it should stays, for the pipeline decodes it in part; all else is decoded here and handed on as
+    PPM, a header before the pixels. (The pipeline's PNG decoder unpacks all that follows the last pixel: a bomb.) Raises as
     `load_rgb`, but what is no whole JPEG is left to the pipeline to find.
     """
     with _blaming(path):
         content, image = _open(path)
-        if not content.startswith(JPEG):
+        if content.startswith(JPEG) and _ended(content[-TAIL:], ENDINGS["JPEG"]):
+            content += ENDS
+        else:
             image = _load(content, image)
             content = b"P6 %d %d 255\n" % image.size + image.tobytes()
         return np.frombuffer(content, np.uint8)
@@ -122,13 +126,9 @@ def _open(path):
 
 
 def _load(content, image):
-    """Decode what `_open` gives: a Pillow image in mode RGB. Pillow by itself forgives a missing end."""
-    ending = ENDINGS.get(image.format)
-    if ending and not _ended(content[-TAIL:], ending):
-        if image.format == "JPEG":
-            augment.decode(np.frombuffer(content, np.uint8))
-        else:
-            limits.read_header(io.BytesIO(content)).verify()
+    """Decode what `_open` gives: a Pillow image in mode RGB. Pillow forgives a PNG's missing end."""
+    if image.format == "PNG" and not _ended(content[-TAIL:], ENDINGS["PNG"]):
+        limits.read_header(io.BytesIO(content)).verify()
     return _rgb(image)
 
 
