@@ -9,6 +9,7 @@ from pathlib import Path
 from src.cli import add_model_flag, config_of_checkpoint, config_of_packed, create_parser, parse, run
 from src.errors import InputError
 from src.files import PACKED_SUFFIX
+from src.text import printable
 
 MOST_THREADS = 256  # of an engine
 DESCRIPTION = (
@@ -57,9 +58,9 @@ def show_predictions(names, logits_of, files, as_json):
         print(json.dumps(records))
         return
     for file, record in records.items():
-        print(file)
+        print(printable(file))
         for name, probability in record.items():
-            print(f"  {probability:7.4f}  {name}")
+            print(f"  {probability:7.4f}  {printable(name)}")
 
 
 def show_score(config, predict, workers, as_json):
@@ -87,14 +88,14 @@ def show_score(config, predict, workers, as_json):
     if as_json:
         print(json.dumps(record))
         return
-    print(f"model        {config.model.name}")
-    print(f"checkpoint   {config.checkpoint.path}")
+    print(f"model        {printable(config.model.name)}")
+    print(f"checkpoint   {printable(config.checkpoint.path)}")
     print(f"data         {config.data.source}, {score.total} images")
     print(f"images/s     {score.images_per_second:.0f}")
     if data.skipped:
         print(f"skipped      {len(data.skipped)} files that cannot be read")
     for line in lines(data.skipped):
-        print(f"skipped      {line}")
+        print(f"skipped      {printable(line)}")
     print(f"top5 = {score.top5:.4f} ({score.correct5}/{score.total})")
     print(f"top1 = {score.top1:.4f} ({score.correct}/{score.total})")
 
@@ -163,7 +164,8 @@ def use_engine(args, config):
         network = engine.description
         if workers.first:
             set_name, threads = network["instruction_set"], network["threads"]
-            sys.stderr.write(f"{network['variant']}: engine, {set_name}, {threads} threads\n")
+            variant = printable(network["variant"])
+            sys.stderr.write(f"{variant}: engine, {set_name}, {threads} threads\n")
 
         def logits_of(pictures):
             sides = network["image_size"], network["resize"]

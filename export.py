@@ -6,6 +6,7 @@ from pathlib import Path
 
 from src.cli import add_model_flag, config_of_checkpoint, create_parser, parse, run
 from src.errors import InputError
+from src.text import printable
 
 DESCRIPTION = (
     "Freezes the binary weights to -1 and +1 and their scale, writes the network with plain convolutions, loads\n"
@@ -40,7 +41,7 @@ def batch_size_of(text):
     """A number of images, or None for any number."""
     if text == FREE:
         return None
-    if not (text.isascii() and text.isdecimal() and int(text) > 0):
+    if not (len(text) < 10 and text.isascii() and text.isdecimal() and int(text) > 0):
         raise InputError(f"batch_size: expected a whole number from 1 on, or {FREE}, came {text!r}")
     return int(text)
 
@@ -57,9 +58,9 @@ def report(model, image_size, exported):
     """Print what was written and how it was checked."""
     name, precision = model
     sizes = " and ".join(str(size) for size in exported.batches)
-    print(f"model               {name} in {precision}, {exported.frozen} binary layers frozen")
+    print(f"model               {printable(name)} in {precision}, {exported.frozen} binary layers frozen")
     print(f"compared on         random images of {image_size} x {image_size}, batches of {sizes}")
-    print(f"file                {exported.path}")
+    print(f"file                {printable(exported.path)}")
     print(f"bytes               {exported.size}")
     print(f"largest difference  {exported.comparison}")
 
@@ -82,9 +83,9 @@ def pack(network, config, output):
         class_names=data.class_names,
     )
     checkpoint_size = Path(config.checkpoint.path).stat().st_size
-    print(f"model               {description.variant} in binary, weights at one bit")
+    print(f"model               {printable(description.variant)} in binary, weights at one bit")
     print("compared on         the file, read back: all numbers and bits are the network's")
-    print(f"file                {output}")
+    print(f"file                {printable(output)}")
     print(f"bytes               {size} ({checkpoint_size / size:.1f} times smaller than the checkpoint)")
 
 

@@ -2,6 +2,7 @@
 """Train BiMLP in two steps by distillation: python train.py [--config_path FILE] [section.key=value ...]."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def chosen_stages(config):
 def weights_of(config, name):
     """The best checkpoint of a stage of this output_dir."""
     path = Path(config.output_dir) / name / "best.ckpt"
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise InputError(
             f"stage {name}: expected its checkpoint {path}, found none; train it first or name another"
         )
@@ -65,7 +66,7 @@ def check_hand_overs(config, names):
             settings.teacher_checkpoint,
             settings.init if settings.init not in STAGES else "",
         ):
-            if path and not Path(path).is_file():
+            if path and not os.path.isfile(path):
                 raise InputError(f"stage {name}: expected a checkpoint, no file at {path}")
         done.add(name)
 
@@ -195,12 +196,10 @@ def run_one(config, name, first, data, workers):
 
 def write_summary(config, summary):
     """Put one stage's summary into output_dir/summary.json, in the order of the stages."""
-    from src.files import write_atomic
+    from src.files import read_summary, write_atomic
 
     path = Path(config.output_dir) / "summary.json"
-    known = {}
-    if path.exists():
-        known = {entry["name"]: entry for entry in json.loads(path.read_text())["stages"]}
+    known = read_summary(path)
     known[summary["name"]] = summary
     write_atomic(
         path, json.dumps({"stages": [known[name] for name in STAGES if name in known]}, indent=2) + "\n"

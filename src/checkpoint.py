@@ -24,7 +24,8 @@ import safetensors.numpy
 from mindspore.train.checkpoint_pb2 import Checkpoint
 
 from src.errors import InputError
-from src.files import reason, replacing
+from src.files import read_file, replacing
+from src.text import cut
 
 NUMPY_TYPES = {
     "Bool": np.bool_,
@@ -42,7 +43,9 @@ NUMPY_TYPES = {
 }
 CRC_MARK = b"crc_num"
 CRC_BYTES = len(CRC_MARK) + 10
+MOST_BYTES = 2**31 - 1  # protobuf takes no longer message
 LISTED = 6  # names per kind in an error
+LONGEST, MOST_CANDIDATES = 100, 5000  # characters of a name; names that the nearest one is looked for among
 
 
 # --- writing ---
@@ -111,22 +114,22 @@ def read_checkpoint(path, checked=False):
     Nothing in the file is executed. Texts, which the framework allows beside tensors, are left out. A file with
     the suffix .safetensors is read in that format, by sorted names.
 
+    Args:
+        checked: True refuses a file without a checksum, which `save_checkpoint` always writes: that it is missing is
+            damage, and without it other damage may go unseen.
+
     Raises:
-        InputError: missing, a folder, empty, truncated, damaged, or no checkpoint.
+        InputError: missing, not a regular file, empty, truncated, damaged, or no checkpoint.
     """
     path = Path(path)
-    try:
-        data = path.read_bytes()
-    except (OSError, ValueError) as error:
-        what = reason(error) if isinstance(error, OSError) else str(error)
-        raise InputError(f"checkpoint {path}: expected a file, came: {what}") from error
+    data = read_file(path, MOST_BYTES, f"checkpoint {path}")
     if not data:
         raise InputError(f"checkpoint {path}: expected weights, came an empty file (0 bytes)")
     try:
+        if checked and not _has_checksum(data):
+            raise ValueError("its checksum is missing")
         is_safetensors = path.suffix == ".safetensors"
-        arrays = (
-            dict(sorted(safetensors.numpy.load(data).items())) if is_safetensors else _decode(data, checked)
-        )
+        arrays = dict(sorted(safetensors.numpy.load(data).items())) if is_safetensors else _decode(data)
         if not arrays:
             raise ValueError("no parameter in it")
         return {name: ms.Parameter(ms.Tensor(array), name=name) for name, array in arrays.items()}
@@ -139,15 +142,17 @@ def read_checkpoint(path, checked=False):
         ) from error
 
 
-def _decode(data, checked):
+def _has_checksum(data):
+    return data[-CRC_BYTES:].startswith(CRC_MARK)
+
+
+def _decode(data):
     """The tensors of a checkpoint's bytes as a dict from name to array. Raises ValueError and protobuf's errors."""
-    if data[-CRC_BYTES:].startswith(CRC_MARK):
+    if _has_checksum(data):
         expected = int.from_bytes(data[-10:], "big")
         data = data[:-CRC_BYTES]
         if binascii.crc32(data) != expected:
             raise ValueError("its CRC-32 does not match")
-    elif checked:
-        raise ValueError("it has no CRC-32 at its end")
     chunks, heads = {}, {}
     for value in Checkpoint.FromString(data).value:
         name, tensor = value.tag, value.tensor
@@ -275,10 +280,11 @@ def _shown(value):
 
 def _listed(names, candidates):
     """Names, each with its nearest candidate."""
+    candidates = [name for name in candidates if len(name) <= LONGEST][:MOST_CANDIDATES]
     texts = []
     for name in names[:LISTED]:
-        near = difflib.get_close_matches(name, candidates, n=1, cutoff=0.7)
-        texts.append(f"{name} (nearest: {near[0]})" if near else name)
+        near = difflib.get_close_matches(name[:LONGEST], candidates, n=1, cutoff=0.7)
+        texts.append(f"{cut(name, LONGEST)} (nearest: {near[0]})" if near else cut(name, LONGEST))
     return _cut(texts + names[LISTED:])
 
 

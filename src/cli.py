@@ -2,6 +2,8 @@
 
 import argparse
 import difflib
+import io
+import os
 import re
 import sys
 from pathlib import Path
@@ -10,6 +12,8 @@ from src.config import load_config, nearest_keys
 from src.config_help import help_text
 from src.config_types import TYPES
 from src.errors import InputError
+from src.files import reason
+from src.text import one_line
 
 CONFIG_NAME = "config.yaml"
 RELEASED_CONFIG = Path(__file__).resolve().parent.parent / "config" / "released.yaml"
@@ -121,11 +125,12 @@ def config_beside(checkpoint_path, overrides=(), flags=None):
         InputError: no such checkpoint, or no whole config.yaml beside it.
     """
     checkpoint_path = Path(checkpoint_path)
-    if not checkpoint_path.is_file():
-        what = "a folder" if checkpoint_path.is_dir() else "no such file"
+    if not os.path.isfile(checkpoint_path):  # unlike Path.is_file, it never raises
+        odd = "not a regular file" if os.path.exists(checkpoint_path) else "no such file"
+        what = "a folder" if os.path.isdir(checkpoint_path) else odd
         raise InputError(f"checkpoint {checkpoint_path}: expected a file, came: {what}")
     path = checkpoint_path.parent / CONFIG_NAME
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise InputError(
             f"checkpoint {checkpoint_path}: expected the settings of its run in {path}, came: no such file; "
             "give the settings that it was trained with by --config_path"
@@ -164,7 +169,7 @@ def config_of_packed(args):
     are any, else from --config_path or the defaults; then overrides and flags.
     """
     beside = Path(args.checkpoint).parent / CONFIG_NAME
-    if beside.is_file() and not args.config_path:
+    if os.path.isfile(beside) and not args.config_path:
         return load_config(beside, args.overrides, flags_of(args), complete=True)
     return config_from(args)
 
@@ -172,15 +177,28 @@ def config_of_packed(args):
 def run(main, argv=None):
     """Call main(argv) and return the exit code of the program.
 
-    main's own code (None counts as 0); 2 after an InputError, printed as one line "error: ..." on stderr;
-    130 after Ctrl-C. --help leaves by SystemExit, as argparse does.
+    main's own code (None counts as 0); 2 after an InputError, or what the system refuses, printed as one line
+    "error: ..." on stderr; 130 after Ctrl-C. --help leaves by SystemExit, as argparse does. Characters that a terminal's
+    encoding lacks are written as escapes.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         return main(sys.argv[1:] if argv is None else argv) or 0
     except InputError as error:
-        message = " ".join(str(error).splitlines())
-        print(f"error: {message}", file=sys.stderr)
-        return 2
+        return _refused(error)
+    except OSError as error:  # what was in the way of a path that nobody tried before
+        where = f"{error.filename}: " if error.filename else ""
+        return _refused(f"{where}{reason(error)}")
+    except MemoryError as error:
+        return _refused(f"not enough memory: {error}")
     except KeyboardInterrupt:
         print("error: stopped by the keyboard", file=sys.stderr)
         return 130
+
+
+def _refused(message):
+    """Say why on stderr, in one line; returns the exit code."""
+    print(f"error: {one_line(message)}", file=sys.stderr)
+    return 2

@@ -26,7 +26,9 @@ from src.config_types import (
     rule_of,
 )
 from src.errors import InputError
-from src.files import reason, write_atomic
+from src.files import write_atomic
+from src.text import cut
+from src.yaml_file import parse_yaml, read_yaml
 
 __all__ = [
     "CheckpointConfig",
@@ -43,6 +45,7 @@ __all__ = [
 
 DEFAULT_CONFIG = Path(__file__).resolve().parent.parent / "default_config.yaml"
 COMMAND_LINE = "command line"
+LARGEST = 2**32 - 1  # whole number; larger ones do not fit what they are handed to
 # Keys younger than the first saved runs, whose files lack them and so get the defaults.
 YOUNGER = (
     "train.summary",
@@ -58,8 +61,6 @@ YOUNGER = (
     "model.binarizer",
     "model.sync_bn",
 )
-# What PyYAML raises on bad text: besides its own errors those of its converters, as for !!int x or !!bool x.
-YAML_FAULTS = (yaml.YAMLError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
 def load_config(path=None, overrides=(), flags=None, complete=False):
@@ -151,44 +152,12 @@ def _require_all(keys, path, hint=""):
         raise InputError(f"{path}: missing key {some(missing)}{hint}")
 
 
-# --- YAML ---
-
-
-class _Loader(yaml.SafeLoader):
-    """Safe loader that refuses a key given twice; plain YAML lets the last one win."""
-
-    def construct_mapping(self, node, deep=False):
-        seen = set()
-        for key_node, _ in node.value if isinstance(node, yaml.MappingNode) else ():
-            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
-            if key is not None and key in seen:
-                mark = key_node.start_mark
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-def read_text(path):
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path}: expected a YAML file with settings, came: {reason(error)}") from error
-    except ValueError as error:  # not UTF-8, or a path that no system takes
-        raise InputError(f"{path}: expected a YAML file with settings, came: not UTF-8 text") from error
+# --- files ---
 
 
 def _read_values(path):
     """The checked values of a YAML file, from full key to value; a file or section without keys gives none."""
-    text = read_text(path)
-    try:
-        tree = yaml.load(text, _Loader)  # a SafeLoader
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise InputError(f"{path}{where}: not valid YAML: {error.problem or error.context}") from error
-    except YAML_FAULTS as error:
-        words = " ".join(str(error).split())
-        raise InputError(f"{path}: not valid YAML: {words}") from error
+    tree = read_yaml(path)
     values = {}
     _collect({} if tree is None else tree, "", path, values)
     return values
@@ -224,9 +193,20 @@ def checked(key, value, source=COMMAND_LINE):
     if result is None:
         raise InputError(f"{source}: {key}: expected {type_name(key)}, came {show(value)}")
     rule = rule_of(key)
-    if rule and not rule.holds(result):
-        raise InputError(f"{source}: {key}: expected {rule.allowed}, came {show(value)}")
+    allowed = rule.allowed if rule and not rule.holds(result) else _beyond(result)
+    if allowed:
+        raise InputError(f"{source}: {key}: expected {allowed}, came {show(value)}")
     return result
+
+
+def _beyond(value):
+    """What no value of any key may be beyond, in words, or None."""
+    for item in value if isinstance(value, tuple) else (value,):
+        if type(item) is int and abs(item) > LARGEST:
+            return f"at most {LARGEST}"
+        if type(item) is str and "\0" in item:  # no path has it, and no folder's name
+            return "text without NUL characters"
+    return None
 
 
 def _as(kind, value):
@@ -256,8 +236,8 @@ def _from_text(key, text):
     if key not in TYPES:
         raise InputError(f"{COMMAND_LINE}: {_unknown(key)}")
     try:
-        value = yaml.load(text, _Loader)
-    except YAML_FAULTS:  # taken as text, and refused as such where the type is another
+        value = parse_yaml(text, COMMAND_LINE)
+    except InputError:  # taken as text, and refused as such where the type is another
         value = text
     return checked(key, value)
 
@@ -293,6 +273,8 @@ def some(names, limit=8):
 
 def nearest_keys(key):
     """The known keys that someone who wrote `key` may have meant, best first; an empty list for none."""
+    if len(key) > 100:
+        return []
     ending = key.rpartition(".")[2]
     same_ending = [known for known in TYPES if known.rpartition(".")[2] == ending]
     if same_ending:
@@ -307,4 +289,4 @@ def _unknown(key):
         inside = some([known for known in TYPES if known.startswith(key + ".")], 3)
         return f"{key} is a section: expected one of its keys ({inside})"
     near = nearest_keys(key)
-    return f"unknown key {key}" + (f"; did you mean {' or '.join(near)}?" if near else "")
+    return f"unknown key {cut(key, 100)}" + (f"; did you mean {' or '.join(near)}?" if near else "")

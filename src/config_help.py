@@ -6,8 +6,9 @@ import typing
 
 import yaml
 
-from src.config import DEFAULT_CONFIG, read_text, type_name
+from src.config import DEFAULT_CONFIG, type_name
 from src.config_types import TYPES, rule_of
+from src.yaml_file import read_text
 
 
 class KeyHelp(typing.NamedTuple):

@@ -1,4 +1,4 @@
-"""Files written whole or not at all."""
+"""Files written whole or not at all, and read only where they are files."""
 
 import contextlib
 import errno
@@ -25,6 +25,51 @@ def reason(error):
     return error.strerror or type(error).__name__
 
 
+def read_file(path, limit=None, name=None, expected="a file"):
+    """The bytes of a regular file: not of a pipe, which may never say anything, or of a device, which may never end.
+
+    Args:
+        limit: most bytes, or None.
+        name: for messages; `path` if None.
+        expected: for messages, what the file should be.
+
+    Raises:
+        InputError: missing, not a regular file, larger than `limit`, or it cannot be read.
+    """
+    name = path if name is None else name
+    try:
+        with open(Path(path), "rb", opener=_open_regular) as file:
+            size = os.fstat(file.fileno()).st_size
+            if limit is not None and size > limit:
+                raise InputError(f"{name}: expected {expected} of at most {limit} bytes, came {size}")
+            return file.read(size) or b""
+    except InputError:
+        raise
+    except OSError as error:
+        raise InputError(f"{name}: expected {expected}, came: {reason(error)}") from error
+    except (ValueError, MemoryError) as error:  # a path that no system takes; a file larger than the memory
+        words = str(error) or "more than fits the memory"
+        raise InputError(f"{name}: expected {expected}, came: {words}") from error
+
+
+def _open_regular(path, flags):
+    """open()'s opener. Looks before opening, which can do something to a device, and after, should it have changed."""
+    _require_regular(os.stat(path))
+    handle = os.open(path, flags | os.O_NONBLOCK)
+    try:
+        _require_regular(os.fstat(handle))
+    except OSError:
+        os.close(handle)
+        raise
+    return handle
+
+
+def _require_regular(status):
+    kind = stat.S_IFMT(status.st_mode)
+    if kind != stat.S_IFREG:
+        raise OSError(errno.EINVAL, f"{KINDS.get(kind, 'something else')}, not a regular file")
+
+
 def open_regular(path, most):
     """Open a regular file that holds something for reading bytes; opening a pipe could wait, reading a device never end.
 
@@ -35,15 +80,14 @@ def open_regular(path, most):
     Raises:
         OSError: it cannot be opened, is of another kind, empty or longer; `reason` gives the words.
     """
-    found = os.stat(path)
-    kind = stat.S_IFMT(found.st_mode)
-    if kind != stat.S_IFREG:
-        raise OSError(errno.EINVAL, f"{KINDS.get(kind, 'something else')}, not a regular file")
-    if not found.st_size:  # as the endless files under /proc say, too
+    file = open(path, "rb", opener=_open_regular)
+    size = os.fstat(file.fileno()).st_size
+    if 0 < size <= most:
+        return file
+    file.close()
+    if not size:  # as the endless files under /proc say, too
         raise OSError(errno.EINVAL, "an empty file")
-    if found.st_size > most:
-        raise OSError(errno.EFBIG, f"a file of {found.st_size} bytes; at most {most} are read")
-    return open(path, "rb")
+    raise OSError(errno.EFBIG, f"a file of {size} bytes; at most {most} are read")
 
 
 PART = ".part"  # suffix of the hidden folders in which files are made
@@ -124,6 +168,22 @@ def write_atomic(path, data):
         temporary.write_bytes(data.encode("utf-8") if isinstance(data, str) else data)
 
 
+def read_summary(path):
+    """The stages of a run's summary.json by name; nothing where there is no such file.
+
+    Raises:
+        InputError: it cannot be read, or is not what train.py writes.
+    """
+    if not os.path.lexists(path):
+        return {}
+    try:
+        return {entry["name"]: entry for entry in json.loads(read_file(path))["stages"]}
+    except InputError:
+        raise
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
+        raise InputError(f"{path}: expected the summary of a run, came something else") from error
+
+
 def append_json_line(path, record):
     """Append `record` as one line of JSON, in one write, flushed to the disk.
 
@@ -161,15 +221,12 @@ def read_json_lines(path):
     Raises:
         InputError: the file cannot be read, or a line is not JSON (path and line number named).
     """
-    try:
-        lines = Path(path).read_bytes().split(b"\n")[:-1]
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {reason(error)}") from error
+    lines = read_file(path, expected="a file of JSON lines").split(b"\n")[:-1]
     records = []
     for number, line in enumerate(lines, start=1):
         try:
             records.append(json.loads(line))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"{path}, line {number}: expected one JSON value, came {line[:40]!r}") from error
     return records
 

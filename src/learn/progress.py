@@ -5,6 +5,8 @@ import time
 
 from tqdm import tqdm
 
+from src.text import printable
+
 
 class Display:
     """One epoch's display. Silent unless `speaking` (rank 0).
@@ -48,7 +50,7 @@ class Display:
 
 
 def say(text, stream=None):
-    """One line on `stream` (stdout if None), at once, above a bar if there is one."""
+    """One printable line on `stream` (stdout if None), at once, above a bar if there is one."""
     stream = stream or sys.stdout
-    tqdm.write(text, file=stream)
+    tqdm.write(printable(text), file=stream)
     stream.flush()

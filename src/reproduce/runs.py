@@ -5,7 +5,6 @@ is the same network in full precision, trained before. A row in full precision i
 """
 
 import dataclasses
-import json
 import re
 import signal
 import subprocess
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from src.config import load_config, to_flat
 from src.errors import InputError
+from src.files import read_summary
 from src.paper import SMALL
 
 from .costs import as_text
@@ -163,10 +163,7 @@ def _run(command, log):
 
 def _stages(folder):
     """What a run's summary.json tells by stage; nothing where it has none yet."""
-    path = folder / "summary.json"
-    if not path.is_file():
-        return {}
-    return {entry["name"]: entry for entry in json.loads(path.read_text())["stages"]}
+    return read_summary(folder / "summary.json")
 
 
 def _figures(folder, stages):

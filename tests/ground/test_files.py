@@ -109,7 +109,7 @@ def test_json_lines_refuse_what_is_no_json(tmp_path, full_disk):
     path.write_text('{"a": 1}\nnonsense\n')
     with pytest.raises(InputError, match="metrics.jsonl, line 2: expected one JSON value, came b'nonsense'"):
         read_json_lines(path)
-    with pytest.raises(InputError, match="none: cannot be read: No such file"):
+    with pytest.raises(InputError, match="none: expected a file of JSON lines, came: No such file"):
         read_json_lines(tmp_path / "none")
     with pytest.raises(InputError, match="cannot be written: File too large"):
         append_json_line(path, {"text": "x" * 20_000})

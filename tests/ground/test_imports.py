@@ -16,6 +16,8 @@ GROUND = {
     "checkpoint",
     "cli",
     "markdown",
+    "text",
+    "yaml_file",
 }
 ROOMS = {
     "operators": {"native"},  # the compiled operators lie under model and learn, and know neither
@@ -32,6 +34,7 @@ ROOMS = {
         "operators",
         "cli",
         "markdown",
+        "text",
     },
     "deploy": {"errors", "files", "config", "config_types", "checkpoint", "model"},
     "build": GROUND | {"model"},
