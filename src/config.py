@@ -11,8 +11,6 @@ import math
 import typing
 from pathlib import Path
 
-import yaml
-
 from src.config_types import (
     SECTIONS,
     TYPES,
@@ -28,7 +26,7 @@ from src.config_types import (
 from src.errors import InputError
 from src.files import write_atomic
 from src.text import cut
-from src.yaml_file import parse_yaml, read_yaml
+from src.yaml_file import dump_yaml, parse_yaml, read_yaml
 
 __all__ = [
     "CheckpointConfig",
@@ -115,8 +113,7 @@ def save_config(config, path):
         for section in sections:
             place = place.setdefault(section, {})
         place[name] = list(value) if isinstance(value, tuple) else value
-    text = yaml.safe_dump(nested, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
-    write_atomic(path, "# All settings of one run, defaults included.\n" + text)
+    write_atomic(path, "# All settings of one run, defaults included.\n" + dump_yaml(nested))
 
 
 def to_flat(config, prefix=""):

@@ -48,6 +48,23 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+class _Dumper(yaml.SafeDumper):
+    """Safe dumper that quotes texts with characters that are not printable: as they stand some come back as spaces."""
+
+    def represent_text(self, text):
+        return self.represent_scalar(TEXT_TAG, text, style=None if text.isprintable() else '"')
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)
+
+
+def dump_yaml(value):
+    """Nested dicts and lists of texts and numbers as YAML, which `parse_yaml` reads back equal."""
+    return yaml.dump(
+        value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100
+    )
+
+
 def _fault(words, where):
     return yaml.constructor.ConstructorError(None, None, words, where.start_mark)
 

@@ -1,8 +1,11 @@
 """bimlp_run, and the pictures that it reads and cuts: to the pixel those of Python's evaluation."""
 
+import os
 import re
 import resource
+import struct
 import subprocess
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +16,7 @@ from sklearn.datasets import load_sample_image
 from scripts.fuzz_seeds import DESCRIPTIONS, packed
 from src.data.augment import centre
 from src.engine import Engine
+from src.errors import InputError
 from src.native import compiler
 
 NATIVE = Path(__file__).resolve().parents[2] / "src" / "engine" / "native"
@@ -250,3 +254,26 @@ def test_values_up_to_less_than_255_are_stretched_as_in_pillow(models, run, tmp_
         (tmp_path / "b.raw").write_bytes(pixels.tobytes())
         lines = run(models / "small.packed", tmp_path / "a.pgm", tmp_path / "b.raw").stdout.splitlines()
         assert len(lines) == 8 and lines[1:4] == lines[5:8]
+
+
+def test_a_pipe_or_device_is_refused_at_once(models, run, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/zero"):
+        for arguments in ((path, "x.ppm"), (models / "small.packed", path)):
+            done = run(*arguments)
+            assert (done.returncode, done.stdout) == (2, "")
+            assert done.stderr == f"error: {path}: expected a file, came: Not a regular file\n"
+        with pytest.raises(InputError, match="expected a file, came: Not a regular file"):
+            Engine.load(path)
+
+
+def test_control_characters_of_class_names_do_not_reach_the_terminal(run, tmp_path):
+    data = packed("small").replace("ç d\n".encode(), "ç\x9b\n".encode())  # a file with the others is refused
+    (tmp_path / "odd.packed").write_bytes(data[:-4] + struct.pack("<I", zlib.crc32(data[:-4])))
+    side = DESCRIPTIONS["small"].image_size
+    (tmp_path / "a\x1b.ppm").write_bytes(pnm(photograph(side, side)))
+    done = run(tmp_path / "odd.packed", tmp_path / "a\x1b.ppm")
+    assert done.returncode == 0, done.stderr
+    file, *names = done.stdout.splitlines()
+    assert file.endswith("a\\x1b.ppm")
+    assert {line.split()[1] for line in names} == {"a", "b", "ç\\xc2\\x9b"}

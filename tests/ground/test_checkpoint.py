@@ -192,6 +192,25 @@ def test_every_flipped_bit_is_found(saved):
             load_into(saved[0], read_checkpoint(damaged(saved, flipped)), saved[1])
 
 
+def test_a_checksum_can_be_demanded(saved):
+    """Damage to the mark alone makes a file without a checksum; so does cutting it off."""
+    network, path = saved
+    whole = path.read_bytes()
+    assert_equal(numbers(read_checkpoint(path, checked=True)), numbers(parameters_of(network)))
+    endings = [whole[:length] for length in range(len(whole) - 3 * CRC_BYTES, len(whole))]
+    for place in range(len(whole) - 2 * CRC_BYTES, len(whole)):
+        endings += [
+            whole[:place] + bytes([byte]) + whole[place + 1 :] for byte in {*range(256)} - {whole[place]}
+        ]
+    for data in endings:
+        path.write_bytes(data)
+        with pytest.raises(InputError, match="net.ckpt: expected a whole MindSpore checkpoint"):
+            read_checkpoint(path, checked=True)
+    safetensors.numpy.save_file({"a": np.zeros(1, np.float32)}, path.with_suffix(".safetensors"))
+    with pytest.raises(InputError, match="its checksum is missing"):
+        read_checkpoint(path.with_suffix(".safetensors"), checked=True)
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [

@@ -1,6 +1,7 @@
 """Settings: what is read comes out typed, in the right order of precedence, and every slip gets its own message."""
 
 import dataclasses
+import os
 import re
 import subprocess
 import sys
@@ -193,6 +194,27 @@ def test_a_complete_file_must_give_every_key(tmp_path):
         ("? [a]\n: 1\n", "not valid YAML: "),
         ("[" * 1200, "not valid YAML: "),
         ("a: 1\n---\nb: 2\n", "not valid YAML: "),
+        ("[" * 1200, "nested deeper than 20 levels"),
+        ("a: &x [1]\nb: *x\n", "line 1, column 4: not valid YAML: anchors (&) and aliases (*) are not taken"),
+        ("seed: *x\n", "line 1, column 7: not valid YAML: anchors"),
+        (
+            "data: {<<: {flip: 0}, flip: 1}\n",
+            "line 1, column 8: not valid YAML: merge keys (<<) are not taken",
+        ),
+        (f"seed: {'9' * 10000}\n", "line 1, column 7: not valid YAML: a value of 10000 characters"),
+        (f"seed: 0x{'f' * 10000}\n", "not valid YAML: a value of 10002 characters that is no text"),
+        (f"seed: 0x{'f' * 900}\n", "seed: expected from 0 to 4294967295, came "),
+        (f"train: {{eps: 1{':10' * 300}.5}}\n", "not valid YAML: int too large to convert to float"),
+        ("data: {batch_size: 4294967296}\n", "data.batch_size: expected at most 4294967295, came 4294967296"),
+        ('output_dir: "a\\0b"\n', "output_dir: expected text without NUL characters, came 'a\\x00b' (text)"),
+        (f"data: {{'{'x' * 1000}': 1}}\n", "unknown key data.xxx"),
+        (f"seed: !!{'x' * 100000} 1\n", "not valid YAML: could not determine a constructor"),
+        (b"seed: \0\n", "not valid YAML: unacceptable character #x0000"),
+        ("seed: 1\n".encode("utf-16"), "not UTF-8 text"),
+        (
+            b"#" * (1 << 20) + b"\n",
+            "expected a YAML file with settings of at most 1048576 bytes, came 1048577",
+        ),
         (b"seed: \xff\n", "not UTF-8 text"),
     ],
 )
@@ -212,6 +234,10 @@ def test_files_that_cannot_be_read(tmp_path):
         load_config(tmp_path / "none.yaml")
     with pytest.raises(InputError, match="came: Is a directory"):
         load_config(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/zero"):
+        with pytest.raises(InputError, match=f"^{path}: expected a YAML file with settings, came: Not a reg"):
+            load_config(path)
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,23 @@
 
 import json
 import os
+import resource
 import stat
+from pathlib import Path
 
 import pytest
 
 from src.errors import InputError
-from src.files import append_json_line, ensure_writable_dir, read_json_lines, replacing, write_atomic
+from src.files import (
+    append_json_line,
+    ensure_writable_dir,
+    read_file,
+    read_json_lines,
+    read_summary,
+    replacing,
+    write_atomic,
+)
+from src.text import cut, one_line, printable
 
 
 @pytest.mark.parametrize("data", [b"\x00\xff", "grüße\n"])
@@ -149,3 +160,63 @@ def test_a_folder_that_takes_no_files_is_refused_even_for_root(tmp_path, monkeyp
     with pytest.raises(InputError, match="came: Read-only file system"):
         ensure_writable_dir(tmp_path / "a" / "b")
     assert os.listdir(tmp_path) == []
+
+
+# --- reading what others wrote ---
+
+
+def test_read_file_takes_regular_files_and_nothing_else(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc")
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    os.mkfifo(tmp_path / "pipe")
+    assert read_file(tmp_path / "a") == read_file(str(tmp_path / "link"), 3) == b"abc"
+    for path in (tmp_path / "pipe", "/dev/zero", "/dev/null"):
+        with pytest.raises(InputError, match=f"^{path}: expected a file, came: Not a regular file$"):
+            read_file(path)
+    with pytest.raises(InputError, match="^the net: expected weights, came: Is a directory$"):
+        read_file(tmp_path, name="the net", expected="weights")
+    with pytest.raises(InputError, match="a: expected a file of at most 2 bytes, came 3$"):
+        read_file(tmp_path / "a", 2)
+    for path in ("a\0b", tmp_path / ("x" * 300), tmp_path / "none", tmp_path / "a" / "b"):
+        with pytest.raises(InputError, match="expected a file, came: "):
+            read_file(path)
+    assert read_file("/proc/self/status") == b""  # no more than its size says, which is 0
+
+
+def test_a_file_larger_than_the_memory_is_refused(tmp_path):
+    with open(tmp_path / "large", "wb") as file:
+        file.truncate(1 << 33)  # a hole: it takes no place on the disk
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 30), before[1]))
+    try:
+        with pytest.raises(InputError, match="large: expected a file, came: more than fits the memory"):
+            read_file(tmp_path / "large")
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", "[[]]", '{"stages": [3]}', '{"stages": [{}]}', '{"stages": 1}', "[" * 10**5]
+)
+def test_a_summary_that_train_py_did_not_write_is_refused(tmp_path, text):
+    assert read_summary(tmp_path / "summary.json") == {}
+    (tmp_path / "summary.json").write_text(text)
+    with pytest.raises(InputError, match="summary.json: expected the summary of a run, came something else"):
+        read_summary(tmp_path / "summary.json")
+
+
+# --- showing it ---
+
+
+def test_what_a_terminal_would_obey_is_shown_as_an_escape():
+    text = "a\x1b[2J\r\n\t\x9b\u202eé猫\udcff\0"
+    assert printable(text) == r"a\x1b[2J\r\n\t\x9b\u202eé猫\udcff\x00"
+    assert one_line("two\nlines\x1b") == r"two lines\x1b"
+
+
+def test_a_long_message_keeps_its_beginning_and_end():
+    assert cut("abcdefghij", 10) == "abcdefghij"
+    assert cut("abcdefghijk", 10) == "abcd...ijk"
+    line = one_line(f"begin{chr(7) * 10**6}end")
+    assert len(line) == 1000 and line.startswith("begin") and line.endswith("end")

@@ -1,5 +1,9 @@
 #include "files.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -16,11 +20,33 @@ struct Closer {
 
 [[noreturn]] void fail(const std::string &path) { throw Error(path + ": expected a file, came: " + std::strerror(errno)); }
 
+// A pipe may never say anything, a device never end: looked at before opening, which can do something to a device, and
+// after, should it have changed.
+void require_regular(const struct stat &status, const std::string &path) {
+  if (S_ISREG(status.st_mode)) return;
+  throw Error(path + ": expected a file, came: " + (S_ISDIR(status.st_mode) ? "Is a directory" : "Not a regular file"));
+}
+
+std::unique_ptr<std::FILE, Closer> open_regular(const std::string &path) {
+  struct stat status;
+  if (::stat(path.c_str(), &status)) fail(path);
+  require_regular(status, path);
+  const int handle = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  if (handle < 0) fail(path);
+  std::unique_ptr<std::FILE, Closer> file(::fdopen(handle, "rb"));
+  if (!file) {
+    ::close(handle);
+    fail(path);
+  }
+  if (::fstat(handle, &status)) fail(path);
+  require_regular(status, path);
+  return file;
+}
+
 }  // namespace
 
 std::vector<uint8_t> read_file(const std::string &path, size_t most) {
-  std::unique_ptr<std::FILE, Closer> file(std::fopen(path.c_str(), "rb"));
-  if (!file) fail(path);
+  const auto file = open_regular(path);
   std::vector<uint8_t> bytes;
   uint8_t chunk[1 << 16];
   while (const size_t n = std::fread(chunk, 1, sizeof chunk, file.get())) {

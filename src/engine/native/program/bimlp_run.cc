@@ -22,9 +22,27 @@ constexpr const char *kUsage =
     "Prints the five most likely classes of each image with their probabilities.\n"
     "image: PNM (P5, P6) of any size; or raw: S x S x 3 bytes, or 3 x S x S floats as the network takes them.\n";
 
+// with control characters, which a terminal would obey, as \xNN; those of two bytes in UTF-8 begin with 0xC2
+std::string printable(const std::string &text) {
+  std::string result;
+  char escape[5];
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto byte = [&](size_t at) { return static_cast<unsigned char>(at < text.size() ? text[at] : 0); };
+    const bool c1 = byte(i) >= 0x80 && byte(i) < 0xA0 && i > 0 && byte(i - 1) == 0xC2;
+    const bool before_c1 = byte(i) == 0xC2 && byte(i + 1) >= 0x80 && byte(i + 1) < 0xA0;
+    if (byte(i) >= 0x20 && byte(i) != 0x7F && !c1 && !before_c1) {
+      result += text[i];
+    } else {
+      std::snprintf(escape, sizeof escape, "\\x%02x", byte(i));
+      result += escape;
+    }
+  }
+  return result;
+}
+
 int fail(const char *message) {
   std::fflush(stdout);
-  std::fprintf(stderr, "error: %s\n", message);
+  std::fprintf(stderr, "error: %s\n", printable(message).c_str());
   return kBadInput;
 }
 
@@ -69,10 +87,10 @@ void show(const std::string &path, const std::vector<float> &logits, const bimlp
                     [&](int a, int b) { return logits[a] != logits[b] ? logits[a] > logits[b] : a < b; });
   double sum = 0;
   for (float v : logits) sum += std::exp(double{v} - logits[order[0]]);
-  std::printf("%s\n", path.c_str());
+  std::printf("%s\n", printable(path).c_str());
   for (size_t i = 0; i < shown; ++i) {
     const std::string name = d.class_names.empty() ? std::to_string(order[i]) : d.class_names[order[i]];
-    std::printf("  %7.4f  %s\n", std::exp(double{logits[order[i]]} - logits[order[0]]) / sum, name.c_str());
+    std::printf("  %7.4f  %s\n", std::exp(double{logits[order[i]]} - logits[order[0]]) / sum, printable(name).c_str());
   }
 }
 
