@@ -123,7 +123,7 @@ files = st.one_of(
 
 
 @pytest.mark.parametrize(
-    ("kind", "short"), [(files, 300), (changed_defaults(), 60), (changed_text(), 60)], ids=lambda kind: ""
+    ("kind", "short"), [(files, 200), (changed_defaults(), 60), (changed_text(), 60)], ids=lambda kind: ""
 )
 def test_any_settings_file_gives_settings_or_one_line(kind, short, tmp_path, often, tell):
     path, codes = tmp_path / "config.yaml", []
