@@ -6,7 +6,7 @@
 #           3 if neither answered: then only the offline database, of July 2021, was asked. About a minute.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-ACCEPTED=(PYSEC-2023-81 PYSEC-2026-104 PYSEC-2026-2240)
+ACCEPTED=(PYSEC-2023-81)
 export PIP_DISABLE_PIP_VERSION_CHECK=1
 source scripts/environment.sh
 VENV="${AUDIT_VENV:-$PWD/.venv-audit}" environment requirements-audit.txt

@@ -25,7 +25,7 @@ def require_packages():
     if missing:
         raise InputError(
             f"file_format ONNX: expected the packages {' and '.join(PACKAGES)}, which write and check the file; "
-            f"{' and '.join(missing)} not installed: pip install 'onnx<1.18' onnxruntime 'numpy<2'"
+            f"{' and '.join(missing)} not installed: pip install 'onnx>=1.21' onnxruntime 'numpy<2'"
         )
 
 
