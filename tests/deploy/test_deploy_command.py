@@ -72,6 +72,10 @@ def test_a_checkpoint_becomes_a_checked_file_beside_it(main, trained, images, lo
         ),
         (["--batch_size", "0"], "batch_size: expected a whole number from 1 on, or dynamic, came '0'"),
         (["--batch_size", "-1"], "batch_size"),
+        (
+            ["--batch_size", "9" * 5000],
+            "batch_size: expected a whole number from 1 on, or dynamic, came '999",
+        ),
         (["--batch_size", "two"], "came 'two'"),
         (["--output", "best.onnx"], "best.onnx: expected the name of a MINDIR file, ending in .mindir"),
         (["--output", "no/such/folder/best.mindir"], "cannot be written: No such file or directory"),

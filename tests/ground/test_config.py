@@ -109,7 +109,19 @@ def test_a_saved_config_loads_back_equal(tmp_path):
         ],
         {"output_dir": "füße"},
     )
-    names = ("1", "no", "null", "a: b", "# c", "", "ü", "two\nlines", "tabby, tabby cat", "x" * 300)
+    names = (
+        "1",
+        "no",
+        "null",
+        "a: b",
+        "# c",
+        "",
+        "ü",
+        "two\nlines",
+        "\x85\u2028",
+        "tabby, tabby cat",
+        "x" * 300,
+    )
     config = with_values(config, {"data.class_names": names, "model.num_classes": 10})
     save_config(config, tmp_path / "config.yaml")
     assert load_config(tmp_path / "config.yaml", complete=True) == config
