@@ -147,7 +147,8 @@ def main(count, folder):
             outcomes(target / name, data)
     found = collections.Counter()
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (used + MORE_MEMORY,) * 2)
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (used + MORE_MEMORY, limits[1]))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     sys.addaudithook(watch)
     cases = [(name, data) for name in wholes for data in foreign()]
@@ -168,6 +169,7 @@ def main(count, folder):
         whole = name == "ours.ckpt" and data[-CRC_BYTES:].startswith(b"crc_num")
         if "read" in (said.get("checked"), said.get("decode"), whole and said.get("plain")):
             wrong.append(f"{name}: taken: {data[:40]} .. {data[-40:]}")
+    resource.setrlimit(resource.RLIMIT_AS, limits)  # the framework starts threads to end
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     print(
         json.dumps(

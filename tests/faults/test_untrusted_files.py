@@ -22,7 +22,7 @@ def test_damaged_files_are_refused_or_read_as_numbers(tmp_path, often, tell):
     counts = said["counts"]
     assert said["wrong"] == []
     assert said["events"] == {}
-    assert said["grown_kib"] < 100 * 1024
+    assert said["grown_kib"] < 200 * 1024  # of all files together
     assert {path.name for path in tmp_path.iterdir()} == {*KINDS, "damaged"}
     for kind in KINDS:
         refused = [counts[key] for key in counts if key.startswith(kind) and key.endswith("refused")]
