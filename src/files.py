@@ -15,7 +15,7 @@ from src.errors import InputError
 FILE_MODE = 0o644
 PACKED_SUFFIX = ".packed"  # of the files that the engine runs
 KINDS = {
-    stat.S_IFDIR: "a folder", stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket",
+    stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket",
     stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
 }  # fmt: skip
 
@@ -66,6 +66,8 @@ def _open_regular(path, flags):
 
 def _require_regular(status):
     kind = stat.S_IFMT(status.st_mode)
+    if kind == stat.S_IFDIR:
+        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
     if kind != stat.S_IFREG:
         raise OSError(errno.EINVAL, f"{KINDS.get(kind, 'something else')}, not a regular file")
 
@@ -80,7 +82,7 @@ def open_regular(path, most):
     Raises:
         OSError: it cannot be opened, is of another kind, empty or longer; `reason` gives the words.
     """
-    file = open(path, "rb", opener=_open_regular)
+    file = open(path, "rb", opener=_open_regular)  # noqa: SIM115
     size = os.fstat(file.fileno()).st_size
     if 0 < size <= most:
         return file
