@@ -4,24 +4,18 @@ import itertools
 import math
 import signal
 import time
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from mindspore import Parameter, Tensor
+from mindspore import Tensor
 
-from src.checkpoint import parameters_of, save_checkpoint
 from src.errors import InputError
 
-from .assign import make_assign
-from .average import MovingAverage
 from .compiled import Compiled
 from .evaluate import evaluate
-from .flip import flip_ratio, signs
+from .flip import Flips
 from .measures import Measures
-from .optimizer import AdamW, can_fuse
 from .parallel import Workers
 from .progress import Display, say
 from .records import write_record
@@ -30,6 +24,7 @@ from .state import Progress, holds_run, load_state, save_state
 from .step import Predict, TrainStep, make_forward, path_factors
 from .stopping import Stopped, signals_noted
 from .summary import Summary
+from .weights import Weights
 
 LAST, BEST = "last.ckpt", "best.ckpt"
 MOST_SKIPPED = 50  # steps in a row whose numbers are not finite, before a run that skips such ends
@@ -99,62 +94,30 @@ class _Trainer:
             settings.epochs * self.steps,
             settings.warmup_epochs * self.steps,
         )
-        self.parameters = parameters_of(stage.network)
-        workers.broadcast_(list(self.parameters.values()))
-        trainable = [p for p in self.parameters.values() if p.requires_grad]
-        self.optimizer = AdamW(
-            trainable,
-            train.betas,
-            train.eps,
-            train.weight_decay,
-            train.decay_all,
-            train.clip_norm,
-            can_fuse(),
-        )
-        self.average = None
-        if train.ema_decay:
-            self.average = MovingAverage(self.parameters.values(), train.ema_decay)
-        self.buffers = self._buffers()
-        self.put_buffers = make_assign(self.buffers)
+        self.weights = Weights(stage.network, train, workers)
         self.skipped_in_a_row = 0
         alpha = settings.kd_alpha if stage.teacher is not None else 0.0
         forward = make_forward(stage.network, stage.teacher, alpha, train.label_smoothing)
         networks = [each for each in (stage.network, stage.teacher) if each is not None]
         self.step = TrainStep(
-            networks, forward, self.optimizer, workers, train.accumulate_steps, self._say, stage.identity
+            networks,
+            forward,
+            self.weights.optimizer,
+            workers,
+            train.accumulate_steps,
+            self._say,
+            stage.identity,
         )
         self.predict = Compiled(Predict(stage.network), "the evaluation", self._say, stage.identity)
         self.measures = Measures(self.steps)
         self.tensorboard = Summary(stage.folder)
         self.path_rates = getattr(stage.network, "drop_path_rates", ())
         self.progress = Progress()
-        # the signs at the start of the current epoch, one bit each and at least one byte
-        self.signs = Parameter(Tensor(self._packed_signs()), name="run_signs", requires_grad=False)
-
-    def _signs_before(self):
-        count = sum(weight.size for weight in self.stage.binary_weights)
-        return np.unpackbits(self.signs.asnumpy())[:count].astype(bool)
-
-    def _packed_signs(self):
-        return np.packbits(np.append(signs(self.stage.binary_weights), False))
-
-    # --- files ---
+        self.flips = Flips(stage.binary_weights)
 
     def _tensors(self):
-        own = {p.name: p for p in (self.signs, self.measures.parameter)}
-        tensors = {**self.parameters, **self.optimizer.state(), **own}
-        if self.average is not None:
-            tensors.update(self.average.state())
-        return tensors
-
-    def _buffers(self):
-        """What the forward pass changes, running statistics, and their averages: each worker has its own."""
-        names = [name for name, p in self.parameters.items() if not p.requires_grad]
-        buffers = [self.parameters[name] for name in names]
-        if self.average is not None:
-            averages = zip(self.parameters, self.average.averages)
-            buffers += [average for name, average in averages if name in names]
-        return buffers
+        own = {p.name: p for p in (self.flips.parameter, self.measures.parameter)}
+        return {**self.weights.tensors(), **own}
 
     def restore(self):
         """Go on from the newest whole run state."""
@@ -169,16 +132,13 @@ class _Trainer:
         if self.stage.workers.first:
             say(f"{self.stage.name}: {text}")
 
-    # --- one epoch ---
-
     def epoch(self, stop):
         """The rest of the current epoch, evaluation and files."""
-        stage, progress = self.stage, self.progress
+        progress = self.progress
         if progress.step == 0:
-            self.signs.set_data(Tensor(self._packed_signs()))
+            self.flips.begin()
         self._steps(stop)
-        if stage.workers.size > 1:
-            self.put_buffers(stage.workers.mean(self.buffers))
+        self.weights.equalize_buffers()
         score = self._evaluate()
         loss, top1 = self._means()
         record = {
@@ -187,7 +147,7 @@ class _Trainer:
             "train_top1": top1,
             "top1": score.top1,
             "top5": score.top5,
-            "flip_ratio": flip_ratio(self._signs_before(), signs(stage.binary_weights)),
+            "flip_ratio": self.flips.ratio(),
             "learning_rate": self.rates[(progress.epoch + 1) * self.steps - 1],
             "skipped_steps": progress.skipped,
             **self.measures.record(self.images_per_step),
@@ -201,7 +161,7 @@ class _Trainer:
 
     def _evaluate(self):
         self.stage.network.set_train(False)
-        with self.average.in_place() if self.average is not None else nullcontext():
+        with self.weights.averaged():
             return evaluate(self.predict, self.stage.val_data, self.stage.eval_batch_size, self.stage.workers)
 
     def _finish_epoch(self, record):
@@ -221,9 +181,8 @@ class _Trainer:
             progress.best_epoch = record["epoch"]
         if stage.workers.first:
             if best:
-                with self.average.in_place() if self.average is not None else nullcontext():
-                    save_checkpoint(stage.folder / BEST, self.parameters)
-            save_checkpoint(stage.folder / LAST, self.parameters)
+                self.weights.save(stage.folder / BEST, averaged=True)
+            self.weights.save(stage.folder / LAST)
         self._save_state()
         self._say(
             f"epoch {progress.epoch}/{stage.settings.epochs}  loss {record['train_loss']:.4f}  "
@@ -233,10 +192,8 @@ class _Trainer:
 
     def _save_state(self):
         """The run state, by the first worker; in the middle of an epoch with the buffers of all."""
-        workers, per_worker = self.stage.workers, {}
-        if workers.size > 1 and self.progress.step:
-            per_worker = dict(zip((p.name for p in self.buffers), workers.gather(self.buffers)))
-        if workers.first:
+        per_worker = self.weights.gather_buffers() if self.progress.step else {}
+        if self.stage.workers.first:
             self.measures.save()
             save_state(self.stage.folder, self.progress, self._tensors(), per_worker)
 
@@ -278,10 +235,10 @@ class _Trainer:
         skipped) and whether a worker wished to stop."""
         stage, progress = self.stage, self.progress
         skips = stage.train.on_nonfinite == "skip"
-        before = [Tensor(p.asnumpy()) for p in self.buffers] if skips else None
+        before = self.weights.buffers_now() if skips else None
         number = progress.epoch * self.steps + progress.step
         rate = self.rates[number]
-        coefficients = self.optimizer.coefficients(rate, number + 1)
+        coefficients = self.weights.optimizer.coefficients(rate, number + 1)
         figures, norm = self.step(self._with_paths(batches, number), coefficients, bool(stop))
         (loss, hits, stops), norm = figures.asnumpy().tolist(), float(norm.asnumpy().item())
         progress.step += 1
@@ -289,11 +246,10 @@ class _Trainer:
             self.skipped_in_a_row = 0
             progress.loss_sum += loss
             progress.hits += hits
-            if self.average is not None:
-                self.average.update()
+            self.weights.update_average()
             return rate, norm, stops > 0
         self._not_finite(loss, norm)
-        self.put_buffers(before)
+        self.weights.put_buffers(before)
         return rate, math.nan, stops > 0
 
     def _with_paths(self, batches, number):

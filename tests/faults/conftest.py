@@ -22,7 +22,7 @@ def tell(request):
         path = request.config.getoption("--report")
         if path is not None:
             seconds = round(time.monotonic() - began)
-            command = f"python -m pytest --soak {request.node.nodeid}"
+            command = f"python -m pytest --soak {request.node.nodeid.partition('[')[0]}"
             facts = dict(fault=fault, done=done, times=times, lost=lost, seconds=seconds, command=command)
             with open(path, "a") as file:
                 file.write(json.dumps(facts) + "\n")

@@ -1,0 +1,75 @@
+"""A network's parameters in training, and all that moves with them."""
+
+from contextlib import nullcontext
+
+from mindspore import Tensor
+
+from src.checkpoint import parameters_of, save_checkpoint
+
+from .assign import make_assign
+from .average import MovingAverage
+from .optimizer import AdamW, can_fuse
+
+
+class Weights:
+    """Parameters, AdamW with its moments, the moving average if train.ema_decay asks for one, and the buffers.
+
+    Buffers are what the forward pass changes, running statistics, and their averages: each worker has its own.
+
+    Args:
+        network: whose parameters every worker gets from the first one.
+        train: the settings under `train`.
+    """
+
+    def __init__(self, network, train, workers):
+        self.parameters, self.workers = parameters_of(network), workers
+        workers.broadcast_(list(self.parameters.values()))
+        self.optimizer = AdamW(
+            [p for p in self.parameters.values() if p.requires_grad], train.betas, train.eps, train.weight_decay,
+            train.decay_all, train.clip_norm, can_fuse(),
+        )  # fmt: skip
+        self.average, averages = None, ()
+        if train.ema_decay:
+            self.average = MovingAverage(self.parameters.values(), train.ema_decay)
+            averages = zip(self.parameters.values(), self.average.averages)
+        self.buffers = [p for p in self.parameters.values() if not p.requires_grad]
+        self.buffers += [average for p, average in averages if not p.requires_grad]
+        self._put_buffers = make_assign(self.buffers)
+
+    def tensors(self):
+        """All of it by name, for the run state."""
+        averages = self.average.state() if self.average is not None else {}
+        return {**self.parameters, **self.optimizer.state(), **averages}
+
+    def averaged(self):
+        """Context manager: within, the network holds the averages where there are any."""
+        return self.average.in_place() if self.average is not None else nullcontext()
+
+    def update_average(self):
+        """One step of the average."""
+        if self.average is not None:
+            self.average.update()
+
+    def save(self, path, averaged=False):
+        """Write the network's checkpoint, or that of its averages."""
+        with self.averaged() if averaged else nullcontext():
+            save_checkpoint(path, self.parameters)
+
+    def buffers_now(self):
+        """A copy of the buffers, for `put_buffers`."""
+        return [Tensor(p.asnumpy()) for p in self.buffers]
+
+    def put_buffers(self, values):
+        """Set the buffers."""
+        self._put_buffers(values)
+
+    def equalize_buffers(self):
+        """Give all workers the mean of their buffers."""
+        if self.workers.size > 1:
+            self.put_buffers(self.workers.mean(self.buffers))
+
+    def gather_buffers(self):
+        """Buffer name -> array (workers, ...) of what each worker has; {} where there is one worker."""
+        if self.workers.size == 1:
+            return {}
+        return dict(zip((p.name for p in self.buffers), self.workers.gather(self.buffers)))
