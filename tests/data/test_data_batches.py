@@ -1,5 +1,6 @@
 """Epochs: order, ranks, repeatability, and damage found on the way."""
 
+import contextlib
 import hashlib
 import itertools
 import pathlib
@@ -9,10 +10,12 @@ import sys
 
 import numpy as np
 import pytest
-from mindspore import dataset
+from mindspore import Tensor, dataset
 
 from src.data import create_dataset
 from src.errors import InputError
+from src.learn.evaluate import evaluate
+from src.learn.parallel import Workers
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 EVERYTHING = {
@@ -278,3 +281,29 @@ def test_workers_share_the_batches_of_one(make_config, ranks):
         for rank, (own_images, own_labels) in enumerate(shares):
             np.testing.assert_array_equal(own_images, images[rank::ranks])
             np.testing.assert_array_equal(own_labels, labels[rank::ranks])
+
+
+@pytest.mark.parametrize("ranks, batch", [(1, 7), (1, 1000), (2, 1), (2, 100), (3, 360), (4, 64), (7, 7)])
+def test_evaluation_totals_are_the_data_sets_size(make_config, ranks, batch):
+    """By the function that the loop and eval.py use, for 360 digits."""
+    totals = []
+    for rank in range(ranks):
+        data = create_dataset(make_config(eval_batch_size=batch), "val", rank, ranks)
+        counted = Counted(rank, ranks)
+        with contextlib.suppress(ValueError):  # the others' counts are missing
+            evaluate(counted.predict, data, batch, counted)
+        totals.append(counted.own)
+    assert sum(totals) == 360 and max(totals) - min(totals) <= 1
+
+
+class Counted(Workers):
+    """A worker that notes how many images it has counted itself."""
+
+    def sum(self, values):
+        self.__dict__["own"] = self.__dict__.get("own", int(values[0]))
+        return list(values)
+
+    def predict(self, images):
+        return Tensor(np.zeros((len(images), 10), np.float32))
+
+    predict.ready = True

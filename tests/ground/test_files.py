@@ -4,6 +4,8 @@ import json
 import os
 import resource
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,13 +14,17 @@ from src.errors import InputError
 from src.files import (
     append_json_line,
     ensure_writable_dir,
+    hold,
     read_file,
     read_json_lines,
     read_summary,
+    remove_parts,
     replacing,
     write_atomic,
 )
 from src.text import cut, one_line, printable
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("data", [b"\x00\xff", "grüße\n"])
@@ -220,3 +226,41 @@ def test_a_long_message_keeps_its_beginning_and_end():
     assert cut("abcdefghijk", 10) == "abcd...ijk"
     line = one_line(f"begin{chr(7) * 10**6}end")
     assert len(line) == 1000 and line.startswith("begin") and line.endswith("end")
+
+
+def test_the_file_before_is_kept_where_that_is_wanted(tmp_path):
+    path, previous = tmp_path / "a", tmp_path / "b"
+    for text in ("one", "two", "three"):
+        with replacing(path, previous) as temporary:
+            temporary.write_text(text)
+    assert (path.read_text(), previous.read_text()) == ("three", "two")
+    with pytest.raises(KeyError), replacing(path, previous) as temporary:
+        temporary.write_text("four")
+        raise KeyError
+    assert (path.read_text(), previous.read_text()) == ("three", "two")
+    assert sorted(os.listdir(tmp_path)) == ["a", "b"]
+
+
+def test_what_a_killed_writer_left_is_removed_and_nothing_else(tmp_path):
+    code = (
+        "import os, sys; from src.files import replacing\n"
+        "with replacing(sys.argv[1]) as temporary:\n    temporary.write_text('half'); os._exit(9)"
+    )
+    (tmp_path / ".hidden").write_text("mine")
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path / "a")], cwd=ROOT).returncode == 9
+    assert len(os.listdir(tmp_path)) == 2
+    remove_parts(tmp_path)
+    assert os.listdir(tmp_path) == [".hidden"]
+
+
+def test_a_folder_is_held_by_one_process(tmp_path):
+    handle = hold(tmp_path)
+    code = (
+        "import sys; from src.errors import InputError; from src.files import hold\n"
+        "try:\n    hold(sys.argv[1])\nexcept InputError as error:\n    sys.exit(str(error))"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, f"{tmp_path}: another process is training here\n")
+    os.close(handle)
+    assert subprocess.run(command, cwd=ROOT).returncode == 0
