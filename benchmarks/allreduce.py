@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Seconds of an all-reduce between CPU workers over loopback, verified before it is timed; see README.md.
 
-msrun --worker_num=2 --local_worker_num=2 --join=True --log_dir=output/msrun benchmarks/allreduce.py
+msrun --worker_num=2 --local_worker_num=2 --bind_core=True --join=True --log_dir=output/msrun benchmarks/allreduce.py
 """
 
 import argparse
@@ -18,12 +18,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import mindspore as ms
 import numpy as np
 from cases import positive
-from mindspore import Parameter, ParameterTuple, Tensor, communication, nn, ops
+from mindspore import Parameter, Tensor, communication, nn, ops
 from report import processor
 
+from src.learn.parallel import Workers
+from src.learn.step import OverWorkers
 from src.model import create_model
 
-TINY = 2  # numbers: loss and hits of a step
+FIGURES = 3  # numbers: loss, hits and wishes to stop of a step
 
 
 class Disagreement(Exception):
@@ -36,14 +38,17 @@ def main(argv):
     ms.set_device("CPU")
     ms.set_context(mode=ms.GRAPH_MODE)
     communication.init()
-    rank, size = communication.get_rank(), communication.get_group_size()
+    workers = Workers(communication.get_rank(), communication.get_group_size())
     network = create_model(options.model, 1000, "binary", form="fast")
     shapes = [p.shape for p in network.trainable_params()]
     try:
-        for record in measure(shapes, rank, size, options.repeats):
-            if rank == 0:
+        for record in measure(shapes, workers, options.repeats):
+            if workers.first:
                 machine = {"processor": processor(), "cores": os.cpu_count()}
-                print(json.dumps({"model": options.model, "workers": size, **record, **machine}), flush=True)
+                print(
+                    json.dumps({"model": options.model, "workers": workers.size, **record, **machine}),
+                    flush=True,
+                )
     except Disagreement as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -57,46 +62,55 @@ def parse(argv):
     return parser.parse_args(argv)
 
 
-class Reduce(nn.Cell):
-    """A list of tensors, each summed over the workers, as src/learn/step.py reduces gradients."""
+class Each(nn.Cell):
+    """(figures, gradients) with each gradient summed by an all-reduce of its own."""
 
-    def __init__(self, shapes, size):
+    def __init__(self):
         super().__init__()
-        weights = [Parameter(Tensor(np.zeros(s, np.float32)), name=f"w{i}") for i, s in enumerate(shapes)]
-        self.reduce = nn.DistributedGradReducer(ParameterTuple(weights), mean=False, degree=size)
+        self.sum, self.map = ops.AllReduce(ops.ReduceOp.SUM), ops.HyperMap()
 
-    def construct(self, tensors):
-        return self.reduce(tensors)
+    def construct(self, figures, gradients):
+        return figures, self.map(self.sum, gradients)
 
 
-def measure(shapes, rank, size, repeats):
-    """Yield a record for two numbers, for all gradients as one tensor, and for each gradient by itself."""
-    total = sum(int(np.prod(shape)) for shape in shapes)
-    ways = {"loss and hits": [(TINY,)], "one tensor": [(total,)], "each gradient by itself": shapes}
-    for way, given in ways.items():
-        given = [tuple(shape) for shape in given]
+def measure(shapes, workers, repeats):
+    """Yield a record for the figures alone, for all as one tensor as the step does it, and for each gradient by itself."""
+    weights = [Parameter(Tensor(np.zeros(s, np.float32)), name=f"w{i}") for i, s in enumerate(shapes)]
+    share = np.float32(1 / workers.size)
+    ways = {
+        "figures alone": (OverWorkers([], workers), [], share),
+        "one tensor, as in the step": (OverWorkers(weights, workers), shapes, share),
+        "each gradient by itself": (Each(), shapes, np.float32(1)),
+    }
+    for way, (reduce, given, factor) in ways.items():
         # whole numbers that differ from place to place and from rank to rank: their sums are exact
-        base = [np.arange(np.prod(shape), dtype=np.int64).reshape(shape) % 1021 for shape in given]
-        mine = tuple(Tensor(((rank + 1) * values).astype(np.float32)) for values in base)
-        reduce = Reduce(given, size)
-        for found, values in zip(reduce(mine), base):
-            if not np.array_equal(found.asnumpy(), (size * (size + 1) // 2 * values).astype(np.float32)):
-                raise Disagreement(f"{way}, {size} workers: the sum of a tensor {values.shape} is wrong")
-        seconds = [once(reduce, mine) for _ in range(repeats)]
+        base = [np.arange(np.prod(s), dtype=np.int64).reshape(s) % 1021 for s in [(FIGURES,), *given]]
+        figures, *gradients = (Tensor(((workers.rank + 1) * values).astype(np.float32)) for values in base)
+        total = workers.size * (workers.size + 1) // 2
+        sums = [(total * values).astype(np.float32) * factor for values in base]
+        sums[0] = figures.asnumpy() if isinstance(reduce, Each) else total * base[0] * [share, 1, 1]
+        reduced, summed = reduce(figures, tuple(gradients))
+        for found, expected in zip((reduced, *summed), sums, strict=True):
+            if not np.array_equal(found.asnumpy(), expected.astype(np.float32)):
+                raise Disagreement(
+                    f"{way}, {workers.size} workers: the sum of a tensor {found.shape} is wrong"
+                )
+        seconds = [once(reduce, figures, tuple(gradients)) for _ in range(repeats)]
         lower, median, upper = statistics.quantiles(seconds, n=4) if repeats > 1 else seconds * 3
         count = sum(values.size for values in base)
         yield {
             "way": way, "tensors": len(given), "bytes": 4 * count, "median_ms": 1e3 * median,
             "lower_ms": 1e3 * lower, "upper_ms": 1e3 * upper,
-            "sent_gigabytes_per_second": 2 * (size - 1) / size * 4e-9 * count / median,
+            "sent_gigabytes_per_second": 2 * (workers.size - 1) / workers.size * 4e-9 * count / median,
         }  # fmt: skip
 
 
-def once(reduce, tensors):
+def once(reduce, figures, gradients):
     """Seconds from the moment at which all workers are there until this one has all sums."""
     ops.AllReduce()(Tensor(np.zeros(1, np.float32))).asnumpy()
     start = time.perf_counter()
-    for tensor in reduce(tensors):
+    figures, gradients = reduce(figures, gradients)
+    for tensor in (figures, *gradients):
         tensor.asnumpy()
     return time.perf_counter() - start
 

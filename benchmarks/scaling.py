@@ -32,7 +32,10 @@ def parse(argv):
         "--batch", type=positive, default=jobs.BATCH, help="images per step in all; default %(default)s"
     )
     parser.add_argument(
-        "--largest", type=positive, default=128, help="images per device and batch; default %(default)s"
+        "--largest",
+        type=positive,
+        default=128,
+        help="images per device and batch, more are accumulated; default %(default)s",
     )
     parser.add_argument("--step_seconds", type=float, help="of a largest batch; default: counted operations")
     parser.add_argument(
@@ -44,10 +47,19 @@ def parse(argv):
     parser.add_argument("--gigabytes_per_second", type=float, help="of a link of your own, a flat ring")
     parser.add_argument("--latency_us", type=float, default=5.0, help="of that link; default %(default)s")
     parser.add_argument(
-        "--buckets", type=positive, default=1, help="fused all-reduces per step; default %(default)s"
+        "--buckets",
+        type=positive,
+        default=1,
+        help="all-reduces per step; default %(default)s, as the loop has it",
     )
     parser.add_argument(
-        "--overlap", type=float, default=0.0, help="share of the backward pass to hide them behind; default 0"
+        "--overlap",
+        type=float,
+        default=0.0,
+        help="share of the backward pass to hide them behind; default 0, as the loop has it",
+    )
+    parser.add_argument(
+        "--sync_bn", action="store_true", help="norms over all devices, as model.sync_bn has it"
     )
     parser.add_argument(
         "--jitter",

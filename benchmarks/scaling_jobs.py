@@ -5,13 +5,14 @@ import math
 
 from scaling_model import Fabric, Job, Link
 
-# name -> trained numbers, their tensors, buffers' tensors and numbers (by create_model; tests/paper/test_scaling.py holds
+# name -> trained numbers, their tensors, norms, their channels in all (by create_model; tests/paper/test_scaling.py holds
 # them to it), multiply-accumulates of an image (by src.cost)
 NETWORKS = {
-    "bimlp_t": (1_699_588, 547, 170, 26_096, 5_570_560),
-    "bimlp_s": (15_783_292, 1062, 330, 111_936, 2_361_765_888),
-    "bimlp_m": (29_575_308, 1886, 586, 215_616, 4_429_307_904),
+    "bimlp_t": (1_699_588, 547, 85, 13_048, 5_570_560),
+    "bimlp_s": (15_783_292, 1062, 165, 55_968, 2_361_765_888),
+    "bimlp_m": (29_575_308, 1886, 293, 107_808, 4_429_307_904),
 }
+FIGURES = 3  # numbers of a step that travel with the gradients: loss, hits, wishes to stop
 RESNET34 = 3_663_761_408  # multiply-accumulates, by src.cost
 PEAK = 256e12  # operations per second of an Ascend 910 in fp16
 ACHIEVED = 0.05  # share of it: assumed
@@ -46,15 +47,15 @@ def operations(options):
 
 def accelerators(options, devices, fabric, images=None):
     """The job on accelerators; images per device and step, by default the total batch's share."""
-    trained, _, tensors, buffers, _ = NETWORKS[options.model]
+    trained, _, norms, channels, _ = NETWORKS[options.model]
     fixed = 1e-3 * options.fixed_ms
     seconds = operations(options) / (ACHIEVED * PEAK)
     if options.step_seconds is not None:
         seconds = (options.step_seconds - fixed) / options.largest
     return Job(
-        devices, images or options.batch / devices, fabric, 4.0 * trained, fixed, seconds, options.largest,
+        devices, images or options.batch / devices, fabric, 4.0 * (trained + FIGURES), fixed, seconds, options.largest,
         backward=student_backward(options), buckets=options.buckets, overlap=options.overlap, jitter=options.jitter,
-        input=options.decode, buffers=(tensors, 4 * buffers),
+        input=options.decode, buffers=2 * 4 * channels, norms=(norms, 4 * channels) if options.sync_bn else (0, 0),
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 TRAINING_IMAGES = 1_281_167  # ImageNet-1k
-TINY = 8  # bytes of loss and hits
+PER_NORM = 4  # all-reduces of a batch with model.sync_bn: two forward, two in the gradient
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,22 +23,25 @@ class Link:
 
 @dataclasses.dataclass(frozen=True)
 class Fabric:
-    """outer: between hosts; inner: between the `host` devices of one host, or None where a flat ring uses outer alone."""
+    """outer: between hosts; inner: between the `host` devices of one host, or None where all meet over outer alone.
+    doubling: recursive halving and doubling, which takes fewer messages than a ring for the same bytes."""
 
     outer: Link
     inner: Link | None = None
     host: int = 1
+    doubling: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
 class Job:
     """One training job.
 
-    images: per device and optimizer step, in equal batches of at most `largest`; a batch takes fixed + images * per_image
-    seconds, a share `backward` of it after the first gradient is there. payload: bytes of gradients, reduced in `buckets`
-    equal pieces, which may hide behind the last batch's backward pass when `overlap` is 1 (0: none does). jitter:
-    deviation of a batch's time over its mean, log-normal. input: images per second that a device is given.
-    buffers: (tensors, bytes) averaged one by one at the end of an epoch.
+    images: per device and optimizer step, in equal batches of at most `largest` (train.accumulate_steps is their number);
+    a batch takes fixed + images * per_image seconds, a share `backward` of it after the first gradient is there. payload:
+    bytes of figures and gradients, reduced in `buckets` equal pieces (the loop: one), which may hide behind the last
+    batch's backward pass when `overlap` is 1 (the loop: 0, none does). jitter: deviation of a batch's time over its mean,
+    log-normal. input: images per second that a device is given. buffers: bytes averaged at the end of an epoch.
+    norms: those that synchronize their statistics, (number, bytes of one sum over all of them).
     """
 
     devices: int
@@ -53,7 +56,8 @@ class Job:
     overlap: float = 0.0
     jitter: float = 0.0
     input: float = math.inf
-    buffers: tuple = (0, 0)
+    buffers: float = 0.0
+    norms: tuple = (0, 0)
 
     @property
     def batches(self):
@@ -78,31 +82,37 @@ def volume(payload, devices):
     return 2 * (devices - 1) / devices * payload
 
 
-def ring(payload, devices, link):
-    """Seconds of a ring all-reduce: 2 (n - 1) messages of payload / n."""
-    return 2 * (devices - 1) * (link.latency + payload / devices / link.bandwidth)
+def flat(payload, devices, link, doubling=False):
+    """Seconds of an all-reduce among equals: 2 (n - 1) messages in a ring, 2 log2(n) with halving and doubling."""
+    messages = math.ceil(math.log2(devices)) if doubling else devices - 1
+    return 2 * messages * link.latency + volume(payload, devices) / link.bandwidth
 
 
 def allreduce(payload, devices, fabric):
-    """Seconds: a flat ring, or reduce-scatter in each host, rings between the hosts, gather in each host."""
+    """Seconds: among equals, or reduce-scatter in each host, all-reduces between the hosts, gather in each host."""
     if fabric.inner is None:
-        return ring(payload, devices, fabric.outer)
+        return flat(payload, devices, fabric.outer, fabric.doubling)
     if devices <= fabric.host:
-        return ring(payload, devices, fabric.inner)
+        return flat(payload, devices, fabric.inner, fabric.doubling)
     if devices % fabric.host:
         raise ValueError(f"devices: expected a multiple of {fabric.host}, got {devices}")
-    inside = ring(payload, fabric.host, fabric.inner)
-    return inside + ring(payload / fabric.host, devices // fabric.host, fabric.outer)
+    inside = flat(payload, fabric.host, fabric.inner, fabric.doubling)
+    return inside + flat(payload / fabric.host, devices // fabric.host, fabric.outer, fabric.doubling)
 
 
 def bucket_seconds(job):
     return allreduce(job.payload / job.buckets, job.devices, job.fabric)
 
 
+def norm_seconds(job):
+    """Seconds per batch that synchronized norms wait for their sums, nothing of which is hidden."""
+    norms, size = job.norms
+    return PER_NORM * norms * allreduce(size / norms, job.devices, job.fabric) if norms else 0.0
+
+
 def epoch_seconds(job):
-    """Seconds at the end of an epoch: every buffer's all-reduce."""
-    tensors, size = job.buffers
-    return tensors * allreduce(size / tensors, job.devices, job.fabric) if tensors else 0.0
+    """Seconds at the end of an epoch: all buffers as one tensor."""
+    return allreduce(job.buffers, job.devices, job.fabric) if job.buffers else 0.0
 
 
 # --- a step ---
@@ -110,15 +120,15 @@ def epoch_seconds(job):
 
 def closed_form(job):
     """Seconds per step of equal devices, nothing overlapped, an input that is never waited for."""
-    reduced = job.buckets * bucket_seconds(job) + allreduce(TINY, job.devices, job.fabric)
-    return job.batches[0] * job.batch_seconds + reduced + epoch_seconds(job) / job.steps_per_epoch
+    batches = job.batches[0] * (job.batch_seconds + norm_seconds(job))
+    return batches + job.buckets * bucket_seconds(job) + epoch_seconds(job) / job.steps_per_epoch
 
 
 def simulate(job, steps, seed):
     """Mean seconds per step over `steps`, after a first one that is not counted."""
     generator = np.random.default_rng([seed, job.devices])
     count, _ = job.batches
-    reduced, tiny = bucket_seconds(job), allreduce(TINY, job.devices, job.fabric)
+    reduced, between = bucket_seconds(job), count * norm_seconds(job)
     waiting = 1 - np.arange(1, job.buckets + 1) / job.buckets  # share of the backward pass after each bucket
     if not job.overlap:  # all are ready at once: as quick as one of their sum
         waiting, reduced = waiting[-1:], job.buckets * reduced
@@ -127,13 +137,14 @@ def simulate(job, steps, seed):
     for step in range(steps + 1):
         start = max(end, step * job.images / job.input)
         drawn = np.exp(sigma * generator.standard_normal((job.devices, count)) - sigma**2 / 2)
+        if job.norms[0]:  # all devices are at the same norm
+            drawn = np.broadcast_to(drawn.max(0), drawn.shape)
         seconds = job.batch_seconds * drawn
-        finished = start + seconds.sum(1)
+        finished = start + between + seconds.sum(1)
         hideable = job.overlap * job.backward * seconds[:, -1]
         end = start
         for after in waiting:  # one bucket after the other, each when the last device has its gradients
             end = max(end, (finished - after * hideable).max()) + reduced
-        end += tiny
         first = first or end
     return (end - first) / steps + epoch_seconds(job) / job.steps_per_epoch
 

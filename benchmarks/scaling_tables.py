@@ -1,5 +1,6 @@
 """The tables of scaling.py, which docs/scaling.md shows."""
 
+import argparse
 import dataclasses
 import math
 
@@ -16,6 +17,8 @@ def tables(options):
         "Efficiency": speeds(options),
         "Where a step's time goes (100 Gb/s RoCE)": causes(options),
         "All-reduces per step (100 Gb/s RoCE), total batch": fusion(options),
+        "Larger total batches": larger(options),
+        "Synchronized norms, total batch": synchronized(options),
         "Failures (100 Gb/s RoCE), total batch": failures(options),
         "Input": inputs(options),
     }
@@ -37,13 +40,13 @@ def speeds(options):
         for name, fabric in jobs.links(options).items()
         for n in jobs.SIZES
     ]
-    if (options.model, options.stage) == ("bimlp_s", "step1"):  # what was measured
+    if measured(options):
         rated += [("CPUs of 2 cores, 10 GbE", jobs.processors(options, n)) for n in jobs.SIZES]
     rows = []
     for name, job in rated:
         count, images = job.batches
         step = model.simulate(job, options.steps, options.seed)
-        reduced = job.buckets * model.allreduce(job.payload / job.buckets, job.devices, job.fabric)
+        reduced = job.buckets * model.bucket_seconds(job) + count * model.norm_seconds(job)
         speed = job.devices * job.images / step
         hours = jobs.EPOCHS * job.steps_per_epoch * step / 3600
         rows.append((
@@ -63,12 +66,9 @@ def causes(options):
     for label, images in (("total", None), ("per device", options.largest)):
         for n in jobs.SIZES:
             job = jobs.accelerators(options, n, jobs.LINKS["100 Gb/s RoCE"], images)
-            free = dataclasses.replace(
-                job, jitter=0, input=math.inf, fabric=model.Fabric(model.Link(0.0, math.inf)), buffers=(0, 0)
-            )
-            changes = (
-                {"jitter": job.jitter}, {"fabric": job.fabric}, {"buffers": job.buffers}, {"input": job.input},
-            )  # fmt: skip
+            nothing = model.Fabric(model.Link(0.0, math.inf))
+            free = dataclasses.replace(job, jitter=0, input=math.inf, fabric=nothing)
+            changes = {"jitter": job.jitter}, {"fabric": job.fabric}, {"input": job.input}
             times = [job.images * (job.per_image + job.fixed / job.largest), model.closed_form(free)]
             for change in changes:
                 free = dataclasses.replace(free, **change)
@@ -79,8 +79,7 @@ def causes(options):
             batch = f"{options.batch:,} in all" if label == "total" else f"{images} per device"
             rows.append((batch, str(n), *(percent(part / step) for part in added), percent(1 - kept)))
     header = (
-        "batch", "devices", "full batches", "small batches", "stragglers", "all-reduce", "buffers", "input",
-        "then lost to failures",
+        "batch", "devices", "full batches", "small batches", "stragglers", "all-reduce", "input", "then lost to failures",
     )  # fmt: skip
     return markdown_table(header, rows, ("batch",))
 
@@ -101,6 +100,42 @@ def fusion(options):
     )
 
 
+def larger(options):
+    """Efficiency where a device takes K of the largest batches per step and all-reduce."""
+    counts = (1, 4, 16)
+    rows = []
+    for name in ("10 GbE", "100 Gb/s RoCE"):
+        for n in jobs.SIZES:
+            found = []
+            for count in counts:
+                job = jobs.accelerators(options, n, jobs.LINKS[name], count * options.largest)
+                share = model.efficiency(job, model.simulate(job, options.steps, options.seed))
+                found += [f"{n * count * options.largest:,}", percent(share)]
+            rows.append((name, str(n), *found))
+    header = (text for count in counts for text in (f"K = {count}: total batch", "efficiency"))
+    return markdown_table(("link", "devices", *header), rows, ("link",))
+
+
+def synchronized(options):
+    """Milliseconds that synchronized norms add to a batch, and the efficiency with them, by link and algorithm."""
+    options = argparse.Namespace(**{**vars(options), "sync_bn": True})
+    hundred = jobs.LINKS["100 Gb/s RoCE"]
+    fabrics = {
+        **jobs.LINKS,
+        "100 Gb/s RoCE, halving and doubling": dataclasses.replace(hundred, doubling=True),
+    }
+    rows = []
+    for name, fabric in fabrics.items():
+        found = []
+        for n in jobs.SIZES:
+            job = jobs.accelerators(options, n, fabric)
+            share = model.efficiency(job, model.simulate(job, options.steps, options.seed))
+            found += [ms(model.norm_seconds(job)), percent(share)]
+        rows.append((name, *found))
+    header = (text for n in jobs.SIZES for text in (f"{n} devices: ms per batch", "efficiency"))
+    return markdown_table(("link", *header), rows, ("link",))
+
+
 def best_share(options, devices):
     """(useful share of time at Young's interval, that interval in seconds)."""
     mtbf = 3600 * options.mtbf_hours / devices
@@ -109,21 +144,26 @@ def best_share(options, devices):
 
 
 def failures(options):
+    """Where an epoch is shorter than the best interval the loop saves more often than that, for it saves every epoch."""
+    rated = [("accelerators", jobs.accelerators(options, n, jobs.LINKS["100 Gb/s RoCE"])) for n in jobs.SIZES]
+    if measured(options):
+        rated += [("CPUs of 2 cores", jobs.processors(options, jobs.SIZES[0]))]
     rows = []
-    for n in jobs.SIZES:
-        job = jobs.accelerators(options, n, jobs.LINKS["100 Gb/s RoCE"])
+    for name, job in rated:
         step = model.simulate(job, options.steps, options.seed)
-        kept, interval = best_share(options, n)
-        epoch, mtbf = step * job.steps_per_epoch, 3600 * options.mtbf_hours / n
-        hasty = model.useful_share(epoch, options.write_seconds, options.restart_seconds, mtbf)
+        kept, interval = best_share(options, job.devices)
+        epoch, mtbf = step * job.steps_per_epoch, 3600 * options.mtbf_hours / job.devices
+        per_epoch = model.useful_share(epoch, options.write_seconds, options.restart_seconds, mtbf)
+        every = f"{interval / step:,.0f}" if interval < epoch else "0"
         rows.append((
-            str(n), f"{mtbf / 3600:,.0f}", f"{interval / 60:.0f}", f"{interval / step:,.0f}", percent(kept, 2),
-            f"{epoch / 60:.1f}", percent(hasty, 2),
+            name, str(job.devices), f"{mtbf / 3600:,.0f}", f"{interval / 60:.0f}", percent(kept, 2), f"{epoch / 60:.1f}",
+            percent(per_epoch, 2), every,
         ))  # fmt: skip
     header = (
-        "devices", "hours between failures", "best interval, min", "in steps", "useful", "an epoch, min", "useful, saving per epoch",
+        "devices are", "devices", "hours between failures", "best interval, min", "useful", "an epoch, min",
+        "useful, saving per epoch", "`checkpoint.every_steps`",
     )  # fmt: skip
-    return markdown_table(header, rows)
+    return markdown_table(header, rows, ("devices are",))
 
 
 def inputs(options):
@@ -132,6 +172,11 @@ def inputs(options):
     cores = need / jobs.DECODED
     row = f"{need:,.0f}", f"{options.decode:,.0f}", f"{cores:.1f}", f"{8 * cores:.0f}"
     return markdown_table(("a device takes, images/s", "is given", "cores it takes", "a host of 8"), [row])
+
+
+def measured(options):
+    """Whether CPUs were measured at this."""
+    return (options.model, options.stage) == ("bimlp_s", "step1")
 
 
 def ms(seconds):

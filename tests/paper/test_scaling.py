@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from src.model import create_model
+from src.model.norms import BatchNorm
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 N, BYTES, ALPHA, BETA = 8, 6.0e7, 1.0e-5, 1.0e9
@@ -35,23 +36,28 @@ def model(scaling):
 
 @pytest.fixture
 def job(model):
-    """8 equal devices, 300 images each in 3 batches, one all-reduce that nothing hides."""
+    """8 equal devices, 300 images each in 3 accumulated batches, one all-reduce that nothing hides."""
     fabric = model.Fabric(model.Link(ALPHA, BETA))
     return model.Job(N, 300, fabric, BYTES, fixed=0.01, per_image=0.002)
 
 
 def test_step_of_equal_devices_by_hand(model, job):
     gradients = 2 * 7 * (ALPHA + BYTES / 8 / BETA)
-    tiny = 2 * 7 * (ALPHA + 8 / 8 / BETA)
-    expected = 3 * (0.01 + 100 * 0.002) + gradients + tiny
-    assert model.closed_form(job) == pytest.approx(expected, rel=1e-12)
+    batches = 3 * (0.01 + 100 * 0.002)
+    assert model.closed_form(job) == pytest.approx(batches + gradients, rel=1e-12)
+    norms = 3 * 4 * 5 * 2 * 7 * (ALPHA + 1000 / 5 / 8 / BETA)  # 3 batches, 4 sums, 5 norms
+    synchronized = replace(job, norms=(5, 1000))
+    assert model.closed_form(synchronized) == pytest.approx(batches + norms + gradients, rel=1e-12)
+    buffers = 2 * 7 * (ALPHA + 2000 / 8 / BETA) * 2400 / model.TRAINING_IMAGES  # one step's share
+    averaged = replace(job, buffers=2000)
+    assert model.closed_form(averaged) == pytest.approx(batches + gradients + buffers, rel=1e-12)
 
 
 @pytest.mark.parametrize("devices", [1, 2, 8, 64])
 @pytest.mark.parametrize("buckets", [1, 7])
 def test_simulation_without_chance_or_overlap_is_the_formula(model, job, devices, buckets):
     for fabric in (job.fabric, model.Fabric(job.fabric.outer, model.Link(1e-6, 1e10), 8)):
-        one = replace(job, devices=devices, buckets=buckets, fabric=fabric, buffers=(5, 1000))
+        one = replace(job, devices=devices, buckets=buckets, fabric=fabric, buffers=1000, norms=(3, 500))
         assert model.simulate(one, 10, 1) == pytest.approx(model.closed_form(one), rel=1e-9)
 
 
@@ -68,6 +74,11 @@ def test_two_levels_by_hand(model):
     assert model.allreduce(BYTES, 4, fabric) == pytest.approx(inside)
     between = 2 * 2 * (ALPHA + BYTES / 4 / 3 / BETA)  # 3 hosts, a quarter of the bytes each
     assert model.allreduce(BYTES, 12, fabric) == pytest.approx(inside + between)
+    doubling = model.Fabric(outer, inner, 4, doubling=True)
+    assert model.allreduce(BYTES, 12, doubling) == pytest.approx(
+        inside - 2 * 1e-6 + between
+    )  # 2 ceil(log2(3)) = 4
+    assert model.flat(BYTES, 64, outer, True) == pytest.approx(2 * 6 * ALPHA + 2 * 63 / 64 * BYTES / BETA)
     with pytest.raises(ValueError, match="devices: expected a multiple of 4, got 13"):
         model.allreduce(BYTES, 13, fabric)
     assert model.volume(BYTES, 1) == 0 and model.volume(BYTES, 2) == BYTES
@@ -96,6 +107,13 @@ def test_overlap_hides_all_but_the_last_bucket(model, job):
     assert model.simulate(one, 5, 1) == pytest.approx(model.closed_form(one) - hidden, rel=1e-9)
 
 
+def test_synchronized_norms_make_all_wait_in_every_batch(model, job):
+    uneven = replace(job, jitter=0.1)
+    alone, together = (model.simulate(replace(uneven, norms=norms), 200, 1) for norms in ((0, 0), (1, 0)))
+    waits = 3 * model.norm_seconds(replace(job, norms=(1, 0)))
+    assert together - alone > waits + 0.02  # for the slowest in each batch, not for that of their sum
+
+
 def test_a_slow_input_sets_the_pace(model, job):
     assert model.simulate(replace(job, input=100.0), 20, 1) == pytest.approx(300 / 100)
     assert model.simulate(replace(job, input=1e6), 20, 1) == pytest.approx(model.closed_form(job))
@@ -117,9 +135,15 @@ def test_failures_by_formula_and_by_play(model):
 def test_networks_are_counted(scaling, name, classes):
     network = create_model(name, classes, "binary", form="fast")
     trained = network.trainable_params()
-    buffers = [p for p in network.get_parameters() if not p.requires_grad]
-    found = sum(p.size for p in trained), len(trained), len(buffers), sum(p.size for p in buffers)
-    assert scaling.jobs.NETWORKS[name][:4] == found
+    norms = [cell for _, cell in network.cells_and_names() if isinstance(cell, BatchNorm)]
+    channels = sum(cell.num_features for cell in norms)
+    assert scaling.jobs.NETWORKS[name][:4] == (
+        sum(p.size for p in trained),
+        len(trained),
+        len(norms),
+        channels,
+    )
+    assert sum(p.size for p in network.get_parameters() if not p.requires_grad) == 2 * channels
 
 
 def test_document_holds_what_the_script_prints(scaling):
@@ -134,3 +158,10 @@ def test_command_takes_a_link_and_a_step_of_ones_own(scaling):
     job = scaling.jobs.accelerators(options, 8, scaling.jobs.links(options)["yours"])
     assert job.fabric.outer.bandwidth == 25e9 and job.batch_seconds == pytest.approx(0.5)
     assert "| yours" in scaling.tables(options)["Efficiency"]
+
+
+def test_synchronized_norms_are_an_option(scaling):
+    plain, synchronized = (scaling.parse(given) for given in ([], ["--sync_bn"]))
+    link = scaling.jobs.LINKS["10 GbE"]
+    assert scaling.jobs.accelerators(plain, 8, link).norms == (0, 0)
+    assert scaling.jobs.accelerators(synchronized, 8, link).norms == (165, 4 * 55_968)
