@@ -73,17 +73,21 @@ def parse(argv):
         default=jobs.DECODED * jobs.CORES,
         help="images/s per device; default %(default)s",
     )
-    parser.add_argument("--mtbf_hours", type=float, default=50_000, help="of one device; default %(default)s")
-    parser.add_argument("--write_seconds", type=float, default=5, help="of a checkpoint; default %(default)s")
-    parser.add_argument(
-        "--restart_seconds", type=float, default=300, help="after a failure; default %(default)s"
-    )
+    add_failures(parser)
     parser.add_argument(
         "--steps", type=positive, default=200, help="simulated per point; default %(default)s"
     )
     parser.add_argument("--seed", type=int, default=1, help="default %(default)s")
     parser.add_argument("--picture", help="where to draw the curve")
     return parser.parse_args(argv)
+
+
+def add_failures(parser):
+    parser.add_argument("--mtbf_hours", type=float, default=50_000, help="of one device; default %(default)s")
+    parser.add_argument("--write_seconds", type=float, default=5, help="of a checkpoint; default %(default)s")
+    parser.add_argument(
+        "--restart_seconds", type=float, default=300, help="after a failure; default %(default)s"
+    )
 
 
 def main(argv):
