@@ -2,10 +2,11 @@
 # Train on several devices, data parallel, by MindSpore's launcher; the same for CPU, GPU and Ascend.
 #   usage:  bash scripts/run_distribute_train.sh [DEVICE_NUM] [DATA_PATH] [CONFIG_PATH] [key=value ...]
 #           DEVICE_NUM: devices of this host; DATA_PATH "" for the embedded digits
-#   hosts:  on each of NODE_NUM hosts with its NODE_RANK (0, 1, ...), the address of host 0 in MASTER_ADDR
-#           and, optionally, MASTER_PORT
+#   hosts:  on each of NODE_NUM hosts with its NODE_RANK (0, 1, ..), host 0's address in MASTER_ADDR and one MASTER_PORT
 #   expect: the exit code of the job; what the ranks say is in LOG_DIR (default output/msrun), rank 0 in worker_0.log.
-# Tried here with 2 CPU workers; not tested here on GPU, Ascend and several hosts.
+#           SIGTERM or Ctrl-C: all workers save the run state after the step under way and end, and so does the script,
+#           with 143 or 130, after at most GRACE (60) seconds; resume=true goes on.
+# Tried here with CPU workers, two on one host and one on each of two; not tested here on GPU, Ascend and a real network.
 set -euo pipefail
 case "${1:-}" in -h | --help) sed -n '2,9p' "$0"; exit 0 ;; esac
 devices="${1:-2}"
@@ -15,8 +16,13 @@ shift $(($# > 3 ? 3 : $#))
 cd "$(dirname "$0")/.."
 source scripts/environment.sh
 present_environment
-nodes="${NODE_NUM:-1}"
-exec msrun --worker_num=$((devices * nodes)) --local_worker_num="$devices" \
-  --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${MASTER_PORT:-8118}" --node_rank="${NODE_RANK:-0}" \
+hosts="${NODE_NUM:-1}" host="${NODE_RANK:-0}" address="${MASTER_ADDR:-127.0.0.1}" port="${MASTER_PORT:-8118}"
+if [ "$hosts" -gt 1 ] && [ -z "${MASTER_ADDR:-}" ]; then
+  echo "error: NODE_NUM=$hosts: expected the address of host 0 in MASTER_ADDR, got none" >&2
+  exit 2
+fi
+exec python scripts/supervise.py "$address:$port" "$host" \
+  msrun --worker_num=$((devices * hosts)) --local_worker_num="$devices" --node_rank="$host" \
+  --master_addr="$address" --master_port="$port" \
   --log_dir="${LOG_DIR:-output/msrun}" --join=True --bind_core=True \
   train.py ${data:+--data_path "$data"} ${config:+--config_path "$config"} "$@"

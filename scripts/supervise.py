@@ -1,0 +1,174 @@
+#!/usr/bin/env python
+"""Run msrun, and end all its workers in order when a signal comes.
+
+    usage:  python scripts/supervise.py ADDRESS:PORT HOST msrun ...
+            ADDRESS:PORT: where msrun's scheduler listens, on host 0 of the job; HOST: the number of this one
+    expect: msrun's exit code. After SIGTERM, SIGINT or SIGHUP every worker of this host gets SIGTERM, saves its run
+            state after the step under way and ends, and the exit code is 128 + the signal's number. No process of
+            the job is left: what has not ended GRACE seconds (default 60) after the signal, or after msrun, is killed.
+
+msrun alone kills its workers at SIGINT and exits 0, and leaves its scheduler behind at SIGTERM. Here it is in a session
+of its own, where the terminal's Ctrl-C does not reach it; when this process is killed, the kernel sends msrun SIGTERM.
+"""
+
+import contextlib
+import ctypes
+import errno
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # of prctl(2)
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+TICK = 0.1  # seconds between two looks
+AFTER_WORKERS = 10  # seconds that msrun and its scheduler have when the last worker has ended after a signal
+
+
+def check_scheduler(address, port, here):
+    """Returns this host's address on the way to the scheduler's.
+
+    Raises ValueError when there is no such way, or when the scheduler is to listen `here` and cannot.
+    """
+    name = f"MASTER_ADDR={address} MASTER_PORT={port}"
+    if not port.isdecimal() or not 0 < int(port) < 1 << 16:
+        raise ValueError(f"{name}: expected a port from 1 to 65535")
+    try:
+        found = socket.getaddrinfo(address.strip("[]"), int(port), type=socket.SOCK_STREAM)
+        family, _, _, _, place = found[0]
+        if here:
+            with socket.socket(family, socket.SOCK_STREAM) as listening:
+                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                listening.bind(place)
+                listening.listen()
+        with socket.socket(family, socket.SOCK_DGRAM) as way:  # sends nothing
+            way.connect(place)
+            return way.getsockname()[0]
+    except OSError as error:
+        reasons = {
+            errno.EADDRINUSE: "the port is in use on this host, perhaps by another job; set MASTER_PORT to a free one",
+            errno.EADDRNOTAVAIL: "expected an address of this host, which has NODE_RANK=0",
+        }
+        raise ValueError(f"{name}: {reasons.get(error.errno, error)}") from error
+
+
+def parents():
+    """{process: its parent}, of all living processes."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent = path.read_text().rpartition(")")[2].split()[:2]
+        except OSError:  # it has ended meanwhile
+            continue
+        if state != "Z":
+            found[int(path.parent.name)] = int(parent)
+    return found
+
+
+def send(pid, number):
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def leads_a_session(pid):
+    try:
+        return os.getsid(pid) == pid
+    except ProcessLookupError:
+        return False
+
+
+def pass_on(source):
+    """Write to stdout what comes, to its end, even when nobody reads it any more."""
+    while data := os.read(source, 1 << 16):
+        with contextlib.suppress(OSError):
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+
+
+class Job:
+    """A running msrun and all that comes of it."""
+
+    def __init__(self, command):
+        libc = ctypes.CDLL(None)
+        libc.prctl(PR_SET_CHILD_SUBREAPER, 1)  # what msrun leaves behind becomes a child of this process
+        self.msrun = subprocess.Popen(
+            command, stdout=subprocess.PIPE, start_new_session=True,
+            preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM),
+        )  # fmt: skip
+        # through a pipe: the processes that print the workers' logs end with its reader, even when that is killed
+        self.printing = threading.Thread(target=pass_on, args=(self.msrun.stdout.fileno(),), daemon=True)
+        self.printing.start()
+        self.code = None
+
+    def lives(self):
+        """Whether a process of the job is left; takes note of msrun's exit code."""
+        try:
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == self.msrun.pid:
+                    self.code = self.msrun.returncode = os.waitstatus_to_exitcode(status)
+                if not pid:
+                    return True
+        except ChildProcessError:
+            return False
+
+    def workers(self):
+        """The living workers of this host: msrun gives each of them, and nothing else, a session of its own."""
+        mine = (os.getpid(), self.msrun.pid)
+        found = [pid for pid, parent in parents().items() if parent in mine and pid != self.msrun.pid]
+        return {pid for pid in found if leads_a_session(pid)}
+
+    def kill(self):
+        """SIGKILL to all that descends from this process."""
+        family = parents()
+        mine, more = set(), {os.getpid()}
+        while more:
+            more = {pid for pid, parent in family.items() if parent in more}
+            mine |= more
+        for pid in mine:
+            send(pid, signal.SIGKILL)
+
+
+def supervise(command, grace):
+    """Run the command to its end; returns the exit code."""
+    noted = []
+    for number in SIGNALS:
+        signal.signal(number, lambda number, frame: noted.append(number))
+    job, told, ending, alone = Job(command), set(), None, None
+    while job.lives():
+        now = time.monotonic()
+        if noted or job.code is not None:  # a worker that has just been started is told as well
+            workers = job.workers()
+            for pid in workers - told:
+                send(pid, signal.SIGTERM)
+            told |= workers
+            ending = ending or now
+            alone = None if workers else alone or now
+            if now > ending + grace or (alone and now > alone + AFTER_WORKERS):
+                job.kill()
+        time.sleep(TICK)
+    job.printing.join()
+    if noted and job.code:
+        sys.stderr.write(f"stopped by {signal.Signals(noted[0]).name}\n")
+        return 128 + noted[0]
+    return job.code if job.code >= 0 else 128 - job.code
+
+
+def main(argv):
+    try:
+        scheduler, host, *command = argv
+        grace = float(os.environ.get("GRACE", "60"))
+        own = check_scheduler(*scheduler.rpartition(":")[::2], here=host == "0")
+    except ValueError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    os.environ.setdefault("MS_WORKER_IP", own)  # else the workers take the host's first interface
+    return supervise(command, grace)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
