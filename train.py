@@ -117,6 +117,7 @@ def prepare_folder(folder, resolved):
     """
     from src.config import load_config, save_config, to_flat
     from src.files import hold, remove_parts
+    from src.learn.records import read_records
     from src.learn.state import holds_run
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -135,6 +136,7 @@ def prepare_folder(folder, resolved):
                 f"{folder}: resume expects the settings of the run: {', '.join(differing)} differ "
                 f"({first} was {before[first]}, got {now[first]})"
             )
+        read_records(folder)  # which the first epoch goes on with
         remove_parts(folder)
     else:
         remove_parts(folder)
@@ -194,11 +196,15 @@ def run_one(config, name, first, data, workers):
         return run_stage(stage, config.resume)
 
 
+def summary_path(config):
+    return Path(config.output_dir) / "summary.json"
+
+
 def write_summary(config, summary):
     """Put one stage's summary into output_dir/summary.json, in the order of the stages."""
     from src.files import read_summary, write_atomic
 
-    path = Path(config.output_dir) / "summary.json"
+    path = summary_path(config)
     known = read_summary(path)
     known[summary["name"]] = summary
     write_atomic(
@@ -247,12 +253,13 @@ def main(argv):
     config = config_from(parse(create_parser("train.py", DESCRIPTION), argv))
     names = chosen_stages(config)
     check_hand_overs(config, names)
-    from src.files import ensure_writable_dir
+    from src.files import ensure_writable_dir, read_summary
 
+    read_summary(summary_path(config))  # to which each stage adds
     if config.train.summary:
-        from src.learn.summary import summary_writer
+        from src.learn.summary import summary_library
 
-        summary_writer()
+        summary_library()
     ensure_writable_dir(config.output_dir, keep=False)
     from src.build import start_device
 

@@ -13,13 +13,13 @@ from src.cli import CONFIG_NAME, Parser, run
 from src.config import load_config
 from src.config_types import SECTIONS
 from src.errors import InputError
-from src.files import ensure_writable_dir, read_json_lines, write_atomic
+from src.files import ensure_writable_dir, write_atomic
 from src.markdown import markdown_table
 
 from .curves import draw_runs
 from .progress import say
+from .records import read_records
 
-METRICS = "metrics.jsonl"  # as loop.py has it, which needs the framework
 TABLE, PICTURE = "table.md", "curves.png"
 STAGES = tuple(key.removeprefix("stages.") for key in SECTIONS if key.startswith("stages."))
 UNKNOWN = "-"
@@ -58,14 +58,8 @@ def read_stage(folder):
             f"{path}: expected the settings of one stage ({', '.join(STAGES)}), came {config.stage}"
         )
     settings = getattr(config.stages, config.stage)
-    metrics = folder / METRICS
-    records = read_json_lines(metrics) if metrics.exists() else []
-    for number, record in enumerate(records, start=1):
-        if not isinstance(record, dict) or not isinstance(record.get("epoch"), int):
-            raise InputError(
-                f"{metrics}, line {number}: expected the record of an epoch, came {str(record)[:40]}"
-            )
-    return StageRun(folder, settings.model or config.model.name, settings.precision, settings.epochs, records)
+    model = settings.model or config.model.name
+    return StageRun(folder, model, settings.precision, settings.epochs, read_records(folder))
 
 
 def stage_folders(path):
@@ -162,7 +156,8 @@ def main(argv):
     ensure_writable_dir(output)
     write_atomic(output / TABLE, text + "\n")
     draw_runs(output / PICTURE, {name: stage.records for name, stage in runs.items()})
-    say(text)
+    for line in text.splitlines():
+        say(line)
     say(f"-> {output / TABLE}, {output / PICTURE}")
 
 

@@ -1,40 +1,58 @@
 """Summary files for TensorBoard, an option: the metrics of each epoch as scalars over the epochs."""
 
+import contextlib
+import time
+
 from src.errors import InputError
-
-FLUSH_SECONDS = (
-    1  # an epoch is on the disk that much after its end; SummaryWriter.flush does not wait for its queue
-)
+from src.files import reason
 
 
-def summary_writer():
-    """tensorboardX's SummaryWriter, imported only here. Raises InputError when the library is missing."""
+def summary_library():
+    """tensorboardX, imported only here. Raises InputError when the library is missing."""
     try:
-        from tensorboardX import SummaryWriter
+        import tensorboardX
     except ImportError as error:
         raise InputError(
             f"train.summary: expected the library tensorboardX, came: {error}; pip install tensorboardX"
         ) from error
-    return SummaryWriter
+    return tensorboardX
 
 
 class Summary:
-    """The summary file of this process in `folder`; made when the first record comes."""
+    """The summary file of this process in `folder`; made when the first record comes.
+
+    Not by tensorboardX's SummaryWriter: its thread dies of a full disk unseen, and the next records wait for it for ever.
+    """
 
     def __init__(self, folder):
         self.folder, self.writer = folder, None
 
     def write(self, record):
-        """A metrics record. The first one also tells TensorBoard to forget that epoch and all later ones, which a
-        process that was stopped before its run state was saved may have written."""
-        epoch = record["epoch"]
-        if self.writer is None:
-            self.writer = summary_writer()(str(self.folder), purge_step=epoch, flush_secs=FLUSH_SECONDS)
-        for name, value in record.items():
-            if name != "epoch":
-                self.writer.add_scalar(name, value, epoch)
+        """Write a metrics record to the disk. The first one also tells TensorBoard to forget that epoch and all later
+        ones, which a process that was stopped before its run state was saved may have written.
+
+        Raises InputError: the file cannot be written.
+        """
+        library, epoch = summary_library(), record["epoch"]
+        from tensorboardX.proto.event_pb2 import Event, SessionLog
+
+        try:
+            if self.writer is None:
+                self.writer = library.event_file_writer.EventsWriter(str(self.folder / "events"))
+                start = SessionLog(status=SessionLog.START)
+                self.writer.write_event(Event(wall_time=time.time(), step=epoch, session_log=start))
+            for name, value in record.items():
+                if name != "epoch":
+                    summary = library.summary.scalar(name, value)
+                    self.writer.write_event(Event(wall_time=time.time(), step=epoch, summary=summary))
+            self.writer.flush()
+        except OSError as error:
+            raise InputError(
+                f"{self.folder}: the files for TensorBoard (train.summary) cannot be written: {reason(error)}"
+            ) from error
 
     def close(self):
-        """Write what is left to the disk."""
+        """Close the file; every record is on the disk already, unless it could not be written."""
         if self.writer is not None:
-            self.writer.close()
+            with contextlib.suppress(OSError):
+                self.writer.close()

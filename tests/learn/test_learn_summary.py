@@ -1,5 +1,6 @@
 """Summary files for TensorBoard: what they hold, also after a stop, and the option's place among the settings."""
 
+import resource
 import struct
 import subprocess
 import sys
@@ -57,6 +58,26 @@ def test_an_epoch_trained_again_is_shown_once(tmp_path):
     assert shown(tmp_path) == {"train_loss": [(1, 4.0), (2, 2.5), (3, 2.0)]}
 
 
+def test_a_full_disk_is_an_error_of_the_epoch_and_nobody_waits(tmp_path):
+    summary, before = Summary(tmp_path), resource.getrlimit(resource.RLIMIT_FSIZE)
+    summary.write({"epoch": 1, "train_loss": 4.0})
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300, before[1]))
+    try:
+        with pytest.raises(
+            InputError, match=r"TensorBoard \(train.summary\) cannot be written: File too large"
+        ):
+            summary.write({"epoch": 2, **{f"figure{i}": float(i) for i in range(50)}})
+        summary.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_folder_that_is_gone_is_not_made_anew(tmp_path):
+    with pytest.raises(InputError, match="stage: .* No such file"):
+        Summary(tmp_path / "stage").write({"epoch": 1, "train_loss": 4.0})
+    assert not (tmp_path / "stage").exists()
+
+
 def test_without_a_record_no_file_is_made(tmp_path):
     Summary(tmp_path / "stage").close()
     assert not (tmp_path / "stage").exists()
@@ -84,7 +105,8 @@ def test_without_the_library_training_is_refused_before_anything_is_written(tmp_
     assert done.stderr == expected + "\n"
 
 
-def test_a_resumed_run_may_change_it_and_an_older_run_lack_it(tmp_path):
+def test_a_resumed_run_may_change_it_and_an_older_run_lack_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("src.files.hold", lambda folder: None)  # as in processes one after the other
     prepare_folder(tmp_path, load_config())
     (tmp_path / "state.ckpt").touch()
     prepare_folder(tmp_path, load_config(None, ["resume=true", "train.summary=true"]))
