@@ -4,6 +4,7 @@ import contextlib
 import json
 from pathlib import Path
 
+from src.errors import InputError
 from src.files import write_atomic
 
 SHOWN = 5  # files that are named in the lines; thousands may be bad
@@ -40,11 +41,15 @@ def listed(folder, data, rank):
     Raises:
         InputError: the list cannot be written.
     """
+    Path(folder).mkdir(parents=True, exist_ok=True)
     write_list(folder, data, rank)
     try:
         yield
-    finally:
-        write_list(folder, data, rank)
+    except BaseException:
+        with contextlib.suppress(InputError):  # what ended the run is what is to be told
+            write_list(folder, data, rank)
+        raise
+    write_list(folder, data, rank)
 
 
 def write_list(folder, data, rank):
@@ -56,7 +61,6 @@ def write_list(folder, data, rank):
         for name, reason in (dataset.found_late if rank else dataset.skipped)
     ]
     if records or path.exists():  # a list that is there may be of an earlier run
-        path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, "".join(json.dumps(record) + "\n" for record in records))
 
 
