@@ -155,8 +155,8 @@ class _Trainer:
         self._finish_epoch(record)
 
     def _means(self):
-        """Loss and top-1 of the epoch so far, over its steps but the skipped ones."""
-        steps = max(self.progress.step - self.progress.skipped, 1)
+        """Loss and top-1 of the epoch so far, over its steps but the skipped ones; NaN where there are no others."""
+        steps = self.progress.step - self.progress.skipped or math.nan
         return self.progress.loss_sum / steps, self.progress.hits / (steps * self.images_per_step)
 
     def _evaluate(self):
