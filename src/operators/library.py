@@ -19,6 +19,7 @@ def available():
     try:
         library_path()
     except BuildError as error:
-        warnings.warn(f"training on the CPU will be several times slower: {error}", stacklevel=2)
+        words = " ".join(str(error).split())  # a compiler's are lines
+        warnings.warn(f"training on the CPU will be several times slower: {words}", stacklevel=2)
         return False
     return True
