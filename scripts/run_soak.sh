@@ -12,5 +12,5 @@ source scripts/environment.sh
 environment requirements-dev.txt
 mkdir -p "$(dirname "$report")"
 rm -f "$report"
-python -m pytest tests/faults --soak --report "$report" --durations=15
+python -m pytest -n 2 --dist loadscope tests/faults --soak --report "$report" --durations=15
 python scripts/soak_table.py "$report"
