@@ -26,7 +26,9 @@ from pathlib import Path
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # of prctl(2)
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 TICK = 0.1  # seconds between two looks
-AFTER_WORKERS = 10  # seconds that msrun and its scheduler have when the last worker has ended after a signal
+# Seconds that msrun and its scheduler have after a signal when no worker is left on this host. A worker that the others do
+# not wait for looks lost to the scheduler for 30 s; every state is saved before the first worker ends.
+AFTER_WORKERS = 3
 
 
 def check_scheduler(address, port, here):
