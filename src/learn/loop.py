@@ -167,6 +167,7 @@ class _Trainer:
     def _finish_epoch(self, record):
         """Move progress to the next epoch and write the files, the run state last."""
         stage, progress = self.stage, self.progress
+        self._require_finite()
         best = record["top1"] > progress.best_top1
         if stage.workers.first:
             write_record(stage.folder, stage.name, record)
@@ -192,10 +193,20 @@ class _Trainer:
 
     def _save_state(self):
         """The run state, by the first worker; in the middle of an epoch with the buffers of all."""
+        self._require_finite()
         per_worker = self.weights.gather_buffers() if self.progress.step else {}
         if self.stage.workers.first:
             self.measures.save()
             save_state(self.stage.folder, self.progress, self._tensors(), per_worker)
+
+    def _require_finite(self):
+        """Nothing is written that holds other numbers: a variance can overflow in a step whose loss and gradients do not."""
+        for name, tensor in self._tensors().items():
+            if tensor is not self.measures.parameter and not np.isfinite(tensor.asnumpy()).all():
+                raise InputError(
+                    f"stage {self.stage.name}, epoch {self.progress.epoch + 1}: expected finite numbers, {name} has "
+                    "others; the last run state and checkpoints are kept"
+                )
 
     def _steps(self, stop):
         """The steps that the epoch still lacks."""
