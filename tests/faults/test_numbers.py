@@ -1,0 +1,234 @@
+"""Losses and gradients that are not finite: the step is named, and changes nothing."""
+
+import mindspore as ms
+import numpy as np
+import pytest
+
+from src.errors import InputError
+from src.files import read_json_lines
+from src.learn import loop, records
+from src.learn.assign import make_assign
+from src.learn.state import STATE, newest_state
+from src.model import binary_layers
+from tests.faults.jobs import assert_equal, timeless
+from tests.learn.stages import small_network, small_stage
+
+STEPS, EPOCHS = 3, 3
+SKIP = "train.on_nonfinite=skip"
+VALUES = {"nan": np.nan, "inf": np.inf, "-inf": -np.inf, "large": 1e38}
+
+
+@pytest.fixture
+def short_or_soak(request):
+    """Forms other than the usual one compile for long."""
+    if request.getfixturevalue("form") != "auto" and not request.config.getoption("--soak"):
+        pytest.skip("--soak")
+
+
+@pytest.fixture(autouse=True)
+def graph_mode():
+    ms.set_context(mode=ms.GRAPH_MODE)
+
+
+class Poisoned:
+    """Training data in which one pixel of some batches, numbered over the epochs' steps, has a value."""
+
+    def __init__(self, data, per_epoch, poisoned, value):
+        self.data, self.per_epoch, self.poisoned, self.value = data, per_epoch, set(poisoned), value
+        self.batches = data.batches
+
+    def epoch(self, epoch):
+        batches = self.data.epoch(epoch)
+        try:
+            for number, (images, labels) in enumerate(batches):
+                if epoch * self.per_epoch + number in self.poisoned:
+                    images = images.copy()
+                    images[0, :, 2, 3] = self.value
+                yield images, labels
+        finally:
+            batches.close()
+
+
+def stage_of(folder, *overrides, batches=(), value=np.nan, form="auto"):
+    """The small stage with poisoned batches."""
+    stage = small_stage(folder, *overrides)
+    if form != "auto":
+        stage.network = small_network(stage.seed, form=form)
+        stage.binary_weights = [layer.weight for _, layer in binary_layers(stage.network)]
+    stage.train_data = Poisoned(stage.train_data, STEPS * stage.train.accumulate_steps, batches, value)
+    return stage
+
+
+def held(trainer):
+    """All that a step changes: weights, running statistics, moments, averages."""
+    own = {p.name for p in (trainer.signs, trainer.measures.parameter)}
+    return {name: p.asnumpy().copy() for name, p in trainer._tensors().items() if name not in own}
+
+
+def assert_bits_equal(found, expected):
+    assert found.keys() == expected.keys()
+    for name in found:
+        np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
+
+
+def watched(trainer):
+    """Note what `trainer` holds before and after each step, as [(before, after)]."""
+    seen, one_step = [], trainer._one_step
+
+    def noting(*arguments):
+        before = held(trainer)
+        result = one_step(*arguments)
+        seen.append((before, held(trainer)))
+        return result
+
+    trainer._one_step = noting
+    return seen
+
+
+def without(trainer, steps):
+    """Let `trainer` leave these steps out, without computing them."""
+    one_step = trainer._one_step
+
+    def leaving_out(batches, stop):
+        number = trainer.progress.epoch * trainer.steps + trainer.progress.step
+        if number not in steps:
+            return one_step(batches, stop)
+        trainer.progress.step += 1
+        trainer.progress.skipped += 1
+        return trainer.rates[number], float("nan"), False
+
+    trainer._one_step = leaving_out
+
+
+def run(trainer):
+    while trainer.progress.epoch < trainer.stage.settings.epochs:
+        trainer.epoch([])
+
+
+CASES = [
+    ("auto", 0.5, 2, "inf"),
+    ("auto", 0.0, 1, "-inf"),
+    ("fast", 0.5, 1, "large"),
+    ("plain", 0.5, 2, "nan"),
+]
+
+
+@pytest.mark.parametrize(("form", "decay", "accumulate", "value"), CASES)
+def test_a_skipped_step_changes_nothing(tmp_path, short_or_soak, form, decay, accumulate, value, tell):
+    """Nor what comes after it: the run ends as one that never computed it. With two batches to a step one is bad."""
+    overrides = (SKIP, f"train.ema_decay={decay}", f"train.accumulate_steps={accumulate}")
+    bad_steps = (0, 4, 5)
+    batches = [step * accumulate + step % accumulate for step in bad_steps]
+    ends = []
+    for name, poisoned in (("skips", batches), ("leaves out", ())):
+        folder = tmp_path / name
+        folder.mkdir()
+        trainer = loop._Trainer(
+            stage_of(folder, *overrides, batches=poisoned, value=VALUES[value], form=form)
+        )
+        if poisoned:
+            seen = watched(trainer)
+        else:
+            without(trainer, bad_steps)
+        run(trainer)
+        ends.append(held(trainer))
+    for number, (before, after) in enumerate(seen):
+        if number in bad_steps:
+            assert_bits_equal(after, before)
+        else:
+            assert any((before[name] != after[name]).any() for name in before)
+    assert_bits_equal(*ends)
+    first, second = (tmp_path / name for name in ("skips", "leaves out"))
+    for name in ("best.ckpt", "last.ckpt"):
+        assert_equal(first / name, second / name)
+    assert timeless(first) == timeless(second)
+    assert [r["skipped_steps"] for r in read_json_lines(first / "metrics.jsonl")] == [1, 2, 0]
+    tell("number that is not finite", f"{form}: {value} in a batch; train.on_nonfinite=skip", len(bad_steps))
+
+
+def test_the_step_is_named_the_files_stay_and_the_run_goes_on(tmp_path, tell):
+    """train.on_nonfinite=stop, in the second step of the second epoch."""
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "stopped").mkdir()
+    run(loop._Trainer(small_stage(tmp_path / "whole")))
+    stage = stage_of(tmp_path / "stopped", batches=[4])
+    trainer = loop._Trainer(stage)
+    trainer.epoch([])
+    before = {path.name: path.read_bytes() for path in stage.folder.iterdir()}
+    with pytest.raises(InputError, match="stage step2, epoch 2, step 2: expected a finite loss .* and nan;"):
+        trainer.epoch([])
+    assert {path.name: path.read_bytes() for path in stage.folder.iterdir()} == before
+    assert newest_state(stage.folder)[0] == STATE
+    loop.run_stage(small_stage(stage.folder), resume=True)
+    for name in ("best.ckpt", "last.ckpt"):
+        assert_equal(stage.folder / name, tmp_path / "whole" / name)
+    assert timeless(stage.folder) == timeless(tmp_path / "whole")
+    tell("number that is not finite", "NaN in a batch; train.on_nonfinite=stop, then resume=true", 1)
+
+
+def test_a_run_of_skipped_steps_ends(tmp_path, monkeypatch, tell):
+    """An epoch of skipped steps has no loss; so many in a row are the end, and the epoch's state is the last."""
+    monkeypatch.setattr(loop, "MOST_SKIPPED", 5)
+    stage = stage_of(tmp_path, SKIP, batches=range(3, 9))
+    trainer = loop._Trainer(stage)
+    trainer.epoch([])
+    trainer.epoch([])
+    first, second = records.read_records(tmp_path)
+    assert second["skipped_steps"] == 3 and not {"train_loss", "train_top1"} & second.keys()
+    assert second["gradient_norm"] == 0 and first["skipped_steps"] == 0 and first["train_loss"] > 0
+    assert second["top1"] == first["top1"] and second["flip_ratio"] == 0
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(InputError, match="epoch 3, step 2: expected a finite loss .* in 5 steps in a row"):
+        trainer.epoch([])
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    tell("only numbers that are not finite", "ended after as many skipped steps in a row as is allowed", 1)
+
+
+def test_steps_of_two_batches_are_counted_over_an_interruption(tmp_path, monkeypatch):
+    """A state in the middle of an epoch knows of the steps skipped before it, and of no half step."""
+    two, whole, stopped = "train.accumulate_steps=2", tmp_path / "whole", tmp_path / "stopped"
+    for folder in (whole, stopped):
+        folder.mkdir()
+    run(loop._Trainer(stage_of(whole, SKIP, two, batches=[7])))
+    trainer = loop._Trainer(stage_of(stopped, SKIP, two, "checkpoint.every_steps=2", batches=[7]))
+    trainer.epoch([])
+    monkeypatch.setattr(trainer, "_evaluate", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        trainer.epoch([])
+    state = newest_state(stopped)[1]
+    assert (state["run.step"].asnumpy(), state["run.skipped"].asnumpy()) == (2, 1)
+    loop.run_stage(stage_of(stopped, SKIP, two, batches=[7]), resume=True)
+    assert timeless(stopped) == timeless(whole)
+    assert_equal(stopped / "last.ckpt", whole / "last.ckpt")
+
+
+def test_more_batches_to_a_step_than_an_epoch_has_are_refused(tmp_path):
+    with pytest.raises(InputError, match="train.accumulate_steps: expected at most 89, .* came 90"):
+        loop._Trainer(small_stage(tmp_path, "train.accumulate_steps=90"))
+
+
+@pytest.mark.parametrize("form", ["auto", "fast"])
+def test_statistics_that_overflow_are_not_saved(tmp_path, short_or_soak, form):
+    """A pixel whose square is infinite makes a running variance infinite while loss and gradients stay finite."""
+    trainer = loop._Trainer(stage_of(tmp_path, SKIP, batches=[4], value=1e25, form=form))
+    trainer.epoch([])
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(
+        InputError, match="stage step2, epoch 2: expected finite numbers, .*variance has others"
+    ):
+        trainer.epoch([])
+    assert trainer.progress.skipped == 0
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_bad_weight_ends_a_run_that_skips(tmp_path):
+    stage = small_stage(tmp_path, SKIP)
+    trainer = loop._Trainer(stage)
+    trainer.epoch([])
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    make_assign([stage.network.head.weight])([ms.Tensor(np.full((10, 8), np.nan, np.float32))])
+    with pytest.raises(InputError, match="in 50 steps in a row"):
+        for _ in range(20):
+            trainer._steps([])
+            trainer.progress.step = 0
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
