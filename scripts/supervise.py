@@ -32,24 +32,19 @@ AFTER_WORKERS = 3
 
 
 def check_scheduler(address, port, here):
-    """Returns this host's address on the way to the scheduler's.
-
-    Raises ValueError when there is no such way, or when the scheduler is to listen `here` and cannot.
-    """
+    """Raises ValueError when the port is none, or the scheduler is to listen `here` and cannot."""
     name = f"MASTER_ADDR={address} MASTER_PORT={port}"
     if not port.isdecimal() or not 0 < int(port) < 1 << 16:
         raise ValueError(f"{name}: expected a port from 1 to 65535")
+    if not here:
+        return
     try:
         found = socket.getaddrinfo(address.strip("[]"), int(port), type=socket.SOCK_STREAM)
         family, _, _, _, place = found[0]
-        if here:
-            with socket.socket(family, socket.SOCK_STREAM) as listening:
-                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                listening.bind(place)
-                listening.listen()
-        with socket.socket(family, socket.SOCK_DGRAM) as way:  # sends nothing
-            way.connect(place)
-            return way.getsockname()[0]
+        with socket.socket(family, socket.SOCK_STREAM) as listening:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind(place)
+            listening.listen()
     except OSError as error:
         reasons = {
             errno.EADDRINUSE: "the port is in use on this host, perhaps by another job; set MASTER_PORT to a free one",
@@ -164,11 +159,10 @@ def main(argv):
     try:
         scheduler, host, *command = argv
         grace = float(os.environ.get("GRACE", "60"))
-        own = check_scheduler(*scheduler.rpartition(":")[::2], here=host == "0")
+        check_scheduler(*scheduler.rpartition(":")[::2], here=host == "0")
     except ValueError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
-    os.environ.setdefault("MS_WORKER_IP", own)  # else the workers take the host's first interface
     return supervise(command, grace)
 
 

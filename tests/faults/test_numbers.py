@@ -61,7 +61,7 @@ def stage_of(folder, *overrides, batches=(), value=np.nan, form="auto"):
 
 def held(trainer):
     """All that a step changes: weights, running statistics, moments, averages."""
-    own = {p.name for p in (trainer.signs, trainer.measures.parameter)}
+    own = {p.name for p in (trainer.flips.parameter, trainer.measures.parameter)}
     return {name: p.asnumpy().copy() for name, p in trainer._tensors().items() if name not in own}
 
 
