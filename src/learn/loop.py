@@ -201,12 +201,12 @@ class _Trainer:
 
     def _require_finite(self):
         """Nothing is written that holds other numbers: a variance can overflow in a step whose loss and gradients do not."""
-        for name, tensor in self._tensors().items():
-            if tensor is not self.measures.parameter and not np.isfinite(tensor.asnumpy()).all():
-                raise InputError(
-                    f"stage {self.stage.name}, epoch {self.progress.epoch + 1}: expected finite numbers, {name} has "
-                    "others; the last run state and checkpoints are kept"
-                )
+        name = self.weights.not_finite()
+        if name:
+            raise InputError(
+                f"stage {self.stage.name}, epoch {self.progress.epoch + 1}: expected finite numbers, {name} has "
+                "others; the last run state and checkpoints are kept"
+            )
 
     def _steps(self, stop):
         """The steps that the epoch still lacks."""

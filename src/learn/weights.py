@@ -2,6 +2,7 @@
 
 from contextlib import nullcontext
 
+import numpy as np
 from mindspore import Tensor
 
 from src.checkpoint import parameters_of, save_checkpoint
@@ -40,6 +41,11 @@ class Weights:
         """All of it by name, for the run state."""
         averages = self.average.state() if self.average is not None else {}
         return {**self.parameters, **self.optimizer.state(), **averages}
+
+    def not_finite(self):
+        """The name of a tensor that holds NaN or an infinity, or None."""
+        found = (name for name, p in self.tensors().items() if not np.isfinite(p.asnumpy()).all())
+        return next(found, None)
 
     def averaged(self):
         """Context manager: within, the network holds the averages where there are any."""

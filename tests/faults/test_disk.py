@@ -218,7 +218,7 @@ def test_a_folder_that_is_removed_is_named_and_not_made_anew(tmp_path, often, te
     folders = often(1, 5) * ["step1"] + often(0, 5) * ["."]
     for number, gone in enumerate(folders):
         out = tmp_path / f"out{number}"
-        outcome = train(out, words=EPOCH, act=lambda pid, out=out: remove(out / gone))
+        outcome = train(out, words=EPOCH, act=lambda pid, path=out / gone: remove(path))
         assert_refused(outcome, str(out / "step1"), "cannot be written: No such file or directory")
         assert not (out / gone).exists()
     tell("folder removed", "the stage's, or output_dir, under the run", len(folders), "what was removed")
