@@ -12,18 +12,22 @@ import time
 from pathlib import Path
 from statistics import median
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from src.cli import run
+from src.errors import InputError
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
 RUNS = 50
 
 
-def milliseconds(run):
+def milliseconds(call):
     """Of a call, the median after one that is not counted."""
-    run()
+    call()
     times = []
     for _ in range(RUNS):
         start = time.perf_counter()
-        run()
+        call()
         times.append(time.perf_counter() - start)
     return 1000 * median(times)
 
@@ -56,7 +60,10 @@ def times_of(checkpoint, packed):
         return milliseconds(lambda: predict(given).asnumpy()), milliseconds(lambda: engine.logits(image))
 
 
-def main(checkpoint, packed):
+def main(argv):
+    if len(argv) != 2:
+        raise InputError("compare_packed.py: expected a checkpoint and its packed file")
+    checkpoint, packed = argv
     print(f"{'':22}{'bytes':>12}{'ms per image':>14}{'top-1':>9}")
     rows = zip(
         ("checkpoint, MindSpore", "packed, engine"), (checkpoint, packed), times_of(checkpoint, packed)
@@ -66,4 +73,4 @@ def main(checkpoint, packed):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    sys.exit(run(main))

@@ -4,6 +4,8 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from tests.faults.jobs import ROOT
 
 
@@ -20,9 +22,20 @@ def test_every_command_of_the_table_names_a_test():
         assert f"def {function}(" in (ROOT / path).read_text()
 
 
-def test_a_report_that_is_not_there_is_one_line():
+@pytest.mark.parametrize(
+    "command, message",
+    [
+        (["soak_table.py", "nothing.jsonl"], "error: nothing.jsonl: "),
+        (["soak_table.py"], "error: soak_table.py: expected one file"),
+        (
+            ["compare_packed.py", "one.ckpt"],
+            "error: compare_packed.py: expected a checkpoint and its packed file",
+        ),
+    ],
+)
+def test_scripts_say_in_one_line_what_they_expect(command, message):
+    script, *arguments = command
     done = subprocess.run(
-        [sys.executable, "scripts/soak_table.py", "nothing.jsonl"], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, f"scripts/{script}", *arguments], cwd=ROOT, capture_output=True, text=True
     )
-    assert done.returncode == 2 and done.stderr.startswith("error: nothing.jsonl: ")
-    assert done.stderr.count("\n") == 1
+    assert done.returncode == 2 and done.stderr.startswith(message) and done.stderr.count("\n") == 1
