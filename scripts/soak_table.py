@@ -1,6 +1,7 @@
 #!/usr/bin/env python
 """The table of docs/reliability.md from a report of scripts/run_soak.sh: python scripts/soak_table.py docs/soak.jsonl."""
 
+import itertools
 import sys
 from pathlib import Path
 
@@ -14,16 +15,25 @@ from src.markdown import markdown_table
 HEADER = ("fault", "what was done", "times", "what was lost", "minutes", "command")
 
 
+def merged(texts):
+    """Different texts as one: words that differ side by side where the others agree, else one text after the other."""
+    texts = list(dict.fromkeys(texts))
+    words = [text.split() for text in texts]
+    if len({len(each) for each in words}) > 1:
+        return "; ".join(texts)
+    return " ".join("/".join(dict.fromkeys(column)) for column in zip(*words))
+
+
 def table(path):
-    """Markdown, a row for each line of the report, sorted by command. Raises InputError: no such file."""
-    records = sorted(read_json_lines(path), key=lambda record: (record["command"], record["fault"]))
-    rows = [
-        (
-            record["fault"], record["done"], f"{record['times']:,}", record["lost"], f"{record['seconds'] / 60:.1f}",
-            f"`{record['command']}`",
-        )
-        for record in records
-    ]  # fmt: skip
+    """Markdown, a row for each command of the report. Raises InputError: no such file."""
+    records = sorted(read_json_lines(path), key=lambda record: record["command"])
+    rows = []
+    for command, group in itertools.groupby(records, lambda record: record["command"]):
+        group = list(group)
+        times = sum(record["times"] for record in group)
+        minutes = sum(record["seconds"] for record in group) / 60
+        texts = [merged(record[name] for record in group) for name in ("fault", "done", "lost")]
+        rows.append((*texts[:2], f"{times:,}", texts[2], f"{minutes:.1f}", f"`{command}`"))
     return markdown_table(HEADER, rows, text_columns=("fault", "what was done", "what was lost", "command"))
 
 
