@@ -10,10 +10,10 @@ from src.cli import config_from, create_parser, parse, run
 from src.errors import InputError
 
 STAGES = ("teacher", "step1", "step2")
-# settings that a resumed run may give anew: they do not change its result
+# settings that a resumed run may give anew: they do not change what its steps compute
 MAY_DIFFER = (
     "resume", "output_dir", "checkpoint.path", "checkpoint.every_steps", "device_target", "data.path", "train.log_every",
-    "train.summary",
+    "train.summary", "train.on_nonfinite",
 )  # fmt: skip
 DESCRIPTION = (
     "Runs the stages of the config in order (teacher, step1, step2), each into output_dir/<stage>.\n"

@@ -4,6 +4,7 @@ import mindspore as ms
 import numpy as np
 import pytest
 
+from src.config import load_config, save_config, with_values
 from src.errors import InputError
 from src.files import read_json_lines
 from src.learn import loop, records
@@ -12,6 +13,7 @@ from src.learn.state import STATE, newest_state
 from src.model import binary_layers
 from tests.faults.jobs import assert_equal, timeless
 from tests.learn.stages import small_network, small_stage
+from train import prepare_folder
 
 STEPS, EPOCHS = 3, 3
 SKIP = "train.on_nonfinite=skip"
@@ -232,3 +234,15 @@ def test_a_bad_weight_ends_a_run_that_skips(tmp_path):
             trainer._steps([])
             trainer.progress.step = 0
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_run_that_ended_so_may_go_on_by_skipping(tmp_path):
+    """As its message advises; another setting that decides what a step computes is still refused."""
+    config = load_config(None, ["resume=true"])
+    for name in ("advised", "other"):
+        (tmp_path / name).mkdir()
+        save_config(config, tmp_path / name / "config.yaml")
+        (tmp_path / name / STATE).touch()
+    prepare_folder(tmp_path / "advised", with_values(config, {"train.on_nonfinite": "skip"}))
+    with pytest.raises(InputError, match="train.clip_norm differ"):
+        prepare_folder(tmp_path / "other", with_values(config, {"train.clip_norm": 1.0}))
