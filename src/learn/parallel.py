@@ -74,8 +74,18 @@ def start_workers():
     if int(os.environ.get("MS_WORKER_NUM", os.environ.get("OMPI_COMM_WORLD_SIZE", "1"))) == 1:
         return Workers()
     _end_with_parent()
+    sys.excepthook = _end_at_once
     communication.init()
     return Workers(communication.get_rank(), communication.get_group_size())
+
+
+def _end_at_once(kind, error, trace):
+    """sys.excepthook: tell of the error and end. The framework's own way out waits for the job's other processes, a
+    minute and more where they are gone, as they may well be."""
+    sys.__excepthook__(kind, error, trace)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)
 
 
 def _end_with_parent():

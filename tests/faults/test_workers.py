@@ -6,6 +6,7 @@ import random
 import re
 import signal
 import subprocess
+import sys
 import time
 
 import numpy as np
@@ -104,14 +105,9 @@ def test_a_job_whose_worker_is_killed_ends_and_goes_on_later(trained, tmp_path, 
             slowest = max(slowest, seconds)
             kills += 1
             run_job(workers, folder, *settings)
-            log = next(
-                path
-                for path in (tmp_path / f"{folder.name}.log").glob("worker_*")
-                if "goes on" in path.read_text()
-            )
-            after, at = map(
-                int, re.search(r"goes on after epoch (\d+), step (\d+)", log.read_text()).groups()
-            )
+            said = "".join(log.read_text() for log in (tmp_path / f"{folder.name}.log").glob("worker_*"))
+            found = re.search(r"goes on after epoch (\d+), step (\d+)", said)
+            after, at = map(int, found.groups()) if found else (0, 0)  # killed before the first state
             assert 0 <= step - (after * STEPS + at) <= (every or STEPS)
             whole = trained(workers)
             for name in ("best.ckpt", "last.ckpt", *(f"rank{rank}.ckpt" for rank in range(workers))):
@@ -124,6 +120,23 @@ def test_a_job_whose_worker_is_killed_ends_and_goes_on_later(trained, tmp_path, 
         kills,
         f"no bit of the final weights; at most {every or STEPS} steps done twice",
     )  # fmt: skip
+
+
+def test_a_worker_does_not_wait_for_the_others_after_an_error():
+    """As the framework does on its way out, here played by a function that waits at exit."""
+    code = (
+        "import atexit, time\nfrom mindspore import communication\nfrom src.learn import parallel\n"
+        "def init():\n    atexit.register(time.sleep, 600)\n    raise RuntimeError('a worker is gone')\n"
+        "communication.init = init\nparallel.start_workers()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment(MS_WORKER_NUM="2"),
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == 1 and done.stderr.endswith("RuntimeError: a worker is gone\n")
 
 
 def kill_a_worker(workers, folder, settings, step, rank):
