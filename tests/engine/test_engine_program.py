@@ -1,10 +1,12 @@
 """bimlp_run, and the pictures that it reads and cuts: to the pixel those of Python's evaluation."""
 
+import json
 import os
 import re
 import resource
 import struct
 import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -13,8 +15,10 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_sample_image
 
-from scripts.fuzz_seeds import DESCRIPTIONS, packed
+from scripts.fuzz_seeds import COLOURS, DESCRIPTIONS, packed, random_tensors
 from src.data.augment import centre
+from src.deploy.packed_file import encode
+from src.deploy.packed_layout import Description
 from src.engine import Engine
 from src.errors import InputError
 from src.native import compiler
@@ -138,8 +142,10 @@ def test_a_bad_image_is_one_line(name, models, run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--fast", "MODEL", "IMAGE"], "--fast: expected --threads or no option"),
+        (["--fast", "MODEL", "IMAGE"], "--fast: expected --threads, --describe or no option"),
         (["--threads"], "--threads: expected a number"),
+        (["--describe"], "--describe: expected one model and no image"),
+        (["--describe", "MODEL", "IMAGE"], "--describe: expected one model and no image"),
         (["--threads", "0", "MODEL", "IMAGE"], "--threads: expected a whole number from 1, came 0"),
         (["--threads", "abc", "MODEL", "IMAGE"], "--threads: expected a whole number from 1, came abc"),
         (["--threads", "2x", "MODEL", "IMAGE"], "--threads: expected a whole number from 1, came 2x"),
@@ -162,6 +168,13 @@ def test_bad_arguments_are_one_line(arguments, said, models, run, tmp_path):
 def test_usage(run):
     assert run("--help").returncode == 0 and run("--help").stdout.startswith("usage: bimlp_run")
     assert run().returncode == 2 and run().stderr.startswith("usage: bimlp_run")
+
+
+def test_a_network_is_described_with_its_instruction_set(models, run):
+    done = run("--describe", "--threads", "2", models / "small.packed")
+    with Engine.load(models / "small.packed", threads=2) as engine:
+        assert json.loads(done.stdout) == engine.description
+    assert (done.returncode, done.stderr) == (0, "") and engine.description["threads"] == 2
 
 
 def test_an_instruction_set_that_is_not_there_is_one_line(models, run, tmp_path, monkeypatch):
@@ -244,6 +257,27 @@ def test_a_long_line_takes_little_memory(engine_build, models, tmp_path):
 
         command = [engine_build / "bimlp_run", models / "small.packed", tmp_path / "line.ppm"]
         subprocess.run(command, check=True, preexec_fn=limit, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize(("depths", "threads"), [((2, 2, 4, 2), 1), ((2, 3, 10, 3), 2)], ids=["s", "m"])
+def test_a_network_of_full_size_takes_at_most_40_mb_beside_its_file(depths, threads, engine_build, tmp_path):
+    widths, branches = (64, 128, 320, 512), (2, 1, 2, 1)
+    description = Description("full", 224, 256, (7, 4, 2), widths, depths, branches, 1000, **COLOURS)
+    path = tmp_path / "full.packed"
+    path.write_bytes(encode(description, random_tensors(description)))
+    assert (
+        path.stat().st_size == {2: 5_836_900, 3: 8_511_524}[depths[1]]
+    )  # those of the README: the networks themselves
+    (tmp_path / "a.ppm").write_bytes(pnm(photograph(300, 260)))
+    measure = (  # in a small process: the peak of a child begins with the size of the process that started it
+        "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)\n"
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    )
+    command = [engine_build / "bimlp_run", "--threads", str(threads), path, tmp_path / "a.ppm"]
+    done = subprocess.run(
+        [sys.executable, "-c", measure, *command], check=True, capture_output=True, text=True
+    )
+    assert 1024 * int(done.stdout) - path.stat().st_size < 40e6
 
 
 def test_values_up_to_less_than_255_are_stretched_as_in_pillow(models, run, tmp_path):

@@ -1,0 +1,95 @@
+// The binary FCs over the seven places along a row or a column of the map: one row of the map.
+#pragma once
+#include "kernels.h"
+
+namespace bimlp {
+
+template <class V>
+struct LocalFCs {
+  using F = typename V::F;
+  using B = typename V::B;
+
+  // --- local FC ---
+
+  // Three binary digits of how many of seven bits are 1.
+  struct Digits {
+    B ones, twos, fours;
+  };
+  static Digits count7(const B (&a)[kTaps]) {
+    const B s1 = V::odd(a[0], a[1], a[2]), c1 = V::most(a[0], a[1], a[2]);
+    const B s2 = V::odd(a[3], a[4], a[5]), c2 = V::most(a[3], a[4], a[5]);
+    const B c3 = V::most(s1, s2, a[6]);
+    return {V::odd(s1, s2, a[6]), V::odd(c1, c2, c3), V::most(c1, c2, c3)};
+  }
+
+  static Digits mismatches(const uint8_t *const (&x)[kTaps], const uint8_t *weight, size_t stride, size_t at) {
+    B a[kTaps];
+    for (int k = 0; k < kTaps; ++k) a[k] = V::mismatch(x[k] + at, weight + k * stride + at);
+    return count7(a);
+  }
+
+  // counts: at how many taps bits and weights differ, for every slot of row y of the map
+  static void local_counts(const LocalFC &layer, const uint8_t *const *planes, int size, int y, const Scratch &scratch) {
+    uint8_t *const *digits = scratch.digits;
+    const size_t token = 2 * layer.blocks, row = (size + 2 * kMargin) * token, bytes = size * token;
+    const uint8_t *x[2][kTaps];
+    for (int g = 0; g < layer.groups; ++g) {
+      for (int k = 0; k < kTaps; ++k) {
+        x[g][k] = planes[g] + (layer.height ? (y + k) * row + kMargin * token : (y + kMargin) * row + k * token);
+      }
+    }
+    const size_t stride = layer.weight_stride;
+    for (size_t at = 0; at < bytes; at += sizeof(B)) {
+      const Digits a = mismatches(x[0], layer.weight, stride, at);
+      if (layer.groups == 1) {
+        V::store_bits(digits[0] + at, a.ones);
+        V::store_bits(digits[1] + at, a.twos);
+        V::store_bits(digits[2] + at, a.fours);
+        continue;
+      }
+      const Digits b = mismatches(x[1], layer.weight + kTaps * stride, stride, at);
+      const B none = V::differ(a.ones, a.ones);
+      const B carry1 = V::most(a.ones, b.ones, none), carry2 = V::most(a.twos, b.twos, carry1);
+      V::store_bits(digits[0] + at, V::differ(a.ones, b.ones));
+      V::store_bits(digits[1] + at, V::odd(a.twos, b.twos, carry1));
+      V::store_bits(digits[2] + at, V::odd(a.fours, b.fours, carry2));
+      V::store_bits(digits[3] + at, V::most(a.fours, b.fours, carry2));
+    }
+    V::join_digits(digits, layer.groups == 1 ? 3 : 4, bytes, scratch.counts);
+  }
+
+  // sink(t, block, value) for row y of a local FC; source(t, block): its shortcut
+  template <class Source, class Sink>
+  static void local_fc(const LocalFC &layer, const uint8_t *const *planes, int size, int y, const Scratch &scratch,
+                       Source source, Sink sink) {
+    local_counts(layer, planes, size, y, scratch);
+    // what stores might change, for all the compiler knows, is not left in structures
+    const uint8_t *counts = scratch.counts;
+    const int32_t *position = layer.position, along = layer.height ? 0 : 1;
+    const int blocks = layer.blocks, slots = kLanes * blocks;
+    if (layer.height) position += y;
+    for (int block = 0; block < blocks; ++block) {
+      const int at = kLanes * block;
+      const F factor = V::load(layer.factor + at), slope = V::load(layer.slope + at);
+      const F out = V::load(layer.shift_out + at);
+      const float *offsets = layer.offset + at;
+      for (int t = 0; t < size; ++t) {
+        const F count = V::to_float(V::load_counts(counts + t * slots + at));
+        const F offset = V::load(offsets + position[along * t] * slots);
+        const F value = V::add(V::fma(factor, count, offset), source(t, block));
+        sink(t, block, V::rprelu(value, slope, out));
+      }
+    }
+  }
+
+  // --- by itself, for those who check it ---
+
+  static void single_local(const LocalFC &layer, const uint8_t *const *planes, int size, int y, const Scratch &scratch,
+                           const float *source, float *out) {
+    local_fc(
+        layer, planes, size, y, scratch, [=](int t, int b) { return V::load(source + kLanes * (t * layer.blocks + b)); },
+        [=](int t, int b, F value) { V::store(out + kLanes * (t * layer.blocks + b), value); });
+  }
+};
+
+}  // namespace bimlp

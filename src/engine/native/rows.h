@@ -1,0 +1,47 @@
+// Rows of numbers: norms, gathering, sums.
+#pragma once
+#include "kernels.h"
+
+namespace bimlp {
+
+template <class V>
+struct Rows {
+  using F = typename V::F;
+
+  // rows of factor * x + offset
+  static void affine(const float *x, int tokens, int blocks, const float *factor, const float *offset, float *out) {
+    for (int block = 0; block < blocks; ++block) {
+      const F f = V::load(factor + kLanes * block), o = V::load(offset + kLanes * block);
+      for (int t = 0; t < tokens; ++t) {
+        const int at = kLanes * (t * blocks + block);
+        V::store(out + at, V::fma(f, V::load(x + at), o));
+      }
+    }
+  }
+
+  static void gather(const float *x, int tokens, int slots, const Gather &gather, float *out) {
+    const int blocks = gather.blocks;
+    for (int block = 0; block < blocks; ++block) {
+      const typename V::Picker pick(gather.index + kLanes * block, gather.window[block]);
+      for (int t = 0; t < tokens; ++t) V::store(out + kLanes * (t * blocks + block), pick(x + t * slots));
+    }
+  }
+
+  // of a block of `count` tokens; in four sums, each of which would wait for itself
+  static F column_sum(const float *from, int stride, int count) {
+    F sum[4];
+    unrolled<4>([&](auto i) BIMLP_INLINED { sum[i] = V::set(0.0f); });
+    int t = 0;
+    for (; t + 4 <= count; t += 4) {
+      unrolled<4>([&](auto i) BIMLP_INLINED { sum[i] = V::add(sum[i], V::load(from + (t + i) * stride)); });
+    }
+    for (; t < count; ++t) sum[0] = V::add(sum[0], V::load(from + t * stride));
+    return V::add(V::add(sum[0], sum[1]), V::add(sum[2], sum[3]));
+  }
+
+  static void fill(float *p, int count, float value) {
+    for (int i = 0; i < count; i += kLanes) V::store(p + i, V::set(value));
+  }
+};
+
+}  // namespace bimlp
