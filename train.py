@@ -1,6 +1,7 @@
 #!/usr/bin/env python
 """Train BiMLP in two steps by distillation: python train.py [--config_path FILE] [section.key=value ...]."""
 
+import contextlib
 import json
 import os
 import sys
@@ -10,6 +11,7 @@ from src.cli import config_from, create_parser, parse, run
 from src.errors import InputError
 
 STAGES = ("teacher", "step1", "step2")
+SETTINGS = "config.yaml"  # in a stage's folder
 # settings that a resumed run may give anew: they do not change what its steps compute
 MAY_DIFFER = (
     "resume", "output_dir", "checkpoint.path", "checkpoint.every_steps", "device_target", "data.path", "train.log_every",
@@ -41,7 +43,7 @@ def chosen_stages(config):
 
 def weights_of(config, name):
     """The best checkpoint of a stage of this output_dir."""
-    path = Path(config.output_dir) / name / "best.ckpt"
+    path = stage_folder(config, name) / "best.ckpt"
     if not os.path.isfile(path):
         raise InputError(
             f"stage {name}: expected its checkpoint {path}, found none; train it first or name another"
@@ -109,38 +111,72 @@ def first_weights(config, name, network, first):
         hand_on_weights(network, weights_of(config, source) if source in STAGES else source)
 
 
-def prepare_folder(folder, resolved):
-    """Save the resolved settings in the stage's folder; when it holds a run, they must be the same.
+def stage_folder(config, name):
+    return Path(config.output_dir) / name
 
-    Raises InputError naming the settings that differ, a folder that holds a run without resume=true, or one in which
-    another process is training.
+
+def resolved_settings(config, name, class_names):
+    """The settings that a stage's folder keeps: those of this stage, with what the data say."""
+    from src.config import with_values
+
+    found = {"stage": name, "model.num_classes": len(class_names), "data.class_names": list(class_names)}
+    return with_values(config, found)
+
+
+def check_folder(folder, resolved):
+    """Look into a stage's folder: when it holds a run, that goes on, and its settings must be the same.
+
+    Raises InputError naming the settings that differ, or a folder that holds a run without resume=true.
     """
-    from src.config import load_config, save_config, to_flat
-    from src.files import hold, remove_parts
+    from src.config import load_config, to_flat
     from src.learn.records import read_records
     from src.learn.state import holds_run
 
+    if not holds_run(folder):
+        return
+    if not resolved.resume:
+        raise InputError(f"{folder}: holds a run; give resume=true to go on with it, or another --output_dir")
+    before, now = to_flat(load_config(folder / SETTINGS, complete=True)), to_flat(resolved)
+    differing = [key for key in now if key not in MAY_DIFFER and now[key] != before[key]]
+    if differing:
+        first = differing[0]
+        raise InputError(
+            f"{folder}: resume expects the settings of the run: {', '.join(differing)} differ "
+            f"({first} was {before[first]}, got {now[first]})"
+        )
+    read_records(folder)  # which the first epoch goes on with
+
+
+def begin_folder(folder, resolved):
+    """Make a stage's folder ready: with its settings, without what a killed process left half-written."""
+    from src.config import save_config
+    from src.files import remove_parts
+    from src.learn.state import holds_run
+
     folder.mkdir(parents=True, exist_ok=True)
-    hold(folder)
-    path = folder / "config.yaml"
-    if holds_run(folder):
-        if not resolved.resume:
-            raise InputError(
-                f"{folder}: holds a run; give resume=true to go on with it, or another --output_dir"
-            )
-        before, now = to_flat(load_config(path, complete=True)), to_flat(resolved)
-        differing = [key for key in now if key not in MAY_DIFFER and now[key] != before[key]]
-        if differing:
-            first = differing[0]
-            raise InputError(
-                f"{folder}: resume expects the settings of the run: {', '.join(differing)} differ "
-                f"({first} was {before[first]}, got {now[first]})"
-            )
-        read_records(folder)  # which the first epoch goes on with
-        remove_parts(folder)
-    else:
-        remove_parts(folder)
-        save_config(resolved, path)
+    remove_parts(folder)
+    if not holds_run(folder):
+        save_config(resolved, folder / SETTINGS)
+
+
+@contextlib.contextmanager
+def output_folder(config, names, data, workers):
+    """Context manager: output_dir is this job's alone; what was left out of the data is listed there.
+
+    Raises InputError, before anything is changed, where a stage of `names` cannot begin or go on (see `check_folder`).
+    """
+    from src.data.left_out import listed
+    from src.files import holding, remove_parts
+
+    with contextlib.ExitStack() as held:
+        if workers.first:
+            held.enter_context(holding(config.output_dir))
+            for name in names:
+                settings = resolved_settings(config, name, data["train"].class_names)
+                check_folder(stage_folder(config, name), settings)
+            remove_parts(config.output_dir)
+        held.enter_context(listed(config.output_dir, data, workers.rank))
+        yield
 
 
 def run_one(config, name, first, data, workers):
@@ -148,8 +184,7 @@ def run_one(config, name, first, data, workers):
     import mindspore as ms
 
     from src.build import build_network
-    from src.config import to_flat, with_values
-    from src.data.left_out import listed
+    from src.config import to_flat
     from src.learn.graph_cache import graph_identity
     from src.learn.loop import Stage, run_stage
     from src.learn.progress import say
@@ -162,14 +197,9 @@ def run_one(config, name, first, data, workers):
     network = build_network(config, model, len(names), settings.precision, pretrained=settings.pretrained)
     first_weights(config, name, network, first)
     teacher = build_teacher(config, settings, len(names))
-    folder = Path(config.output_dir) / name
+    folder = stage_folder(config, name)
     if workers.first:
-        prepare_folder(
-            folder,
-            with_values(
-                config, {"stage": name, "model.num_classes": len(names), "data.class_names": list(names)}
-            ),
-        )
+        begin_folder(folder, resolved_settings(config, name, names))
         taught = f" taught by {settings.teacher}" if teacher is not None else ""
         steps = data["train"].batches
         say(
@@ -192,8 +222,7 @@ def run_one(config, name, first, data, workers):
         every_steps=config.checkpoint.every_steps,
         identity=graph_identity(to_flat(config), workers, [network, teacher], trains=name),
     )
-    with listed(config.output_dir, data, workers.rank):
-        return run_stage(stage, config.resume)
+    return run_stage(stage, config.resume)
 
 
 def summary_path(config):
@@ -271,13 +300,15 @@ def main(argv):
     workers = start_workers()
     data = open_data(config, workers)
     try:
-        for name in names:
-            summary = run_one(config, name, name == names[0], data, workers)
-            if workers.first:
-                write_summary(config, summary)
-                say(
-                    f"{name}: top1 {summary['top1']:.4f} after {summary['epochs']} epochs, {summary['seconds']:.0f} s"
-                )
+        with output_folder(config, names, data, workers):
+            for name in names:
+                summary = run_one(config, name, name == names[0], data, workers)
+                if workers.first:
+                    write_summary(config, summary)
+                    say(
+                        f"{name}: top1 {summary['top1']:.4f} after {summary['epochs']} epochs, "
+                        f"{summary['seconds']:.0f} s"
+                    )
     except Stopped as stopped:
         say_skipped(config, data, workers)
         sys.stderr.write(f"stopped by {stopped}; resume=true goes on\n")

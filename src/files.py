@@ -145,23 +145,37 @@ def remove_parts(folder):
         shutil.rmtree(path, ignore_errors=True)
 
 
-def hold(folder):
-    """Take `folder` for this process: a lock that ends with it, or with the closing of the returned handle.
+@contextlib.contextmanager
+def holding(folder):
+    """Context manager: make `folder` where it is missing and keep other processes out, by a lock that ends with this one.
 
     File systems that cannot lock let everyone in.
 
     Raises:
-        InputError: another process holds it.
+        InputError: another process holds it, or it cannot be made.
     """
-    handle = os.open(folder, os.O_RDONLY)
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise InputError(
+            f"{folder}: expected a folder that can be written to, came: {reason(error)}"
+        ) from error
+    try:
+        _lock(handle, folder)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _lock(handle, folder):
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        os.close(handle)
         raise InputError(f"{folder}: another process is training here") from error
-    except OSError:
+    except OSError:  # the file system has no locks
         pass
-    return handle
 
 
 def write_atomic(path, data):

@@ -8,7 +8,7 @@ from src.errors import InputError
 from src.files import write_atomic
 
 SHOWN = 5  # files that are named in the lines; thousands may be bad
-LIST = "skipped.jsonl"
+LIST, LISTS = "skipped.jsonl", "skipped*.jsonl"
 
 
 def lines(entries):
@@ -31,18 +31,21 @@ def list_path(folder, rank):
 def listed(folder, data, rank):
     """Context manager: what was left out is listed in `folder` at once, and on leaving with what was found meanwhile.
 
-    The list holds a record of path, split and reason per file. It is not made where there is nothing to list.
+    The list holds a record of path, split and reason per file. It is not made where there is nothing to list. The
+    first rank begins with removing the lists of an earlier run, which may have had more ranks.
 
     Args:
-        folder: for the list; made where it is missing.
+        folder: for the list; it is there.
         data: split's name -> Dataset.
         rank: this process.
 
     Raises:
         InputError: the list cannot be written.
     """
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    write_list(folder, data, rank)
+    if rank == 0:
+        for path in Path(folder).glob(LISTS):
+            path.unlink(missing_ok=True)
+        write_list(folder, data, rank)
     try:
         yield
     except BaseException:
@@ -54,14 +57,13 @@ def listed(folder, data, rank):
 
 def write_list(folder, data, rank):
     """Write the list once; see `listed`."""
-    path = list_path(folder, rank)
     records = [
         {"path": name, "split": split, "reason": reason}
         for split, dataset in data.items()
         for name, reason in (dataset.found_late if rank else dataset.skipped)
     ]
-    if records or path.exists():  # a list that is there may be of an earlier run
-        write_atomic(path, "".join(json.dumps(record) + "\n" for record in records))
+    if records:
+        write_atomic(list_path(folder, rank), "".join(json.dumps(record) + "\n" for record in records))
 
 
 def _printable(text):

@@ -13,7 +13,7 @@ from src.learn.state import STATE, newest_state
 from src.model import binary_layers
 from tests.faults.jobs import assert_equal, timeless
 from tests.learn.stages import small_network, small_stage
-from train import prepare_folder
+from train import check_folder
 
 STEPS, EPOCHS = 3, 3
 SKIP = "train.on_nonfinite=skip"
@@ -243,6 +243,6 @@ def test_a_run_that_ended_so_may_go_on_by_skipping(tmp_path):
         (tmp_path / name).mkdir()
         save_config(config, tmp_path / name / "config.yaml")
         (tmp_path / name / STATE).touch()
-    prepare_folder(tmp_path / "advised", with_values(config, {"train.on_nonfinite": "skip"}))
+    check_folder(tmp_path / "advised", with_values(config, {"train.on_nonfinite": "skip"}))
     with pytest.raises(InputError, match="train.clip_norm differ"):
-        prepare_folder(tmp_path / "other", with_values(config, {"train.clip_norm": 1.0}))
+        check_folder(tmp_path / "other", with_values(config, {"train.clip_norm": 1.0}))

@@ -187,9 +187,11 @@ def test_what_a_further_rank_finds_late_is_in_its_own_list(tmp_path):
         }
         for rank in (0, 1)
     ]
-    for rank in (1, 0):
+    (tmp_path / "out").mkdir()
+    for rank in (0, 1):
         with listed(tmp_path / "out", data[rank], rank):
-            assert (tmp_path / "out" / "skipped.jsonl").exists() == (rank == 0)
+            assert (tmp_path / "out" / "skipped.jsonl").exists()
+            assert not (tmp_path / "out" / "skipped.rank1.jsonl").exists()
             assert sum(len(labels) for _, labels in data[rank]["val"].epoch(0))
     first, second = (records(tmp_path / "out" / name) for name in ("skipped.jsonl", "skipped.rank1.jsonl"))
     assert len(first) + len(second) == len(zoo.BAD) + len(bad)

@@ -14,7 +14,7 @@ from src.errors import InputError
 from src.files import (
     append_json_line,
     ensure_writable_dir,
-    hold,
+    holding,
     read_file,
     read_json_lines,
     read_summary,
@@ -254,13 +254,20 @@ def test_what_a_killed_writer_left_is_removed_and_nothing_else(tmp_path):
 
 
 def test_a_folder_is_held_by_one_process(tmp_path):
-    handle = hold(tmp_path)
+    folder = tmp_path / "new"
     code = (
-        "import sys; from src.errors import InputError; from src.files import hold\n"
-        "try:\n    hold(sys.argv[1])\nexcept InputError as error:\n    sys.exit(str(error))"
+        "import sys; from src.errors import InputError; from src.files import holding\n"
+        "try:\n    with holding(sys.argv[1]): pass\nexcept InputError as error:\n    sys.exit(str(error))"
     )
-    command = [sys.executable, "-c", code, str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (1, f"{tmp_path}: another process is training here\n")
-    os.close(handle)
+    command = [sys.executable, "-c", code, str(folder)]
+    with holding(folder):
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (1, f"{folder}: another process is training here\n")
     assert subprocess.run(command, cwd=ROOT).returncode == 0
+
+
+def test_a_folder_that_cannot_be_made_is_not_held(tmp_path):
+    (tmp_path / "file").touch()
+    message = "file: expected a folder that can be written to, came: File exists"
+    with pytest.raises(InputError, match=message), holding(tmp_path / "file"):
+        pass

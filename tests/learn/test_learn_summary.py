@@ -15,7 +15,7 @@ from src.files import read_json_lines
 from src.learn.loop import run_stage
 from src.learn.summary import Summary
 from tests.learn.stages import small_stage
-from train import prepare_folder
+from train import begin_folder, check_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 START = 1  # SessionLog.START
@@ -105,16 +105,15 @@ def test_without_the_library_training_is_refused_before_anything_is_written(tmp_
     assert done.stderr == expected + "\n"
 
 
-def test_a_resumed_run_may_change_it_and_an_older_run_lack_it(tmp_path, monkeypatch):
-    monkeypatch.setattr("src.files.hold", lambda folder: None)  # as in processes one after the other
-    prepare_folder(tmp_path, load_config())
+def test_a_resumed_run_may_change_it_and_an_older_run_lack_it(tmp_path):
+    begin_folder(tmp_path, load_config())
     (tmp_path / "state.ckpt").touch()
-    prepare_folder(tmp_path, load_config(None, ["resume=true", "train.summary=true"]))
+    check_folder(tmp_path, load_config(None, ["resume=true", "train.summary=true"]))
     saved = (tmp_path / "config.yaml").read_text().splitlines(keepends=True)
     (tmp_path / "config.yaml").write_text("".join(line for line in saved if "summary" not in line))
     assert load_config(tmp_path / "config.yaml", complete=True) == load_config()
-    prepare_folder(tmp_path, load_config(None, ["resume=true", "train.summary=true"]))
+    check_folder(tmp_path, load_config(None, ["resume=true", "train.summary=true"]))
     with pytest.raises(InputError, match="train.eps differ"):
-        prepare_folder(tmp_path, load_config(None, ["resume=true", "train.eps=1"]))
+        check_folder(tmp_path, load_config(None, ["resume=true", "train.eps=1"]))
     save_config(load_config(None, ["train.summary=true"]), tmp_path / "config.yaml")
     assert load_config(tmp_path / "config.yaml", complete=True).train.summary
