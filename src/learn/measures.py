@@ -34,7 +34,8 @@ class Measures:
         self.values = self.parameter.asnumpy().copy()
 
     def record(self, images_per_step):
-        """The epoch's figures, as a dict; all are 0 where no step was measured.
+        """The epoch's figures, as a dict; 0 where no step was measured, but for the gradient norm: it has a mean over the
+        steps that were not left out, and NaN where there are no others.
 
         A step that compiled counts as the median of the others; its time beyond that is compile_seconds. Where
         there are no others, it counts as it is.
@@ -46,13 +47,14 @@ class Measures:
         step = np.median(usual) if usual.size else 0.0
         steps = np.where(compiled, step, computing)
         seconds = waiting.sum() + steps.sum()
+        kept = norm[~np.isnan(norm)]
         figures = {
             "seconds": seconds,
             "compile_seconds": (computing - steps).sum(),
             "step_seconds": step,
             "images_per_second": _quotient(len(steps) * images_per_step, seconds),
             "data_wait": _quotient(waiting[1:].sum(), waiting[1:].sum() + steps[1:].sum()),
-            "gradient_norm": _quotient(np.nansum(norm), np.count_nonzero(~np.isnan(norm))),
+            "gradient_norm": kept.mean() if kept.size else np.nan,
         }
         return {name: float(value) for name, value in figures.items()}
 
