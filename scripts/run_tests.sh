@@ -8,5 +8,6 @@ source scripts/environment.sh
 environment requirements-dev.txt
 ruff check .
 ruff format --check .
-# two processes: most of the time goes into compiling graphs, which takes one core; a module's tests stay together
-python -m pytest -n 2 --dist loadscope "$@"
+# two processes: most of the time goes into compiling graphs, which takes one core; a module's tests stay together, and
+# modules come in the order of tests/conftest.py
+python -m pytest -n 2 --dist loadscope --no-loadscope-reorder "$@"
