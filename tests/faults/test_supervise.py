@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from scripts.supervise import parents
 from tests.faults.jobs import ROOT, environment, processes, wait_for
 
 # a worker in a session of its own, a process that prints its log, and a scheduler; WORKER is what the worker does
@@ -94,7 +95,8 @@ def test_what_does_not_end_is_killed(mark):
 def test_workers_save_when_the_launcher_is_killed(mark):
     job = start(mark, SAVES.replace("CODE", "143"), GRACE="3")
     assert job.stdout.readline() == "works\n"
-    (launcher,) = [pid for pid, words in processes(mark).items() if words[1:3] == ["-c", LAUNCHER]]
+    # by its parent: what the launcher is just starting has its words, too
+    (launcher,) = [pid for pid, parent in parents().items() if parent == job.pid]
     os.kill(launcher, signal.SIGKILL)
     code, out, _ = end(job, mark)
     assert (code, out) == (137, "saved\n")
