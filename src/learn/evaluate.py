@@ -44,11 +44,13 @@ def padded(images, size):
     return np.concatenate([images, np.repeat(images[-1:], missing, axis=0)]) if missing else images
 
 
-def evaluate(predict, dataset, batch_size, workers):
+def evaluate(predict, dataset, batch_size, workers, stop=()):
     """Score of `predict` (images tensor -> logits tensor) over dataset.epoch(0), summed over the workers.
 
     predict: a Compiled. When it is not compiled yet, the first batch is computed once more for that, outside of
     the time that is measured.
+    stop: as soon as there is something in it, this worker leaves off; None is returned then, to all workers.
+
     Raises:
         ValueError: the workers did not see every image exactly once.
         InputError: no image can be read any more.
@@ -56,6 +58,8 @@ def evaluate(predict, dataset, batch_size, workers):
     start = time.perf_counter()
     counts = np.zeros(3, int)
     for images, labels in dataset.epoch(0):
+        if stop:
+            break
         batch = Tensor(padded(images, batch_size))
         if not predict.ready:
             begin = time.perf_counter()
@@ -64,7 +68,9 @@ def evaluate(predict, dataset, batch_size, workers):
         logits = predict(batch).asnumpy()[: len(labels)]
         counts += (len(labels), *hits(logits, labels))
     late = len(dataset.found_late)  # each worker reads a part of the images and finds the bad ones in it
-    total, correct, correct5, all_late = (round(v) for v in workers.sum([*counts, late]))
+    total, correct, correct5, all_late, stops = (round(v) for v in workers.sum([*counts, late, bool(stop)]))
+    if stops:
+        return None
     expected = dataset.size + late - all_late
     if total != expected:
         raise ValueError(f"evaluation: expected {expected} images, got {total}")

@@ -137,9 +137,14 @@ class _Trainer:
         progress = self.progress
         if progress.step == 0:
             self.flips.begin()
-        self._steps(stop)
+        if progress.step < self.steps:
+            self._steps(stop)
+        own = self.weights.buffers_now()
         self.weights.equalize_buffers()
-        score = self._evaluate()
+        score = self._evaluate(stop)
+        if score is None:
+            self.weights.put_buffers(own)
+            self._end(stop)
         loss, top1 = self._means()
         record = {
             "epoch": progress.epoch + 1,
@@ -159,10 +164,12 @@ class _Trainer:
         steps = self.progress.step - self.progress.skipped or math.nan
         return self.progress.loss_sum / steps, self.progress.hits / (steps * self.images_per_step)
 
-    def _evaluate(self):
-        self.stage.network.set_train(False)
+    def _evaluate(self, stop):
+        """The Score, or None after a signal."""
+        stage = self.stage
+        stage.network.set_train(False)
         with self.weights.averaged():
-            return evaluate(self.predict, self.stage.val_data, self.stage.eval_batch_size, self.stage.workers)
+            return evaluate(self.predict, stage.val_data, stage.eval_batch_size, stage.workers, stop)
 
     def _finish_epoch(self, record):
         """Move progress to the next epoch and write the files, the run state last."""
@@ -294,11 +301,15 @@ class _Trainer:
         """Save the run state where it is time, and end the run after a signal, on all workers after the same step."""
         stage, done = self.stage, self.progress.step
         if stops or (stop and stage.workers.size == 1):
-            self._save_state()
-            stage.workers.agree(0)  # the launcher kills the others as soon as one has ended
-            raise Stopped(stop[0] if stop else signal.SIGTERM)
+            self._end(stop)
         if stage.every_steps and done % stage.every_steps == 0 and done < self.steps:
             self._save_state()
+
+    def _end(self, stop):
+        """Save the run state and end the run after a signal, to this worker or another one."""
+        self._save_state()
+        self.stage.workers.agree(0)  # the launcher kills the others as soon as one has ended
+        raise Stopped(stop[0] if stop else signal.SIGTERM)
 
     def summary(self):
         """The stage in summary.json's words; top1 and top5 are best.ckpt's, images_per_second of training."""

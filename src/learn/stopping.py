@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a run after a whole step instead of at once."""
+"""Ctrl-C and SIGTERM end a run after a whole step, or a batch of an evaluation, instead of at once."""
 
 import signal
 from contextlib import contextmanager

@@ -176,8 +176,8 @@ def test_a_run_of_skipped_steps_ends(tmp_path, monkeypatch, tell):
     trainer.epoch([])
     trainer.epoch([])
     first, second = records.read_records(tmp_path)
-    assert second["skipped_steps"] == 3 and not {"train_loss", "train_top1"} & second.keys()
-    assert second["gradient_norm"] == 0 and first["skipped_steps"] == 0 and first["train_loss"] > 0
+    assert second["skipped_steps"] == 3 and not {"train_loss", "train_top1", "gradient_norm"} & second.keys()
+    assert first["skipped_steps"] == 0 and first["train_loss"] > 0
     assert second["top1"] == first["top1"] and second["flip_ratio"] == 0
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(InputError, match="epoch 3, step 2: expected a finite loss .* in 5 steps in a row"):
@@ -194,7 +194,7 @@ def test_steps_of_two_batches_are_counted_over_an_interruption(tmp_path, monkeyp
     run(loop._Trainer(stage_of(whole, SKIP, two, batches=[7])))
     trainer = loop._Trainer(stage_of(stopped, SKIP, two, "checkpoint.every_steps=2", batches=[7]))
     trainer.epoch([])
-    monkeypatch.setattr(trainer, "_evaluate", lambda: 1 / 0)
+    monkeypatch.setattr(trainer, "_evaluate", lambda stop: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         trainer.epoch([])
     state = newest_state(stopped)[1]

@@ -128,6 +128,31 @@ def test_a_stopped_run_ends_as_the_whole_one(whole, tmp_path, monkeypatch, capsy
         assert len(re.findall(lines, said, re.MULTILINE)) == times
 
 
+def test_a_run_stopped_in_an_evaluation_leaves_it_and_does_no_step_again(whole, tmp_path, monkeypatch):
+    """The second epoch's; when it goes on it begins with the evaluation, and draws no batches before that."""
+    stage = taught_stage(tmp_path)
+    val, evaluations = stage.val_data.epoch, []
+
+    def signal_then_batches(index):
+        evaluations.append(index)
+        if len(evaluations) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return val(index)
+
+    monkeypatch.setattr(stage.val_data, "epoch", signal_then_batches)
+    with pytest.raises(Stopped):
+        run_stage(stage, resume=True)
+    assert len(evaluations) == 2 and len(read_json_lines(tmp_path / "metrics.jsonl")) == 1
+    stage = taught_stage(tmp_path)
+    train, epochs = stage.train_data.epoch, []
+    monkeypatch.setattr(stage.train_data, "epoch", lambda index: epochs.append(index) or train(index))
+    run_stage(stage, resume=True)
+    assert epochs == [2]
+    for name in ("best.ckpt", "last.ckpt"):
+        assert_equal(weights(tmp_path / name), weights(whole / name))
+    assert timeless(tmp_path) == timeless(whole)
+
+
 def test_a_finished_run_resumed_does_nothing_more(whole):
     before = {p.name: p.read_bytes() for p in whole.iterdir()}
     summary = run_stage(taught_stage(whole), resume=True)

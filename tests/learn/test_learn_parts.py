@@ -234,7 +234,8 @@ def test_a_lost_image_is_an_error():
 
 
 class TwoWorkers(Workers):
-    """The first of two; `other` is what the second one adds: images, hits, hits among five, files found bad late."""
+    """The first of two; `other` is what the second one adds: images, hits, hits among five, files found bad late, whether
+    it stops."""
 
     def __init__(self, *other):
         super().__init__(0, 2)
@@ -247,10 +248,23 @@ class TwoWorkers(Workers):
 def test_files_that_another_worker_found_bad_are_not_missed():
     rows = Rows()
     rows.size, rows.found_late = 8, [("a.png", "cut off")]  # of 9, this worker's five without one of six
-    score = evaluate(silent(one_hot_of_pixel), rows, 2, TwoWorkers(2, 1, 2, 1))
+    score = evaluate(silent(one_hot_of_pixel), rows, 2, TwoWorkers(2, 1, 2, 1, 0))
     assert (score.total, score.correct, score.correct5) == (7, 6, 7)
     with pytest.raises(ValueError, match="expected 8 images, got 7"):
-        evaluate(silent(one_hot_of_pixel), rows, 2, TwoWorkers(2, 1, 2, 0))
+        evaluate(silent(one_hot_of_pixel), rows, 2, TwoWorkers(2, 1, 2, 0, 0))
+
+
+def test_an_evaluation_is_left_off_when_one_worker_stops():
+    stop, calls = [], []
+
+    def predict(x):
+        calls.append(x.shape)
+        stop.append(15)
+        return one_hot_of_pixel(x)
+
+    assert evaluate(silent(one_hot_of_pixel), Rows(), 2, TwoWorkers(1, 1, 1, 0, 1)) is None
+    assert evaluate(silent(predict), Rows(), 2, Workers(), stop) is None
+    assert len(calls) == 2  # of the first batch, which was computed once more when it compiled
 
 
 def test_no_readable_image_is_bad_input():
