@@ -12,6 +12,6 @@ source scripts/environment.sh
 environment requirements-dev.txt
 mkdir -p "$(dirname "$report")"
 rm -f "$report"
-python -m pytest -n 2 --dist loadscope tests/faults --soak --report "$report" --durations=15
+python -m pytest -n 2 --dist loadscope --no-loadscope-reorder tests/faults --soak --report "$report" --durations=15
 python scripts/soak_table.py "$report"
 bash scripts/run_audit.sh || [ $? = 3 ]
