@@ -282,14 +282,14 @@ def main(argv):
     config = config_from(parse(create_parser("train.py", DESCRIPTION), argv))
     names = chosen_stages(config)
     check_hand_overs(config, names)
-    from src.files import ensure_writable_dir, read_summary
+    from src.files import check_writable_dir, read_summary
 
     read_summary(summary_path(config))  # to which each stage adds
     if config.train.summary:
         from src.learn.summary import summary_library
 
         summary_library()
-    ensure_writable_dir(config.output_dir, keep=False)
+    check_writable_dir(config.output_dir)
     from src.build import start_device
 
     start_device(config)

@@ -149,23 +149,25 @@ def remove_parts(folder):
 def holding(folder):
     """Context manager: make `folder` where it is missing and keep other processes out, by a lock that ends with this one.
 
-    File systems that cannot lock let everyone in.
+    File systems that cannot lock let everyone in. On leaving, folders that were made here and are empty are removed.
 
     Raises:
         InputError: another process holds it, or it cannot be made.
     """
     folder = Path(folder)
+    made = [each for each in (folder, *folder.parents) if not os.path.lexists(each)]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder, os.O_RDONLY)
     except OSError as error:
-        raise InputError(
-            f"{folder}: expected a folder that can be written to, came: {reason(error)}"
-        ) from error
+        raise _not_writable(folder, error) from error
     try:
         _lock(handle, folder)
         yield
     finally:
+        for each in made:
+            with contextlib.suppress(OSError):
+                each.rmdir()
         os.close(handle)
 
 
@@ -247,34 +249,36 @@ def read_json_lines(path):
     return records
 
 
-def ensure_writable_dir(path, keep=True):
-    """Make sure that files can be written in the folder `path`; make it, with its parents, where it is missing.
+def check_writable_dir(path):
+    """Make sure that files can be written in the folder `path`, which may be missing, without making it.
 
-    A file is really written and removed again: permission bits do not bind root, and a file system may be
-    mounted read-only. With keep=False, or on failure, the folders made here are removed again.
+    A file is really written and removed again, at the end of as many new folders: permission bits do not bind root, and
+    a file system may be mounted read-only. Several processes may do so at once.
 
     Raises:
         InputError: path and reason.
     """
     path = Path(path)
-    missing = []
-    for folder in (path, *path.parents):
-        if os.path.lexists(folder):
-            break
-        missing.append(folder)
-    fits = False
+    there = next(folder for folder in (path, *path.parents) if os.path.lexists(folder))
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path, prefix=".write-test.") as file:
-            file.write(b"\0")
-            file.flush()
-        fits = True
+        with tempfile.TemporaryDirectory(dir=there, prefix=".write-test.") as private:
+            inner = Path(private) / path.relative_to(there)
+            inner.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=inner) as file:
+                file.write(b"\0")
+                file.flush()
     except OSError as error:
-        blame = f" ({error.filename})" if error.filename not in (None, str(path)) else ""
-        message = f"{path}: expected a folder that can be written to, came: {reason(error)}{blame}"
-        raise InputError(message) from error
-    finally:
-        if not (fits and keep):
-            for folder in missing:
-                with contextlib.suppress(OSError):
-                    folder.rmdir()
+        raise _not_writable(path, error, "" if there == path else f" ({there})") from error
+
+
+def ensure_writable_dir(path):
+    """Make the folder `path`, with its parents, where it is missing; raises as `check_writable_dir`, before it does."""
+    check_writable_dir(path)
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _not_writable(path, error) from error
+
+
+def _not_writable(path, error, blame=""):
+    return InputError(f"{path}: expected a folder that can be written to, came: {reason(error)}{blame}")

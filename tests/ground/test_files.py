@@ -6,6 +6,7 @@ import resource
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from src.errors import InputError
 from src.files import (
     append_json_line,
+    check_writable_dir,
     ensure_writable_dir,
     holding,
     read_file,
@@ -138,11 +140,17 @@ def test_ensure_writable_dir_makes_the_folder_and_leaves_no_file(tmp_path):
     assert os.listdir(tmp_path / "a" / "b") == []
 
 
-def test_ensure_writable_dir_can_leave_no_trace(tmp_path):
-    ensure_writable_dir(tmp_path / "a" / "b", keep=False)
+def test_check_writable_dir_leaves_no_trace(tmp_path):
+    check_writable_dir(tmp_path / "a" / "b")
+    check_writable_dir(tmp_path)
     assert os.listdir(tmp_path) == []
-    ensure_writable_dir(tmp_path, keep=False)
-    assert tmp_path.is_dir()
+
+
+def test_many_look_at_once_whether_a_folder_can_be_made(tmp_path):
+    """As the workers of a job do."""
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(check_writable_dir, [tmp_path / "a" / "b"] * 400))
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_file_in_the_way_is_named(tmp_path):
@@ -150,6 +158,8 @@ def test_a_file_in_the_way_is_named(tmp_path):
     for path in (tmp_path / "file", tmp_path / "file" / "below" / "it"):
         with pytest.raises(InputError, match=f"^{path}: expected a folder that can be written to, came: "):
             ensure_writable_dir(path)
+        with pytest.raises(InputError, match=f"^{path}: expected a folder that can be written to, came: "):
+            check_writable_dir(path)
     assert os.listdir(tmp_path) == ["file"]
 
 
@@ -264,6 +274,16 @@ def test_a_folder_is_held_by_one_process(tmp_path):
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         assert (done.returncode, done.stderr) == (1, f"{folder}: another process is training here\n")
     assert subprocess.run(command, cwd=ROOT).returncode == 0
+
+
+def test_a_folder_that_was_made_to_be_held_and_stays_empty_is_removed(tmp_path):
+    with pytest.raises(ZeroDivisionError), holding(tmp_path / "a" / "b"):
+        assert (tmp_path / "a" / "b").is_dir()
+        _ = 1 / 0
+    assert os.listdir(tmp_path) == []
+    with holding(tmp_path / "a" / "b"):
+        (tmp_path / "a" / "file").touch()
+    assert os.listdir(tmp_path / "a") == ["file"]
 
 
 def test_a_folder_that_cannot_be_made_is_not_held(tmp_path):
