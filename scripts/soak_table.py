@@ -2,6 +2,7 @@
 """The table of docs/reliability.md from a report of scripts/run_soak.sh: python scripts/soak_table.py docs/soak.jsonl."""
 
 import itertools
+import os
 import sys
 from pathlib import Path
 
@@ -16,12 +17,21 @@ HEADER = ("fault", "what was done", "times", "what was lost", "minutes", "comman
 
 
 def merged(texts):
-    """Different texts as one: words that differ side by side where the others agree, else one text after the other."""
-    texts = list(dict.fromkeys(texts))
-    words = [text.split() for text in texts]
-    if len({len(each) for each in words}) > 1:
-        return "; ".join(texts)
-    return " ".join("/".join(dict.fromkeys(column)) for column in zip(*words))
+    """Different texts as one: numbers side by side where nothing else differs, else the differing middles one by one."""
+    words = [text.split() for text in dict.fromkeys(texts)]
+    columns = [list(dict.fromkeys(column)) for column in zip(*words)]
+    if len({len(each) for each in words}) == 1 and all(len(c) == 1 or all(map(_number, c)) for c in columns):
+        return " ".join("/".join(column) for column in columns)
+    start = len(os.path.commonprefix(words))
+    end = len(os.path.commonprefix([each[start:][::-1] for each in words]))
+    middles = [" ".join(each[start : len(each) - end]) for each in words]
+    comma = "," if all(middle.endswith(",") for middle in middles) else ""
+    middle = " / ".join(middle.removesuffix(comma) for middle in middles) + comma
+    return " ".join([*words[0][:start], middle, *words[0][len(words[0]) - end :]])
+
+
+def _number(word):
+    return word.strip("-,").isdecimal()
 
 
 def table(path):

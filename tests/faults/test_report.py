@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from scripts.soak_table import merged
 from tests.faults.jobs import ROOT
 
 
@@ -14,6 +15,24 @@ def test_the_table_is_that_of_the_report():
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout in (ROOT / "docs/reliability.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "texts, expected",
+    [
+        (["nothing", "nothing"], "nothing"),
+        (["at most 20 steps", "at most 3 steps"], "at most 20/3 steps"),
+        (["7 taken, 1 refused", "7 taken, 12 refused"], "7 taken, 1/12 refused"),
+        (
+            ["SIGKILL to script, 2 workers", "SIGKILL to msrun, 2 workers"],
+            "SIGKILL to script / msrun, 2 workers",
+        ),
+        (["a state per epoch", "a state every 3 steps"], "a state per epoch / every 3 steps"),
+        (["one killed", "all of them killed"], "one / all of them killed"),
+    ],
+)
+def test_rows_of_one_command_are_told_as_one(texts, expected):
+    assert merged(texts) == expected
 
 
 def test_every_command_of_the_table_names_a_test():
