@@ -5,9 +5,11 @@
             ADDRESS:PORT: where msrun's scheduler listens, on host 0 of the job; HOST: the number of this one
     expect: msrun's exit code. After SIGTERM, SIGINT or SIGHUP every worker of this host gets SIGTERM, saves its run
             state after the step under way and ends, and the exit code is 128 + the signal's number. No process of
-            the job is left: what has not ended GRACE seconds (default 60) after the signal, or after msrun, is killed.
+            the job is left: what has not ended GRACE seconds (default 60) after the signal, or after msrun, is killed,
+            and so is a scheduler that outlives the workers of its host.
 
-msrun alone kills its workers at SIGINT and exits 0, and leaves its scheduler behind at SIGTERM. Here it is in a session
+msrun alone kills its workers at SIGINT and exits 0, and leaves its scheduler behind at SIGTERM. When a worker dies before
+it has joined the job, msrun waits half an hour for its scheduler, which waits for that worker. Here it is in a session
 of its own, where the terminal's Ctrl-C does not reach it; when this process is killed, the kernel sends msrun SIGTERM.
 """
 
@@ -29,6 +31,9 @@ TICK = 0.1  # seconds between two looks
 # Seconds that msrun and its scheduler have after a signal when no worker is left on this host. A worker that the others do
 # not wait for looks lost to the scheduler for 30 s; every state is saved before the first worker ends.
 AFTER_WORKERS = 3
+# Seconds that the scheduler has in a job that nobody has told to end; it takes 30 to miss a worker that has joined.
+AFTER_LOST_WORKERS = 45
+LOOK = 1  # seconds between two looks at the workers of such a job
 
 
 def check_scheduler(address, port, here):
@@ -113,11 +118,12 @@ class Job:
         except ChildProcessError:
             return False
 
-    def workers(self):
-        """The living workers of this host: msrun gives each of them, and nothing else, a session of its own."""
+    def processes(self):
+        """(workers, others) of this host that live; msrun gives each worker, and nothing else, a session of its own."""
         mine = (os.getpid(), self.msrun.pid)
-        found = [pid for pid, parent in parents().items() if parent in mine and pid != self.msrun.pid]
-        return {pid for pid in found if leads_a_session(pid)}
+        found = {pid for pid, parent in parents().items() if parent in mine} - {self.msrun.pid}
+        workers = {pid for pid in found if leads_a_session(pid)}
+        return workers, found - workers
 
     def kill(self):
         """SIGKILL to all that descends from this process."""
@@ -135,18 +141,24 @@ def supervise(command, grace):
     noted = []
     for number in SIGNALS:
         signal.signal(number, lambda number, frame: noted.append(number))
-    job, told, ending, alone = Job(command), set(), None, None
+    job, told, ending, alone, look = Job(command), set(), None, None, 0.0
     while job.lives():
         now = time.monotonic()
-        if noted or job.code is not None:  # a worker that has just been started is told as well
-            workers = job.workers()
-            for pid in workers - told:
+        ends = noted or job.code is not None
+        if ends or now >= look:
+            look = now + LOOK
+            workers, others = job.processes()
+            alone = (alone or now) if not workers and (others or ends) else None
+        if ends:
+            for pid in workers - told:  # a worker that has just been started is told as well
                 send(pid, signal.SIGTERM)
             told |= workers
             ending = ending or now
-            alone = None if workers else alone or now
             if now > ending + grace or (alone and now > alone + AFTER_WORKERS):
                 job.kill()
+        elif alone and now > alone + AFTER_LOST_WORKERS:
+            for pid in others:  # msrun then ends with an error
+                send(pid, signal.SIGKILL)
         time.sleep(TICK)
     job.printing.join()
     if noted and job.code:

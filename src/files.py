@@ -8,12 +8,14 @@ import os
 import shutil
 import stat
 import tempfile
+import time
 from pathlib import Path
 
 from src.errors import InputError
 
 FILE_MODE = 0o644
 PACKED_SUFFIX = ".packed"  # of the files that the engine runs
+LOOKS = 50  # at whether a folder can be written, while others look too
 KINDS = {
     stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket",
     stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
@@ -154,21 +156,17 @@ def holding(folder):
     Raises:
         InputError: another process holds it, or it cannot be made.
     """
-    folder = Path(folder)
-    made = [each for each in (folder, *folder.parents) if not os.path.lexists(each)]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError as error:
-        raise _not_writable(folder, error) from error
-    try:
-        _lock(handle, folder)
-        yield
-    finally:
-        for each in made:
-            with contextlib.suppress(OSError):
-                each.rmdir()
-        os.close(handle)
+    with _made_for_now(folder):
+        try:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            handle = os.open(folder, os.O_RDONLY)
+        except OSError as error:
+            raise _not_writable(folder, error) from error
+        try:
+            _lock(handle, folder)
+            yield
+        finally:
+            os.close(handle)
 
 
 def _lock(handle, folder):
@@ -250,25 +248,26 @@ def read_json_lines(path):
 
 
 def check_writable_dir(path):
-    """Make sure that files can be written in the folder `path`, which may be missing, without making it.
+    """Make sure that files can be written in the folder `path`; where it is missing it is made for that, and removed.
 
-    A file is really written and removed again, at the end of as many new folders: permission bits do not bind root, and
-    a file system may be mounted read-only. Several processes may do so at once.
+    A file is really written and removed again: permission bits do not bind root, and a file system may be mounted
+    read-only. Several processes may look at once: one whose folder another one has just removed looks again, and an
+    empty folder may stay.
 
     Raises:
         InputError: path and reason.
     """
-    path = Path(path)
-    there = next(folder for folder in (path, *path.parents) if os.path.lexists(folder))
-    try:
-        with tempfile.TemporaryDirectory(dir=there, prefix=".write-test.") as private:
-            inner = Path(private) / path.relative_to(there)
-            inner.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=inner) as file:
-                file.write(b"\0")
-                file.flush()
-    except OSError as error:
-        raise _not_writable(path, error, "" if there == path else f" ({there})") from error
+    for further in reversed(range(LOOKS)):
+        with _made_for_now(path):
+            try:
+                _try_to_write(path)
+                return
+            except (FileNotFoundError, FileExistsError) as error:
+                if not further:
+                    raise _not_writable(path, error) from error
+            except OSError as error:
+                raise _not_writable(path, error) from error
+        time.sleep(0.01)
 
 
 def ensure_writable_dir(path):
@@ -280,5 +279,26 @@ def ensure_writable_dir(path):
         raise _not_writable(path, error) from error
 
 
-def _not_writable(path, error, blame=""):
+def _try_to_write(path):
+    Path(path).mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path, prefix=".write-test.") as file:
+        file.write(b"\0")
+        file.flush()
+
+
+@contextlib.contextmanager
+def _made_for_now(path):
+    """Context manager: on leaving, folders of `path` that were not there before are removed, if they are empty."""
+    path = Path(path)
+    missing = [folder for folder in (path, *path.parents) if not os.path.lexists(folder)]
+    try:
+        yield
+    finally:
+        for folder in missing:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
+def _not_writable(path, error):
+    blame = f" ({error.filename})" if error.filename not in (None, str(path)) else ""
     return InputError(f"{path}: expected a folder that can be written to, came: {reason(error)}{blame}")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.hosts import start_script
-from tests.faults.jobs import assert_equal, free_port, processes, timeless, wait_for
+from tests.faults.jobs import assert_equal, environment_of, free_port, processes, timeless, wait_for
 
 WORKERS = 2
 
@@ -110,6 +110,28 @@ def test_a_job_whose_head_is_killed_saves_and_ends(whole, tmp_path, often, tell,
         1,
         "no bit of the final weights",
     )
+
+
+def test_a_job_that_loses_a_worker_before_it_has_joined_ends(tmp_path, often):
+    """msrun alone waits half an hour then."""
+    if not often(False, True):
+        pytest.skip("the long form only")
+    out = tmp_path / "job"
+    job = start_script(WORKERS, out, MASTER_PORT=str(free_port()))
+    try:
+        wait_for(lambda: workers(out), 100, "a worker")
+        os.kill(workers(out)[0], signal.SIGKILL)
+        assert job.wait(timeout=60) == 1, said(out)
+        wait_for(lambda: not processes(str(out)), 5, "processes that are left end")
+    finally:
+        for pid in processes(str(out)):
+            os.kill(pid, signal.SIGKILL)
+    assert not out.exists()
+
+
+def workers(out):
+    """The living workers of a job."""
+    return [pid for pid in processes(str(out)) if environment_of(pid).get("MS_ROLE") == "MS_WORKER"]
 
 
 def test_a_port_in_use_is_refused_at_once(tmp_path):

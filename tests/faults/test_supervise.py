@@ -29,18 +29,15 @@ time.sleep(600)
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('works', flush=True); time.sleep(600)"
 
 
-def start(mark, worker, **variables):
+# as msrun and its scheduler do when a worker dies before it has joined the job
+WAITS = LAUNCHER.replace("[each.kill() for each in others]", "code = others[0].wait()")
+HASTY = "import sys; from scripts import supervise; supervise.AFTER_LOST_WORKERS = SECONDS; sys.exit(supervise.main(sys.argv[1:]))"
+
+
+def start(mark, worker, script=("scripts/supervise.py",), launcher=LAUNCHER, **variables):
     command = [
-        sys.executable,
-        "scripts/supervise.py",
-        "127.0.0.1:8118",
-        "1",
-        sys.executable,
-        "-c",
-        LAUNCHER,
-        mark,
-        worker,
-    ]
+        sys.executable, *script, "127.0.0.1:8118", "1", sys.executable, "-c", launcher, mark, worker
+    ]  # fmt: skip
     return subprocess.Popen(
         command, cwd=ROOT, env=environment(**variables), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         start_new_session=True,
@@ -100,6 +97,17 @@ def test_workers_save_when_the_launcher_is_killed(mark):
     os.kill(launcher, signal.SIGKILL)
     code, out, _ = end(job, mark)
     assert (code, out) == (137, "saved\n")
+
+
+@pytest.mark.parametrize("seconds", [1, 60])
+def test_a_scheduler_that_outlives_the_workers_is_killed(mark, seconds):
+    """And the job ends with its launcher's error; not before its time."""
+    job = start(mark, "raise SystemExit(2)", ("-c", HASTY.replace("SECONDS", str(seconds))), WAITS)
+    if seconds == 1:
+        assert end(job, mark) == (1, "", "")
+    else:
+        with pytest.raises(subprocess.TimeoutExpired):
+            end(job, mark, 5)
 
 
 def test_a_faulty_place_of_the_scheduler_is_refused():
