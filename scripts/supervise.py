@@ -9,7 +9,7 @@
             and so is a scheduler that outlives the workers of its host.
 
 msrun alone kills its workers at SIGINT and exits 0, and leaves its scheduler behind at SIGTERM. When a worker dies before
-it has joined the job, msrun waits half an hour for its scheduler, which waits for that worker. Here it is in a session
+it has joined the job, msrun waits for its scheduler, which waits for that worker, for ten minutes. Here it is in a session
 of its own, where the terminal's Ctrl-C does not reach it; when this process is killed, the kernel sends msrun SIGTERM.
 """
 

@@ -113,7 +113,7 @@ def test_a_job_whose_head_is_killed_saves_and_ends(whole, tmp_path, often, tell,
 
 
 def test_a_job_that_loses_a_worker_before_it_has_joined_ends(tmp_path, often):
-    """msrun alone waits half an hour then."""
+    """msrun alone waits ten minutes then."""
     if not often(False, True):
         pytest.skip("the long form only")
     out = tmp_path / "job"
