@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The linter and all tests.
 #   usage:  bash scripts/run_tests.sh [pytest arguments]
-#   expect: exit 0; on first use the packages (1 GB), then about 20 minutes on 2 CPU cores.
+#   expect: exit 0; on first use the packages (1 GB), then about 19 minutes on 2 CPU cores.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/environment.sh
