@@ -160,22 +160,22 @@ def begin_folder(folder, resolved):
 
 
 @contextlib.contextmanager
-def output_folder(config, names, data, workers):
-    """Context manager: output_dir is this job's alone; what was left out of the data is listed there.
+def output_folder(config, names, class_names, workers):
+    """Context manager: output_dir is this job's alone, without what a killed one left and without an earlier one's lists.
 
     Raises InputError, before anything is changed, where a stage of `names` cannot begin or go on (see `check_folder`).
     """
-    from src.data.left_out import listed
+    from src.data.left_out import remove_lists
     from src.files import holding, remove_parts
 
-    with contextlib.ExitStack() as held:
-        if workers.first:
-            held.enter_context(holding(config.output_dir))
-            for name in names:
-                settings = resolved_settings(config, name, data["train"].class_names)
-                check_folder(stage_folder(config, name), settings)
-            remove_parts(config.output_dir)
-        held.enter_context(listed(config.output_dir, data, workers.rank))
+    if not workers.first:
+        yield
+        return
+    with holding(config.output_dir):
+        for name in names:
+            check_folder(stage_folder(config, name), resolved_settings(config, name, class_names))
+        remove_parts(config.output_dir)
+        remove_lists(config.output_dir)
         yield
 
 
@@ -185,6 +185,7 @@ def run_one(config, name, first, data, workers):
 
     from src.build import build_network
     from src.config import to_flat
+    from src.data.left_out import listed
     from src.learn.graph_cache import graph_identity
     from src.learn.loop import Stage, run_stage
     from src.learn.progress import say
@@ -222,7 +223,8 @@ def run_one(config, name, first, data, workers):
         every_steps=config.checkpoint.every_steps,
         identity=graph_identity(to_flat(config), workers, [network, teacher], trains=name),
     )
-    return run_stage(stage, config.resume)
+    with listed(config.output_dir, data, workers.rank):
+        return run_stage(stage, config.resume)
 
 
 def summary_path(config):
@@ -300,7 +302,7 @@ def main(argv):
     workers = start_workers()
     data = open_data(config, workers)
     try:
-        with output_folder(config, names, data, workers):
+        with output_folder(config, names, data["train"].class_names, workers):
             for name in names:
                 summary = run_one(config, name, name == names[0], data, workers)
                 if workers.first:

@@ -8,12 +8,8 @@ from pathlib import Path
 os.environ.setdefault("GLOG_v", "3")
 
 
-LONGEST_FIRST = (
-    "faults",
-    "entry",
-    "paper",
-    "engine",
-)  # of two processes none is left alone with them at the end
+# of two processes none is left alone with them at the end
+LONGEST_FIRST = ("faults", "entry", "paper", "engine")
 
 
 @atexit.register

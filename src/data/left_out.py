@@ -27,12 +27,17 @@ def list_path(folder, rank):
     return Path(folder) / (LIST if rank == 0 else LIST.replace(".", f".rank{rank}."))
 
 
+def remove_lists(folder):
+    """Remove the lists of an earlier run, which may have had more ranks."""
+    for path in Path(folder).glob(LISTS):
+        path.unlink(missing_ok=True)
+
+
 @contextlib.contextmanager
 def listed(folder, data, rank):
     """Context manager: what was left out is listed in `folder` at once, and on leaving with what was found meanwhile.
 
-    The list holds a record of path, split and reason per file. It is not made where there is nothing to list. The
-    first rank begins with removing the lists of an earlier run, which may have had more ranks.
+    The list holds a record of path, split and reason per file. It is not made where there is nothing to list.
 
     Args:
         folder: for the list; it is there.
@@ -42,10 +47,7 @@ def listed(folder, data, rank):
     Raises:
         InputError: the list cannot be written.
     """
-    if rank == 0:
-        for path in Path(folder).glob(LISTS):
-            path.unlink(missing_ok=True)
-        write_list(folder, data, rank)
+    write_list(folder, data, rank)
     try:
         yield
     except BaseException:

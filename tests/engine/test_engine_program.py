@@ -265,9 +265,8 @@ def test_a_network_of_full_size_takes_at_most_40_mb_beside_its_file(depths, thre
     description = Description("full", 224, 256, (7, 4, 2), widths, depths, branches, 1000, **COLOURS)
     path = tmp_path / "full.packed"
     path.write_bytes(encode(description, random_tensors(description)))
-    assert (
-        path.stat().st_size == {2: 5_836_900, 3: 8_511_524}[depths[1]]
-    )  # those of the README: the networks themselves
+    # those of the README: the networks themselves
+    assert path.stat().st_size == {2: 5_836_900, 3: 8_511_524}[depths[1]]
     (tmp_path / "a.ppm").write_bytes(pnm(photograph(300, 260)))
     measure = (  # in a small process: the peak of a child begins with the size of the process that started it
         "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)\n"

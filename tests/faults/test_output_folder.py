@@ -1,7 +1,5 @@
 """output_dir at the start of train.py: taken by one job, cleared of what a killed one left, refused before it is changed."""
 
-from types import SimpleNamespace
-
 import pytest
 
 from src.config import load_config, save_config
@@ -11,12 +9,6 @@ from src.learn.state import STATE
 from train import output_folder, resolved_settings
 
 CLASSES = ("a", "b")
-
-
-def data(*skipped):
-    """Both splits, as far as folders are concerned."""
-    split = SimpleNamespace(class_names=CLASSES, skipped=list(skipped), found_late=[])
-    return {"train": split, "val": split}
 
 
 def settings(out, *overrides):
@@ -53,7 +45,7 @@ def test_a_later_stage_that_cannot_begin_is_refused_before_the_first_one_trains(
     config = settings(tmp_path, *overrides)
     with (
         pytest.raises(InputError, match=message),
-        output_folder(config, ("teacher", "step1", "step2"), data(), Workers()),
+        output_folder(config, ("teacher", "step1", "step2"), CLASSES, Workers()),
     ):
         pass
     assert content(tmp_path) == before
@@ -63,26 +55,21 @@ def test_left_overs_of_a_killed_job_are_removed(tmp_path):
     put_run(tmp_path, "step2")
     put_left_overs(tmp_path)
     (tmp_path / "mine.txt").touch()
-    with output_folder(settings(tmp_path, "resume=true"), ("step2",), data(), Workers()):
+    with output_folder(settings(tmp_path, "resume=true"), ("step2",), CLASSES, Workers()):
         assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.txt", "step2"]
-
-
-def test_the_list_of_what_is_left_out_is_there_from_the_start(tmp_path):
-    put_left_overs(tmp_path)
-    with output_folder(settings(tmp_path), ("step1",), data(("x.png", "empty")), Workers()):
-        assert (tmp_path / "skipped.jsonl").read_text().count("x.png") == 2
-        assert not (tmp_path / "skipped.rank1.jsonl").exists()
 
 
 def test_output_dir_is_one_jobs_also_for_another_stage(tmp_path):
     out = tmp_path / "out"
-    with output_folder(settings(out), ("teacher",), data(), Workers()):
+    with output_folder(settings(out), ("teacher",), CLASSES, Workers()):
         with (
             pytest.raises(InputError, match="out: another process is training here"),
-            output_folder(settings(out), ("step1",), data(), Workers()),
+            output_folder(settings(out), ("step1",), CLASSES, Workers()),
         ):
             pass
-        with output_folder(settings(out), ("teacher",), data(), Workers(1, 2)):  # a further worker of the job
+        with output_folder(
+            settings(out), ("teacher",), CLASSES, Workers(1, 2)
+        ):  # a further worker of the job
             pass
-    with output_folder(settings(out), ("step1",), data(), Workers()):
+    with output_folder(settings(out), ("step1",), CLASSES, Workers()):
         pass
