@@ -1,15 +1,25 @@
 #!/usr/bin/env python
 """Evaluate a checkpoint or a packed file, or predict pictures: python eval.py --checkpoint F [--data_path D | --image a.png b.jpg]."""
 
+import itertools
 import json
 import os
 import sys
 from pathlib import Path
 
-from src.cli import add_model_flag, config_of_checkpoint, config_of_packed, create_parser, parse, run
+from src.cli import (
+    add_model_flag,
+    check_against_packed,
+    config_of_checkpoint,
+    config_of_packed,
+    create_parser,
+    parse,
+    run,
+)
+from src.config import command_line_values
 from src.errors import InputError
 from src.files import PACKED_SUFFIX
-from src.text import printable
+from src.text import one_line, printable
 
 MOST_THREADS = 256  # of an engine
 DESCRIPTION = (
@@ -27,53 +37,106 @@ def arguments(argv):
     add_model_flag(parser)
     parser.add_argument("--image", metavar="FILE", nargs="+", help="predict these pictures instead")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    return parse(parser, argv)
+    args = parse(parser, argv)
+    if args.image and args.data_path:
+        raise InputError("command line: expected --image or --data_path, got both")
+    return args
 
 
-def class_names(given, classes):
-    """The names for predictions: those given, else the numbers."""
-    return given or tuple(str(i) for i in range(classes))
+def names_of(given, classes, of):
+    """The names of classes for predictions: those given, else the numbers.
+
+    Raises InputError where names are given, but not one per class. of: words for where the classes are from.
+    """
+    if given and len(given) != classes:
+        raise InputError(
+            f"data.class_names: expected {classes} names, one per class of {of}, got {len(given)}"
+        )
+    return tuple(given) or tuple(str(i) for i in range(classes))
 
 
-def show_predictions(names, logits_of, files, as_json):
-    """Print the five most likely classes of each picture, with probabilities.
+def predictions(logits, names):
+    """The five most likely classes of one picture, best first: a list of dicts with the class's number, name and
+    probability (softmax). logits (K,). Raises InputError where a logit is not finite."""
+    import numpy as np
+
+    from src.learn.evaluate import best_classes, require_finite
+
+    require_finite(logits[None], "prediction")
+    exponentials = np.exp(logits.astype(np.float64) - logits.max())
+    probabilities = exponentials / exponentials.sum()
+    return [
+        {"class": int(i), "name": names[i], "probability": float(probabilities[i])}
+        for i in best_classes(logits[None])[0]
+    ]
+
+
+def centres(files, transform):
+    """(file, middle uint8 (S, S, 3)) of every picture that can be read, one after the other; for the others (file, None),
+    after a line on stderr."""
+    from src.data import load_centred
+    from src.data.images import UnreadableImage
+
+    for file in files:
+        try:
+            yield file, load_centred(file, transform)
+        except UnreadableImage as error:
+            sys.stderr.write(f"error: {one_line(error)}\n")
+            yield file, None
+
+
+def show_predictions(names, logits_of, transform, args, size):
+    """Print the most likely classes of each picture as soon as its batch is computed.
 
     Args:
         names: of the classes.
-        logits_of: list of pictures, uint8 (H, W, 3) each -> logits, an array (B, K).
-        files: the pictures' paths.
-        as_json: print one JSON object and nothing else.
+        logits_of: middles, uint8 (B, S, S, 3) -> logits (B, K).
+        transform: what cuts the middles out, one picture at a time: memory holds one decoded picture and one batch.
+        args: the command line's `image`, the files, and `json`: one object for all instead of lines.
+        size: pictures computed at once, at most.
+
+    Returns:
+        1 where a picture could not be read, else 0.
     """
     import numpy as np
 
-    from src.data import load_rgb
+    records, missing = {}, 0
+    pictures = centres(args.image, transform)
+    while batch := list(itertools.islice(pictures, size)):
+        good = [(file, middle) for file, middle in batch if middle is not None]
+        missing += len(batch) - len(good)
+        if not good:
+            continue
+        logits = logits_of(np.stack([middle for _, middle in good]))
+        for (file, _), row in zip(good, logits):
+            record = predictions(row, names)
+            if args.json:
+                records[file] = record
+            else:
+                show_prediction(file, record)
+    if args.json:
+        print(json.dumps(records, allow_nan=False))
+    return 1 if missing else 0
 
-    logits = logits_of([load_rgb(file) for file in files]).astype(np.float64)
-    probabilities = np.exp(logits - logits.max(axis=1, keepdims=True))
-    probabilities /= probabilities.sum(axis=1, keepdims=True)
-    records = {}
-    for file, row in zip(files, probabilities):
-        records[file] = {names[i]: float(row[i]) for i in np.argsort(-row, kind="stable")[:5]}
-    if as_json:
-        print(json.dumps(records))
-        return
-    for file, record in records.items():
-        print(printable(file))
-        for name, probability in record.items():
-            print(f"  {probability:7.4f}  {printable(name)}")
+
+def show_prediction(file, record):
+    """Print what `predictions` says of one picture."""
+    print(printable(file))
+    for each in record:
+        print(f"  {each['probability']:7.4f}  {each['class']:4}  {printable(each['name'])}")
 
 
-def show_score(config, predict, workers, as_json):
-    """Evaluate the validation split and print the score."""
+def show_score(config, predict, workers, as_json, transform=None):
+    """Evaluate the validation split and print the score. transform: None for that of the settings."""
     from src.data import create_dataset
     from src.data.left_out import lines
     from src.learn.evaluate import evaluate
 
-    data = create_dataset(config, "val", workers.rank, workers.size)
-    if len(data.class_names) != config.model.num_classes:
+    data = create_dataset(config, "val", workers.rank, workers.size, transform)
+    if len(data.classes) != config.model.num_classes:
         raise InputError(
-            f"{config.data.path or config.data.source}: expected {config.model.num_classes} classes as the checkpoint "
-            f"has, found {len(data.class_names)}"
+            f"{config.data.path or config.data.source}: expected {config.model.num_classes} classes as the network "
+            f"has, got {len(data.classes)} (data.classes=[..], the network's names of its classes, allows a part of them)"
         )
     score = evaluate(predict, data, config.data.eval_batch_size, workers)
     if not workers.first:
@@ -102,13 +165,14 @@ def show_score(config, predict, workers, as_json):
 
 def use_network(args, config):
     """Evaluate or predict with a checkpoint's network, in MindSpore."""
-    import numpy as np
     from mindspore import Tensor
 
     from src.build import load_weights, trained_network
     from src.config import to_flat
-    from src.data import preprocess
+    from src.data import transform_of
+    from src.data.transform import Normalize
     from src.learn.compiled import Compiled
+    from src.learn.evaluate import padded
     from src.learn.graph_cache import graph_identity
     from src.learn.parallel import start_workers
     from src.learn.progress import say
@@ -123,16 +187,19 @@ def use_network(args, config):
         if workers.first:
             say(f"{config.model.name}: {text}", sys.stderr)
 
-    def logits_of(pictures):
-        return predict(Tensor(np.stack([preprocess(picture, config.data) for picture in pictures]))).asnumpy()
+    transform, size = transform_of(config.data), min(config.data.eval_batch_size, len(args.image or ()))
+    normalize = Normalize(transform)
+
+    def logits_of(middles):
+        images = padded(normalize(middles.transpose(0, 3, 1, 2)), size)
+        return predict(Tensor(images)).asnumpy()[: len(middles)]
 
     identity = graph_identity(to_flat(config), workers, [network])
     predict = Compiled(Predict(network), "the forward pass", note, identity)
+    names = names_of(config.data.class_names, config.model.num_classes, "the network")
     if args.image:
-        names = class_names(config.data.class_names, config.model.num_classes)
-        show_predictions(names, logits_of, args.image, args.json)
-    else:
-        show_score(config, predict, workers, args.json)
+        return show_predictions(names, logits_of, transform, args, size)
+    return show_score(config, predict, workers, args.json)
 
 
 class EnginePredict:
@@ -150,12 +217,9 @@ class EnginePredict:
 
 
 def use_engine(args, config):
-    """Evaluate or predict with a packed file, in the engine."""
-    import numpy as np
-    from PIL import Image
-
+    """Evaluate or predict with a packed file, in the engine. The transform is the file's own."""
     from src.config import with_values
-    from src.data.augment import centre
+    from src.data import Transform
     from src.engine import Engine
     from src.learn.parallel import start_workers
 
@@ -166,18 +230,28 @@ def use_engine(args, config):
             set_name, threads = network["instruction_set"], network["threads"]
             variant = printable(network["variant"])
             sys.stderr.write(f"{variant}: engine, {set_name}, {threads} threads\n")
-
-        def logits_of(pictures):
-            sides = network["image_size"], network["resize"]
-            return engine.logits(np.stack([centre(Image.fromarray(picture), *sides) for picture in pictures]))
-
+        transform = Transform(*(network[key] for key in ("image_size", "resize", "mean", "std")))
+        own = {"data.image_size": network["image_size"], "model.name": network["variant"]}
+        own |= {f"data.{key}": tuple(network[key]) for key in ("mean", "std")}
+        check_against_packed(args, own)
+        given = command_line_values(args.overrides)
+        names = given.get("data.class_names", network["class_names"])
+        names = names_of(names, network["classes"], "the packed file")
         if args.image:
-            names = class_names(network["class_names"], network["classes"])
-            show_predictions(names, logits_of, args.image, args.json)
-        else:
-            own = {f"data.{key}": network[key] for key in ("image_size", "mean", "std")}
-            own |= {"model.num_classes": network["classes"], "model.name": network["variant"]}
-            show_score(with_values(config, own), EnginePredict(engine), workers, args.json)
+            return show_predictions(names, engine.logits, transform, args, config.data.eval_batch_size)
+        own = {"model.num_classes": network["classes"], "model.name": network["variant"]}
+        own |= {"data.classes": classes_of_packed(network["class_names"], config.data, given)}
+        return show_score(with_values(config, own), EnginePredict(engine), workers, args.json, transform)
+
+
+def classes_of_packed(names, data, given):
+    """The classes that a packed file's labels are numbers of, or () where nothing is known.
+
+    They are those of the command line; else of the settings beside the file, if its names are theirs; else its names.
+    """
+    if "data.classes" in given:
+        return data.classes
+    return data.classes if tuple(names) == data.class_names else tuple(names)
 
 
 def main(argv):
@@ -188,8 +262,7 @@ def main(argv):
     from src.build import start_device
 
     start_device(config)
-    (use_engine if packed else use_network)(args, config)
-    return 0
+    return (use_engine if packed else use_network)(args, config)
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def report(model, image_size, exported):
 def pack(network, config, output):
     """Write the packed file and print what was written."""
     from src.build import trained_model
-    from src.data.augment import shorter_side
+    from src.data.transform import shorter_side
     from src.deploy import write_packed
 
     data = config.data

@@ -14,8 +14,8 @@ STAGES = ("teacher", "step1", "step2")
 SETTINGS = "config.yaml"  # in a stage's folder
 # settings that a resumed run may give anew: they do not change what its steps compute
 MAY_DIFFER = (
-    "resume", "output_dir", "checkpoint.path", "checkpoint.every_steps", "device_target", "data.path", "train.log_every",
-    "train.summary", "train.on_nonfinite",
+    "resume", "output_dir", "checkpoint.path", "checkpoint.every_steps", "device_target", "data.path", "data.labels",
+    "train.log_every", "train.summary", "train.on_nonfinite",
 )  # fmt: skip
 DESCRIPTION = (
     "Runs the stages of the config in order (teacher, step1, step2), each into output_dir/<stage>.\n"
@@ -51,12 +51,30 @@ def weights_of(config, name):
     return path
 
 
+def check_sources(name, settings, starts):
+    """Refuse settings of a stage that others leave without effect. starts: the checkpoint given for its weights, or ""."""
+    where = f"stages.{name}"
+    taught = settings.teacher_checkpoint or settings.teacher_pretrained
+    if taught and not settings.teacher:
+        raise InputError(f"{where}.teacher: expected the teacher whose weights are given, got none")
+    if settings.teacher_pretrained and (settings.teacher_checkpoint or settings.teacher in STAGES):
+        other = settings.teacher_checkpoint or f"those of the stage {settings.teacher}"
+        raise InputError(
+            f"{where}.teacher_pretrained: expected one source of the teacher's weights, got also {other}"
+        )
+    if settings.pretrained and (starts or settings.init):
+        raise InputError(
+            f"{where}.pretrained: expected one source of first weights, got also {starts or settings.init}"
+        )
+
+
 def check_hand_overs(config, names):
     """Refuse at once what would fail hours later: a stage whose teacher or first weights nobody makes."""
     done = set()
     for name in names:
         settings = getattr(config.stages, name)
         starts = config.checkpoint.path if name == names[0] else ""
+        check_sources(name, settings, starts)
         for source in {
             settings.init if not starts else "",
             settings.teacher if not settings.teacher_checkpoint else "",
@@ -115,12 +133,29 @@ def stage_folder(config, name):
     return Path(config.output_dir) / name
 
 
-def resolved_settings(config, name, class_names):
+def resolved_settings(config, name, classes):
     """The settings that a stage's folder keeps: those of this stage, with what the data say."""
     from src.config import with_values
 
-    found = {"stage": name, "model.num_classes": len(class_names), "data.class_names": list(class_names)}
+    found = {
+        "stage": name,
+        "model.num_classes": len(classes),
+        "data.classes": classes,
+        "data.class_names": config.data.class_names or classes,
+    }
     return with_values(config, found)
+
+
+def with_classes_of_run(config, names):
+    """The settings with the classes of the run that is to go on, so that labels are numbers of those."""
+    from src.config import load_config, with_values
+    from src.learn.state import holds_run
+
+    folders = [stage_folder(config, name) for name in names]
+    begun = next((folder for folder in folders if config.resume and holds_run(folder)), None)
+    if begun is None or config.data.classes:
+        return config
+    return with_values(config, {"data.classes": load_config(begun / SETTINGS, complete=True).data.classes})
 
 
 def check_folder(folder, resolved):
@@ -160,7 +195,7 @@ def begin_folder(folder, resolved):
 
 
 @contextlib.contextmanager
-def output_folder(config, names, class_names, workers):
+def output_folder(config, names, classes, workers):
     """Context manager: output_dir is this job's alone, without what a killed one left and without an earlier one's lists.
 
     Raises InputError, before anything is changed, where a stage of `names` cannot begin or go on (see `check_folder`).
@@ -173,7 +208,7 @@ def output_folder(config, names, class_names, workers):
         return
     with holding(config.output_dir):
         for name in names:
-            check_folder(stage_folder(config, name), resolved_settings(config, name, class_names))
+            check_folder(stage_folder(config, name), resolved_settings(config, name, classes))
         remove_parts(config.output_dir)
         remove_lists(config.output_dir)
         yield
@@ -192,15 +227,15 @@ def run_one(config, name, first, data, workers):
     from src.model import binary_layers
 
     settings = getattr(config.stages, name)
-    names = data["train"].class_names
+    classes = data["train"].classes
     ms.set_seed(config.seed)
     model = settings.model or config.model.name
-    network = build_network(config, model, len(names), settings.precision, pretrained=settings.pretrained)
+    network = build_network(config, model, len(classes), settings.precision, pretrained=settings.pretrained)
     first_weights(config, name, network, first)
-    teacher = build_teacher(config, settings, len(names))
+    teacher = build_teacher(config, settings, len(classes))
     folder = stage_folder(config, name)
     if workers.first:
-        begin_folder(folder, resolved_settings(config, name, names))
+        begin_folder(folder, resolved_settings(config, name, classes))
         taught = f" taught by {settings.teacher}" if teacher is not None else ""
         steps = data["train"].batches
         say(
@@ -249,7 +284,11 @@ def open_data(config, workers):
     from src.learn.progress import say
 
     data = {split: create_dataset(config, split, workers.rank, workers.size) for split in ("train", "val")}
-    found = len(data["train"].class_names)
+    found = len(data["train"].classes)
+    if len(config.data.class_names) not in (0, found):
+        raise InputError(
+            f"data.class_names: expected {found} names, one per class of the data, got {len(config.data.class_names)}"
+        )
     if config.model.num_classes not in (0, found):
         raise InputError(
             f"model.num_classes: expected {found}, the classes in the data, got {config.model.num_classes}"
@@ -300,9 +339,10 @@ def main(argv):
     from src.learn.stopping import Stopped
 
     workers = start_workers()
+    config = with_classes_of_run(config, names)
     data = open_data(config, workers)
     try:
-        with output_folder(config, names, data["train"].class_names, workers):
+        with output_folder(config, names, data["train"].classes, workers):
             for name in names:
                 summary = run_one(config, name, name == names[0], data, workers)
                 if workers.first:

@@ -81,7 +81,7 @@ class Training:
         start_device(config)
         ms.set_seed(config.seed)
         data, train = create_dataset(config, "train"), config.train
-        network = build_network(config, config.model.name, len(data.class_names), "binary")
+        network = build_network(config, config.model.name, len(data.classes), "binary")
         network.set_train(True)
         optimizer = AdamW(
             network.trainable_params(), train.betas, train.eps, train.weight_decay, train.decay_all,

@@ -23,7 +23,7 @@ from mindspore import Tensor
 from src.build import load_weights, start_device, trained_network
 from src.cli import config_beside, run
 from src.data import create_dataset
-from src.data.augment import shorter_side
+from src.data.transform import shorter_side
 from src.deploy import write_packed
 from src.deploy.packed_file import decode
 from src.deploy.packed_layout import layout

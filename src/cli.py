@@ -8,7 +8,7 @@ import re
 import sys
 from pathlib import Path
 
-from src.config import load_config, nearest_keys
+from src.config import command_line_values, load_config, nearest_keys, show
 from src.config_help import help_text
 from src.config_types import TYPES
 from src.errors import InputError
@@ -25,6 +25,7 @@ FLAGS = {
     "device_target": "device_target",
     "checkpoint": "checkpoint.path",
 }
+BY_NAME = "data.labels=name"  # what a run took for its own data does not hold for others
 OVERRIDE = re.compile(r"[A-Za-z_][\w.]*=")
 
 
@@ -135,7 +136,7 @@ def config_beside(checkpoint_path, overrides=(), flags=None):
             f"checkpoint {checkpoint_path}: expected the settings of its run in {path}, came: no such file; "
             "give the settings that it was trained with by --config_path"
         )
-    return load_config(path, overrides, flags, complete=True)
+    return load_config(path, [BY_NAME, *overrides], flags, complete=True)
 
 
 def config_of_checkpoint(args):
@@ -170,8 +171,28 @@ def config_of_packed(args):
     """
     beside = Path(args.checkpoint).parent / CONFIG_NAME
     if os.path.isfile(beside) and not args.config_path:
-        return load_config(beside, args.overrides, flags_of(args), complete=True)
+        return load_config(beside, [BY_NAME, *args.overrides], flags_of(args), complete=True)
     return config_from(args)
+
+
+def check_against_packed(args, own):
+    """Refuse settings of the command line that a packed file, which has its own, would leave without effect.
+
+    Args:
+        own: key -> value, of the file.
+
+    Raises:
+        InputError: a key of `own` with another value, or a further one of the model's.
+    """
+    for key, value in command_line_values(args.overrides, flags_of(args)).items():
+        if key in own and value != own[key]:
+            raise InputError(
+                f"{key}: the packed file has its own, expected {show(own[key])}, got {show(value)}"
+            )
+        if key.startswith("model.") and key not in own:
+            raise InputError(
+                f"{key}: expected no settings of the model, which a packed file has in it, got {show(value)}"
+            )
 
 
 def run(main, argv=None):

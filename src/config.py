@@ -51,6 +51,8 @@ YOUNGER = (
     "train.on_nonfinite",
     "checkpoint.every_steps",
     "data.memory",
+    "data.classes",
+    "data.labels",
     "model.shortcut",
     "model.norm",
     "model.activation",
@@ -83,18 +85,27 @@ def load_config(path=None, overrides=(), flags=None, complete=False):
             _require_all(
                 {*overlay, *YOUNGER}, path, "; given by --config_path, missing keys take their defaults"
             )
+        if complete and "data.classes" not in overlay:  # of a run that is older: its names are the data's own
+            overlay["data.classes"] = overlay["data.class_names"]
         values.update(overlay)
+    values.update(command_line_values(overrides, flags))
+    return _build(Config, values)
+
+
+def command_line_values(overrides, flags=None):
+    """The checked values of overrides, then of flags, from full key to value; arguments and errors as of `load_config`."""
+    values = {}
     for text in overrides:
         key, equals, value = text.partition("=")
         if not equals:
-            raise InputError(f"{COMMAND_LINE}: expected section.key=value, came {text!r}")
+            raise InputError(f"{COMMAND_LINE}: expected section.key=value, got {text!r}")
         key = _set_by(key.strip(), value)
         values[key] = _from_text(key, value)
     for key, value in (flags or {}).items():
         if value is not None:
             key, read = _set_by(key, value), _from_text if isinstance(value, str) else checked
             values[key] = read(key, value)
-    return _build(Config, values)
+    return values
 
 
 def with_values(config, values):

@@ -49,6 +49,8 @@ class DataConfig:
     workers: int
     memory: float
     bad_images: str
+    classes: tuple[str, ...]
+    labels: str
     class_names: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -190,8 +192,15 @@ RULES = {
     "data.workers": _at_least(1),
     "data.memory": _at_least(0),
     "data.bad_images": _one_of("error", "skip"),
-    "data.mean": Rule("three numbers", lambda value: len(value) == 3),
-    "data.std": Rule("three numbers, more than 0", lambda value: len(value) == 3 and min(value) > 0),
+    "data.labels": _one_of("name", "position"),
+    "data.mean": Rule(
+        "three numbers from 0 to 1, of pixels in [0, 1] (divide those of pixels 0..255 by 255)",
+        lambda value: len(value) == 3 and min(value) >= 0 and max(value) <= 1,
+    ),
+    "data.std": Rule(
+        "three numbers from 0.001 to 1, of pixels in [0, 1] (divide those of pixels 0..255 by 255)",
+        lambda value: len(value) == 3 and min(value) >= 0.001 and max(value) <= 1,
+    ),
     "data.crop_scale": Rule(
         "two numbers, the smaller first, more than 0 and at most 1",
         lambda value: len(value) == 2 and 0 < value[0] <= value[1] <= 1,

@@ -1,19 +1,16 @@
-"""What is done to images: MindSpore's operators in training, Pillow and NumPy in evaluation, in the order of running.
+"""Augmentation of training images by MindSpore's operators, in the order of running.
 
 Per image: uint8 (H, W, 3), or a file's bytes, -> uint8 (S, S, 3), S = data.image_size.
-Per batch: uint8 -> float32 (B, 3, S, S) by Normalize; then that and labels (B, K) -> the same shapes by
-RandomErasing, Mixup and CutMix.
+Per batch, normalised (transform.py): images float32 (B, 3, S, S) and labels (B, K) -> the same shapes by RandomErasing,
+Mixup and CutMix.
 """
 
 import numpy as np
 from mindspore.dataset import transforms, vision
-from PIL import Image
 
 from src.data.rand_augment import LARGEST, rand_augment
 from src.errors import InputError
 
-# Shorter side before the centre crop, over image_size: photographs lose a border, small images nothing.
-EVALUATION_SCALE = {"digits": 1, "cifar10": 1, "imagenet": 256 / 224}
 CROP_RATIO = (3 / 4, 4 / 3)  # of the random resized crop, width over height
 ERASE_AREA = (0.02, 1 / 3)  # share of the image that RandomErasing fills
 ERASE_RATIO = (0.3, 1 / 0.3)  # of the erased rectangle, height over width
@@ -29,7 +26,7 @@ def decode(content):
 
 
 def crops_resized(data):
-    """Whether training takes random resized crops of whole pictures; else it starts from what `centre` gives."""
+    """Whether training takes random resized crops of whole pictures; else it starts from what Transform.centre gives."""
     return tuple(data.crop_scale) != (1.0, 1.0)
 
 
@@ -61,54 +58,6 @@ def mixing(data):
     if data.cutmix:
         operators.append(vision.CutMixBatch(vision.ImageBatchFormat.NCHW, float(data.cutmix), 1.0))
     return [transforms.RandomChoice(operators)] if len(operators) == 2 else operators
-
-
-def shorter_side(data):
-    """Pixels to which evaluation resizes a picture's shorter side. data: the settings under `data`."""
-    return round(data.image_size * EVALUATION_SCALE[data.source])
-
-
-def centre(picture, size, shorter):
-    """Resize the shorter side to `shorter`, then cut the middle S x S out; bicubic, with antialiasing.
-
-    The pixels are those of MindSpore's Resize (PILCUBIC) and CenterCrop: columns before rows, which not every
-    version of Pillow does by itself, and the longer side counted in single precision. Rows and columns
-    that are cut off are not computed where that leaves the others as they are.
-
-    Args:
-        picture: a Pillow image in mode RGB.
-        size, shorter: pixels.
-
-    Returns:
-        uint8 (S, S, 3).
-    """
-    width, height = (_resized(side, min(picture.size), shorter) for side in picture.size)
-    left, top = (width - size) // 2, (height - size) // 2
-    wide = picture.resize((width, picture.height), Image.Resampling.BICUBIC)
-    narrow = wide.crop((left, 0, left + size, picture.height))
-    tall = narrow.resize((size, height), Image.Resampling.BICUBIC)
-    return np.asarray(tall.crop((0, top, size, top + size)))
-
-
-def _resized(side, shorter_side, target):
-    """Pixels of a side when the shorter one gets `target`."""
-    if side == shorter_side:
-        return target
-    return int(np.float32(side) / np.float32(shorter_side) * np.float32(target))
-
-
-class Normalize:
-    """(pixel / 255 - mean) / std per channel: uint8 (..., 3, H, W) -> float32."""
-
-    def __init__(self, data):
-        mean, std = (np.array(values) * 255 for values in (data.mean, data.std))
-        self._mean, self._std = (np.float32(values)[:, None, None] for values in (mean, std))
-
-    def __call__(self, planes):
-        result = np.empty(planes.shape, np.float32)
-        np.subtract(planes, self._mean, out=result)
-        result /= self._std
-        return result
 
 
 def _random_flip(probability):

@@ -53,11 +53,11 @@ def open_cifar10(data, split):
 
 def _open_batches(path, split):
     """ArraySplit of the batch files of one split."""
-    class_names = _class_names(path / NAMES)
+    classes = _class_names(path / NAMES)
     records = np.concatenate([_records(path / name) for name in BATCHES[split]])
     planes = records[:, 1:].reshape(-1, 3, SIZE, SIZE)
     pixels = np.ascontiguousarray(planes.transpose(0, 2, 3, 1))
-    return ArraySplit(class_names, pixels, records[:, 0].astype(np.int32))
+    return ArraySplit(classes, pixels, records[:, 0].astype(np.int32))
 
 
 def _records(path):

@@ -9,37 +9,40 @@ import numpy as np
 from mindspore import dataset as ms_dataset
 
 from src.data import augment, direct, images, memory
+from src.data.labels import in_classes
 from src.data.sources import open_split
 from src.data.splits import FileSplit
+from src.data.transform import Normalize, transform_of
 from src.errors import InputError
 
 QUEUE_ROWS = 4  # rows that wait before each operator; behind the batching a row is a batch
 COLUMNS = ["image", "label"]
 
 
-def create_dataset(cfg, split, rank=0, ranks=1):
+def create_dataset(cfg, split, rank=0, ranks=1, transform=None):
     """The batches of one split for one rank.
 
     Args:
         cfg: all settings; read are `seed` and those under `data`.
         split: "train" (augmented, soft labels) or "val".
         rank, ranks: this process, of how many.
+        transform: the evaluation Transform; None: that of the settings.
 
     Raises:
-        InputError: data that is missing, damaged, or too little for one batch.
+        InputError: data that is missing, damaged, or too little for one batch; other classes than data.classes.
     """
-    return Dataset(cfg, split, rank, ranks)
+    return Dataset(cfg, split, rank, ranks, transform)
 
 
 class Dataset:
     """A split's batches; see `create_dataset`.
 
     Attributes:
-        class_names: tuple of K names.
+        classes: tuple of K names, as the source or data.classes has them; label k means classes[k].
         storage: one line on whether a folder's pictures are kept in memory, "" for other sources.
     """
 
-    def __init__(self, cfg, split, rank=0, ranks=1):
+    def __init__(self, cfg, split, rank=0, ranks=1, transform=None):
         if not 0 <= rank < ranks:
             raise ValueError(f"rank: expected 0 to {ranks - 1}, came {rank}")
         self._seed, self._data = cfg.seed, cfg.data
@@ -47,8 +50,10 @@ class Dataset:
         self._rank, self._ranks = rank, ranks
         self._batch_size = cfg.data.batch_size if self._training else cfg.data.eval_batch_size
         self._threads = min(cfg.data.workers, os.cpu_count() or 1)
-        self._open(open_split(cfg.data, split))
-        self.class_names = self._split.class_names
+        opened = in_classes(open_split(cfg.data, split), cfg.data)
+        self._transform = transform or transform_of(cfg.data)
+        self._open(opened)
+        self.classes = self._split.classes
         if self._training and not self.batches:
             raise InputError(
                 f"data.batch_size: expected at most {len(self._split) // ranks} "
@@ -61,18 +66,19 @@ class Dataset:
         whole = self._training and augment.crops_resized(data)
         if files:
             share = len(split) if self._training else -(-len(split) // self._ranks)
-            self._split, self.storage = memory.from_files(split, data, whole, share)
+            self._split, self.storage = memory.from_files(split, self._transform, whole, share, data.memory)
         else:
-            self._split, self.storage = memory.in_memory(split, data, whole), ""
+            self._split, self.storage = memory.in_memory(split, self._transform, whole), ""
         encoded = files and whole and not self._split.keep
         self._per_image = augment.training(data, encoded) if self._training else []
         self._per_batch = augment.mixing(data) if self._training else []
         self._direct = None
         if not self._training and files:
-            self._direct = direct.FromFiles(self._split, data, self._threads)
+            self._direct = direct.FromFiles(self._split, self._transform, self._threads)
         elif not (files or whole or self._per_batch or (self._training and data.rand_augment)):
             worker = self._rank, self._ranks
-            self._direct = direct.InMemory(self._split, data, self._training, worker)
+            drawn = (data.crop_padding, data.flip) if self._training else (0, 0.0)
+            self._direct = direct.InMemory(self._split, self._transform, drawn, worker)
 
     @property
     def size(self):
@@ -167,7 +173,7 @@ class Dataset:
         draws, erasing = map(np.random.default_rng, streams)
         labels, erase = self._split.labels[order], None
         if self._training:
-            labels = np.eye(len(self.class_names), dtype=np.float32)[labels]
+            labels = np.eye(len(self.classes), dtype=np.float32)[labels]
             erase = self._erase(erasing)
         start = 0
         for batch in self._direct.batches(order, self._batch_size, draws):
@@ -186,7 +192,7 @@ class Dataset:
 
     def _operators(self, rows, generator):
         """MindSpore's dataset over `rows`: per-image operators, batching, per-batch operators."""
-        threads, normalize, erase = self._threads, augment.Normalize(self._data), self._erase(generator)
+        threads, normalize, erase = self._threads, Normalize(self._transform), self._erase(generator)
 
         def finish(pixels):
             """uint8 (B, S, S, 3) -> float32 (B, 3, S, S)."""
@@ -218,7 +224,7 @@ class _Rows:
 
     def __init__(self, split, order):
         self._split, self._order = split, order
-        self._classes = np.arange(len(split.class_names))
+        self._classes = np.arange(len(split.classes))
 
     def in_memory(self):
         """Whether no file is read any more."""

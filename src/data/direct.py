@@ -5,28 +5,28 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from src.data import augment
+from src.data.transform import Normalize
 
 
 class InMemory:
     """Whole batches by NumPy from images in memory; they are padded once. A thread makes the next batch meanwhile.
 
     Args:
-        split: an ArraySplit of images of data.image_size.
-        data: the settings under `data`.
-        training: whether to crop and flip.
+        split: an ArraySplit of images of one size, the network's.
+        transform: whose mean and std normalise.
+        drawn: (pixels of padding before a random crop, probability of a flip); (0, 0.0) in evaluation.
         worker: (rank, workers). What is drawn for an image does not depend on them: the images of a batch lie
             interleaved over the workers.
     """
 
-    def __init__(self, split, data, training, worker=(0, 1)):
+    def __init__(self, split, transform, drawn, worker=(0, 1)):
         self._rank, self._workers = worker
-        self._padding, self._flip = (data.crop_padding, data.flip) if training else (0, 0.0)
+        self._padding, self._flip = drawn
         pad = (self._padding, self._padding)
         padded = np.pad(split.pixels.transpose(0, 3, 1, 2), ((0, 0), (0, 0), pad, pad))
         # (N, 3, 2 padding + 1, 2 padding + 1, S, S): every crop of every image, without a copy
         self._crops = np.lib.stride_tricks.sliding_window_view(padded, split.pixels.shape[1:3], axis=(2, 3))
-        self._normalize = augment.Normalize(data)
+        self._normalize = Normalize(transform)
 
     def batches(self, order, batch_size, generator):
         """Yield float32 (B, 3, S, S) for one stretch of `order` after the other; the last may be smaller."""
@@ -57,13 +57,13 @@ class FromFiles:
 
     Args:
         split: a FileSplit whose elements are uint8 (S, S, 3).
-        data: the settings under `data`.
+        transform: whose mean and std normalise.
         threads: how many read at once.
     """
 
-    def __init__(self, split, data, threads):
+    def __init__(self, split, transform, threads):
         self._split, self._threads = split, threads
-        self._normalize = augment.Normalize(data)
+        self._normalize = Normalize(transform)
 
     def batches(self, order, batch_size, _generator):
         """As InMemory's; nothing is drawn. Raises UnreadableImage."""

@@ -26,7 +26,7 @@ def open_in_memory(path, split, bad_images, size):
     Raises:
         InputError: as `open_streamed`, and an image of another size.
     """
-    class_names, paths, labels = _scan(Path(path), split)
+    classes, paths, labels = _scan(Path(path), split)
 
     def read(number):
         """Decode into `pixels`; the reason if that fails."""
@@ -40,10 +40,10 @@ def open_in_memory(path, split, bad_images, size):
         return None
 
     pixels = np.empty((len(paths), size, size, 3), np.uint8)
-    good, skipped = _sift(class_names, paths, labels, _in_threads(read, range(len(paths))), bad_images)
+    good, skipped = _sift(classes, paths, labels, _in_threads(read, range(len(paths))), bad_images)
     if skipped:
         pixels = pixels[good]
-    return ArraySplit(class_names, pixels, labels[good], skipped)
+    return ArraySplit(classes, pixels, labels[good], skipped)
 
 
 def open_streamed(path, split, bad_images):
@@ -58,11 +58,11 @@ def open_streamed(path, split, bad_images):
         InputError: a folder that is missing, empty or laid out otherwise; classes of train/ and val/ that
             differ; with "error", a bad file.
     """
-    class_names, paths, labels = _scan(Path(path), split)
+    classes, paths, labels = _scan(Path(path), split)
     causes, sizes = zip(*_in_threads(images.look, paths))
-    good, skipped = _sift(class_names, paths, labels, causes, bad_images)
+    good, skipped = _sift(classes, paths, labels, causes, bad_images)
     pixels = int(np.array(sizes)[good].sum())
-    return FileSplit(class_names, [paths[number] for number in good], labels[good], pixels, skipped)
+    return FileSplit(classes, [paths[number] for number in good], labels[good], pixels, skipped)
 
 
 def check_folder(path, expected):
@@ -100,10 +100,10 @@ def _scan(path, split):
     check_folder(path, f"a folder with {LAYOUT}")
     if split not in entries(path)[0]:
         raise InputError(f"{path}: expected a folder with {LAYOUT}; {_what_came(path, split)}")
-    class_names = _class_names(path / split)
-    _compare_classes(path, split, class_names)
+    classes = _class_names(path / split)
+    _compare_classes(path, split, classes)
     paths, labels = [], []
-    for label, name in enumerate(class_names):
+    for label, name in enumerate(classes):
         folder = path / split / name
         inner, files = entries(folder)
         if inner:
@@ -112,7 +112,7 @@ def _scan(path, split):
             raise InputError(f"{folder}: expected a class folder with images, came an empty one")
         paths += [folder / file for file in files]
         labels += [label] * len(files)
-    return class_names, paths, np.array(labels, np.int32)
+    return classes, paths, np.array(labels, np.int32)
 
 
 def _class_names(folder):
@@ -137,15 +137,15 @@ def _what_came(path, split):
     return f"came {len(files)} files and no folder" if files else "came an empty folder"
 
 
-def _compare_classes(path, split, class_names):
+def _compare_classes(path, split, classes):
     """Both splits, where both exist, must have the same classes: labels are their numbers."""
     for other in SPLITS:
         if other == split or other not in entries(path)[0]:
             continue
         other_names = _class_names(path / other)
-        differing = sorted(set(class_names) ^ set(other_names))
+        differing = sorted(set(classes) ^ set(other_names))
         if differing:
-            where = split if differing[0] in class_names else other
+            where = split if differing[0] in classes else other
             raise InputError(
                 f"{path}: expected the same classes in train/ and val/, came {len(differing)} that only one "
                 f"of them has, the first {differing[0]} (in {where}/)"
@@ -160,7 +160,7 @@ def _in_threads(function, items):
         return [result for chunk in results for result in chunk]
 
 
-def _sift(class_names, paths, labels, causes, bad_images):
+def _sift(classes, paths, labels, causes, bad_images):
     """Numbers of the good files, and [(path, reason)] of the others. Raises InputError unless "skip"."""
     bad = [number for number, cause in enumerate(causes) if cause is not None]
     if bad and bad_images != "skip":
@@ -168,7 +168,7 @@ def _sift(class_names, paths, labels, causes, bad_images):
         more = f" ({len(bad)} such files in all)" if len(bad) > 1 else ""
         raise InputError(f"{error}{more}; data.bad_images=skip leaves such files out")
     good = np.flatnonzero([cause is None for cause in causes])
-    emptied = sorted(set(range(len(class_names))) - set(labels[good].tolist()))
+    emptied = sorted(set(range(len(classes))) - set(labels[good].tolist()))
     if emptied:
         folder = paths[int(np.argmax(labels == emptied[0]))].parent
         raise InputError(f"{folder}: expected a class folder with images, came no readable one")

@@ -46,21 +46,10 @@ def load_rgb(path):
         return np.array(_load(*_open(path)))
 
 
-def preprocess(image, data):
-    """Exactly the evaluation transform: uint8 (H, W, 3) -> float32 (3, image_size, image_size).
-
-    Args:
-        image: pixels, as `load_rgb` gives them.
-        data: the settings under `data` with which the network was trained.
-    """
-    pixels = augment.centre(Image.fromarray(image), data.image_size, augment.shorter_side(data))
-    return augment.Normalize(data)(pixels.transpose(2, 0, 1))
-
-
-def load_centred(path, data):
-    """The middle of an image file, as `augment.centre` cuts it: uint8 (S, S, 3). Raises as `load_rgb`."""
+def load_centred(path, transform):
+    """The middle of an image file, as Transform.centre cuts it: uint8 (S, S, 3). Raises as `load_rgb`."""
     with _blaming(path):
-        return augment.centre(_load(*_open(path)), data.image_size, augment.shorter_side(data))
+        return transform.centre(_load(*_open(path)))
 
 
 def look(path):

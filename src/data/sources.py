@@ -24,8 +24,8 @@ def open_digits(data, split):
     )
     numbers = parts[0] if split == "train" else parts[1]
     grey = np.rint(grey[numbers] * (255 / DIGITS_WHITE)).astype(np.uint8).reshape(-1, 8, 8, 1)
-    class_names = tuple(str(digit) for digit in range(10))
-    return ArraySplit(class_names, np.repeat(grey, 3, axis=3), labels[numbers].astype(np.int32))
+    classes = tuple(str(digit) for digit in range(10))
+    return ArraySplit(classes, np.repeat(grey, 3, axis=3), labels[numbers].astype(np.int32))
 
 
 def open_imagenet(data, split):
@@ -56,4 +56,9 @@ def open_split(data, split):
         raise InputError(f"data.source: expected one of {', '.join(SOURCES)}, came {data.source!r}{hint}")
     if data.source in NEEDS_PATH and not data.path:
         raise InputError(f"data.path: expected the folder of {data.source} (--data_path), came nothing")
+    if data.path and data.source not in NEEDS_PATH:
+        raise InputError(
+            f"data.path: {data.source} are embedded, expected no folder, got {data.path!r}; "
+            f"data.source={' or '.join(NEEDS_PATH)} reads it"
+        )
     return SOURCES[data.source](data, split)

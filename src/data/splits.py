@@ -1,6 +1,6 @@
 """One split of a data set: images by number, with labels. Two kinds: pixels in memory, files on disk.
 
-Both have: class_names, labels (N,), len, [i], skipped (a list of (path, reason) of what was left out), unreadable
+Both have: classes, labels (N,), len, [i], skipped (a list of (path, reason) of what was left out), unreadable
 (numbers found bad since opening).
 """
 
@@ -17,13 +17,13 @@ class ArraySplit:
     """Images of one size, decoded in memory.
 
     Args:
-        class_names: K names; label k means class_names[k].
+        classes: K names; label k means classes[k].
         pixels: uint8 (N, H, W, 3).
         labels: int32 (N,).
         skipped: (path, reason) of files left out.
     """
 
-    class_names: tuple
+    classes: tuple
     pixels: np.ndarray
     labels: np.ndarray
     skipped: list = dataclasses.field(default_factory=list)
@@ -45,7 +45,7 @@ class FileSplit:
     """Image files of any size, read when they are asked for; src/data/memory.py says how.
 
     Args:
-        class_names: K names; label k means class_names[k].
+        classes: K names; label k means classes[k].
         paths: N paths.
         labels: int32 (N,).
         pixels: of all pictures together.
@@ -55,7 +55,7 @@ class FileSplit:
         kept: number -> array; several threads fill it.
     """
 
-    class_names: tuple
+    classes: tuple
     paths: list
     labels: np.ndarray
     pixels: int

@@ -31,10 +31,20 @@ class Score:
         return self.total / self.seconds
 
 
+def best_classes(logits):
+    """The five most likely classes of each row, best first: logits (B, K) -> (B, 5). Ties go to the lower class."""
+    return np.argsort(-logits, axis=1, kind="stable")[:, :5]
+
+
+def require_finite(logits, what):
+    """Raises InputError, which begins with the words `what`, where a logit is NaN or an infinity."""
+    if not np.isfinite(logits).all():
+        raise InputError(f"{what}: expected finite logits, got NaN or infinity from the network")
+
+
 def hits(logits, labels):
-    """(top-1, top-5) counts; logits (B, K), labels (B,). Ties go to the lower class."""
-    best = np.argsort(-logits, axis=1, kind="stable")[:, :5]
-    match = best == labels[:, None]
+    """(top-1, top-5) counts; logits (B, K), labels (B,)."""
+    match = best_classes(logits) == labels[:, None]
     return int(match[:, 0].sum()), int(match.any(axis=1).sum())
 
 
@@ -66,6 +76,7 @@ def evaluate(predict, dataset, batch_size, workers, stop=()):
             predict(batch).asnumpy()
             start += time.perf_counter() - begin
         logits = predict(batch).asnumpy()[: len(labels)]
+        require_finite(logits, "evaluation")
         counts += (len(labels), *hits(logits, labels))
     late = len(dataset.found_late)  # each worker reads a part of the images and finds the bad ones in it
     total, correct, correct5, all_late, stops = (round(v) for v in workers.sum([*counts, late, bool(stop)]))

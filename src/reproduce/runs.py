@@ -31,7 +31,7 @@ WARMUP_SHARE = 4  # the warm-up is at most one epoch in so many
 LOG = "train.log"
 # of a finished run: where it lies, what it read, and what train.py fills in
 MAY_DIFFER = (
-    "stage", "output_dir", "resume", "data.path", "data.class_names", "model.num_classes", "stages.step1.init",
+    "stage", "output_dir", "resume", "data.path", "data.class_names", "data.classes", "model.num_classes", "stages.step1.init",
     "stages.step1.teacher_checkpoint", "stages.step2.teacher_checkpoint",
 )  # fmt: skip
 

@@ -7,6 +7,7 @@ from mindspore.dataset import vision
 
 from src.data import augment, create_dataset
 from src.data.rand_augment import _operations, rand_augment
+from src.data.transform import Normalize
 from src.errors import InputError
 
 
@@ -72,7 +73,7 @@ def test_normalisation_is_of_pixels_in_0_to_1(make_config):
     ).data
     image = np.array([[[0, 0, 0], [255, 255, 255]], [[51, 51, 51], [102, 102, 102]]], np.uint8)
     expected = [[[0, 1], [0.2, 0.4]], [[-1, 1], [-0.6, -0.2]], [[-4, 0], [-3.2, -2.4]]]
-    np.testing.assert_allclose(augment.Normalize(data)(image.transpose(2, 0, 1)), expected, atol=1e-6)
+    np.testing.assert_allclose(Normalize(data)(image.transpose(2, 0, 1)), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("encoded", [False, True])

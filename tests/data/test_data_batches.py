@@ -64,7 +64,7 @@ def test_training_batches_have_the_promised_form(make_config):
         assert images.shape == (64, 3, 16, 16) and images.dtype == np.float32
         assert labels.shape == (64, 10) and labels.dtype == np.float32
         np.testing.assert_allclose(labels.sum(1), 1, atol=1e-6)
-    assert found.skipped == [] and found.class_names == tuple("0123456789")
+    assert found.skipped == [] and found.classes == tuple("0123456789")
 
 
 def test_labels_belong_to_their_images(make_folder, plain, greys):

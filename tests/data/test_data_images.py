@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.data import augment, create_dataset, images, load_rgb, preprocess
+from src.data import augment, create_dataset, images, load_rgb, transform_of
 from src.errors import InputError
 
 COLOUR = (200, 100, 50)
@@ -115,7 +115,7 @@ def test_evaluation_of_photographs_is_pillows_resize_and_a_centre_crop(plain):
     resized = Image.fromarray(pixels).resize((24, 16), Image.Resampling.BICUBIC)  # 14 * 256 / 224 = 16
     cropped = np.asarray(resized, np.float64)[1:15, 5:19]
     expected = ((cropped / 255 - data.mean) / data.std).transpose(2, 0, 1)
-    result = preprocess(pixels, data)
+    result = transform_of(data)(pixels)
     assert result.shape == (3, 14, 14) and result.dtype == np.float32
     np.testing.assert_allclose(result, expected, atol=1e-5)
 
@@ -123,11 +123,11 @@ def test_evaluation_of_photographs_is_pillows_resize_and_a_centre_crop(plain):
 def test_evaluation_of_small_images_keeps_the_border(make_config):
     pixels = np.asarray(photograph(16, 16))
     data = make_config(source="cifar10", image_size=16).data
-    np.testing.assert_allclose(preprocess(pixels, data), (pixels.transpose(2, 0, 1) / 127.5) - 1, atol=1e-6)
-    assert preprocess(np.asarray(photograph(20, 30)), data).shape == (3, 16, 16)
+    np.testing.assert_allclose(transform_of(data)(pixels), (pixels.transpose(2, 0, 1) / 127.5) - 1, atol=1e-6)
+    assert transform_of(data)(np.asarray(photograph(20, 30))).shape == (3, 16, 16)
 
 
-def test_preprocess_equals_the_pipeline_of_the_validation_split(tmp_path, plain):
+def test_the_transform_equals_the_pipeline_of_the_validation_split(tmp_path, plain):
     paths = []
     for split in ("train", "val"):
         for number, (height, width) in enumerate([(14, 14), (30, 17), (9, 40)]):
@@ -137,4 +137,4 @@ def test_preprocess_equals_the_pipeline_of_the_validation_split(tmp_path, plain)
             paths.append(folder / f"{number}.jpg")
     cfg = plain(tmp_path, image_size=14)
     ((batch, _),) = create_dataset(cfg, "val").epoch(0)
-    assert (batch == [preprocess(load_rgb(path), cfg.data) for path in paths[3:]]).all()
+    assert (batch == [transform_of(cfg.data)(load_rgb(path)) for path in paths[3:]]).all()

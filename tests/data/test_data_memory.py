@@ -9,9 +9,10 @@ import pytest
 from mindspore.dataset import vision
 from PIL import Image
 
-from src.data import augment, create_dataset, direct, load_rgb
+from src.data import create_dataset, direct, load_rgb, transform_of
 from src.data.memory import GIB
 from src.data.sources import open_split
+from src.data.transform import EVALUATION_SCALE
 
 CROPS = [1.0, 1.0], [0.3, 1.0]  # data.crop_scale: off, on
 SIZES = [(40, 60), (61, 37), (17, 90), (99, 31), (14, 14), (33, 16), (30, 30), (99, 20)]  # height, width
@@ -36,7 +37,7 @@ def digest(batches):
 
 def by_mindspore(pixels, data):
     """The evaluation image by MindSpore's own operators: the slow, obvious way."""
-    shorter = round(data.image_size * augment.EVALUATION_SCALE[data.source])
+    shorter = round(data.image_size * EVALUATION_SCALE[data.source])
     operators = [
         vision.Resize(shorter, vision.Inter.PILCUBIC),
         vision.CenterCrop(data.image_size),
@@ -71,8 +72,7 @@ def test_the_centre_is_mindspores_for_any_size(make_config):
         source, size = ("imagenet", "cifar10")[number % 2], int(draw.integers(1, 40)) if number else 144
         data = make_config(source=source, image_size=size).data
         pixels = draw.integers(0, 256, (height, width, 3), np.uint8)
-        middle = augment.centre(Image.fromarray(pixels), data.image_size, augment.shorter_side(data))
-        result = augment.Normalize(data)(middle.transpose(2, 0, 1))
+        result = transform_of(data)(pixels)
         assert (result == by_mindspore(pixels, data)).all(), (height, width, source, size)
 
 
@@ -152,7 +152,7 @@ def compass(make_config):
         image = np.ones((8, 8, 3), np.uint8)
         image[:, :, 0], image[:, :, 1] = np.arange(1, 9), np.arange(1, 9)[:, None]
         split = dataclasses.replace(open_split(make_config().data, "val"), pixels=image[None])
-        maker = direct.InMemory(split, data, True)
+        maker = direct.InMemory(split, transform_of(data), (data.crop_padding, data.flip))
         batches = maker.batches(np.zeros(count, int), 64, np.random.default_rng(0))
         return np.rint(np.concatenate(list(batches)) * 255).astype(int)
 

@@ -11,7 +11,7 @@ from src.errors import InputError
 def test_digits_are_split_1437_to_360_with_every_class_in_proportion(make_config):
     train, test = (open_split(make_config().data, split) for split in ("train", "val"))
     assert (len(train), len(test)) == (1437, 360)
-    assert train.class_names == tuple("0123456789")
+    assert train.classes == tuple("0123456789")
     counts = np.bincount(train.labels) / np.bincount(np.concatenate([train.labels, test.labels]))
     np.testing.assert_allclose(counts, 0.8, atol=0.005)
     assert train.pixels.shape == (1437, 8, 8, 3) and train.pixels.dtype == np.uint8
@@ -65,7 +65,7 @@ def test_binary_batches_are_read_plane_by_plane(batches, make_config):
     data = make_config(source="cifar10", path=str(batches), image_size=32).data
     train, test = open_split(data, "train"), open_split(data, "val")
     assert (len(train), len(test)) == (100, 20)
-    assert train.class_names[3] == "class3" and len(train.class_names) == 10
+    assert train.classes[3] == "class3" and len(train.classes) == 10
     assert test.labels.tolist() == [(number + 5) % 10 for number in range(20)]
     assert train.labels[20:24].tolist() == [1, 2, 3, 4]
     assert train.pixels[7, 5, 9].tolist() == [5 + 18, 64 + 5 + 18, 128 + 5 + 18]
@@ -108,6 +108,6 @@ def test_cifar10_as_an_image_folder_is_decoded_once(make_folder, make_config):
     path = make_folder(size=32)
     data = make_config(source="cifar10", path=str(path), image_size=32).data
     split = open_split(data, "val")
-    assert split.pixels.shape == (10, 32, 32, 3) and split.class_names == ("cat", "dog")
+    assert split.pixels.shape == (10, 32, 32, 3) and split.classes == ("cat", "dog")
     assert split.pixels[:, 0, 0, 0].tolist() == [0, 2, 4, 6, 8, 1, 3, 5, 7, 9]
     assert split.labels.tolist() == [0] * 5 + [1] * 5

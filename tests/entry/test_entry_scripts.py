@@ -7,36 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
-ROOT = Path(__file__).resolve().parents[2]
-SHORT = ("train.steps_per_epoch=2", "data.image_size=8", "data.batch_size=16") + tuple(
-    f"stages.{stage}.{key}"
-    for stage in ("teacher", "step1", "step2")
-    for key in ("epochs=1", "warmup_epochs=0")
-)
-
-
-def start(script, *arguments):
-    """The finished process of a script, started from the project's folder."""
-    command = [sys.executable, script, *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-
-
-def succeed(script, *arguments):
-    done = start(script, *arguments)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """The output folder of a run of all stages."""
-    out = tmp_path_factory.mktemp("runs") / "out"
-    succeed("train.py", "--output_dir", out, *SHORT)
-    return out
+from .conftest import ROOT, picture_folder, start, succeed
 
 
 def test_all_stages_leave_their_files_and_the_summary(trained):
@@ -56,34 +29,6 @@ def test_evaluation_prints_the_score_of_the_summary(trained):
     assert last_line == f"top1 = {score['top1']:.4f} ({score['correct']}/360)"
     summary = json.loads((trained / "summary.json").read_text())["stages"][-1]
     assert summary["top1"] == score["top1"] == score["correct"] / 360
-
-
-def test_pictures_of_any_mode_are_predicted(trained, tmp_path):
-    pixels = np.random.default_rng(0).integers(0, 256, (9, 11, 4), dtype=np.uint8)
-    pictures = {
-        "grey.png": Image.fromarray(pixels[..., 0]),
-        "alpha.png": Image.fromarray(pixels, "RGBA"),
-        "deep.png": Image.fromarray(pixels[..., 0].astype(np.uint16) * 257),
-        "print.jpg": Image.fromarray(pixels, "CMYK"),
-    }
-    for name, picture in pictures.items():
-        picture.save(tmp_path / name)
-    files = [tmp_path / name for name in pictures]
-    best = trained / "step2" / "best.ckpt"
-    lines = succeed("eval.py", "--checkpoint", best, "--image", *files).splitlines()
-    assert lines[::6] == [str(file) for file in files]
-    for place, line in enumerate(lines):
-        assert place % 6 == 0 or re.fullmatch(r" +[01]\.\d{4}  \d", line)
-
-
-def picture_folder(root, train=("a", "b"), val=("a", "b"), count=2):
-    for split, classes in (("train", train), ("val", val)):
-        for name in classes:
-            folder = root / split / name
-            folder.mkdir(parents=True)
-            for i in range(count):
-                Image.fromarray(np.full((12, 12, 3), 40 * i, np.uint8)).save(folder / f"{i}.png")
-    return root
 
 
 def no_such_folder(tmp_path, trained):
@@ -154,6 +99,39 @@ def truncated_checkpoint(tmp_path, trained):
     return ["eval.py", "--checkpoint", folder / "best.ckpt"], "best.ckpt"
 
 
+def few_class_names(tmp_path, trained):
+    best = trained / "step2" / "best.ckpt"
+    return [
+        "eval.py",
+        "--checkpoint",
+        best,
+        "data.class_names=[a]",
+    ], "data.class_names: expected 10 names.*got 1"
+
+
+def names_for_training(tmp_path, trained):
+    return ["train.py", "data.class_names=[a, b]"], "data.class_names: expected 10 names.*got 2"
+
+
+def folder_of_no_source(tmp_path, trained):
+    return ["train.py", "--data_path", tmp_path], "data.path: digits are embedded"
+
+
+def weights_of_no_teacher(tmp_path, trained):
+    command = ["train.py", "stages.teacher.teacher_checkpoint=" + str(trained / "step2" / "best.ckpt")]
+    return command, "stages.teacher.teacher: expected the teacher"
+
+
+def two_sources_of_a_teacher(tmp_path, trained):
+    return ["train.py", "stages.step1.teacher_pretrained=true"], "stages.step1.teacher_pretrained.*got also"
+
+
+def pictures_and_a_folder(tmp_path, trained):
+    best = trained / "step2" / "best.ckpt"
+    command = ["eval.py", "--checkpoint", best, "--image", "a.png", "--data_path", tmp_path]
+    return command, "expected --image or --data_path, got both"
+
+
 def no_checkpoint(tmp_path, trained):
     return ["export.py", "--checkpoint", tmp_path / "none.ckpt"], "none.ckpt"
 
@@ -166,6 +144,8 @@ def air(tmp_path, trained):
 BAD = [
     no_such_folder, empty_class, no_pictures, broken_picture, unknown_key, mistyped_value, missing_key, unknown_model,
     long_warm_up, other_architecture, other_class_count, truncated_checkpoint, no_checkpoint, air,
+    few_class_names, names_for_training, folder_of_no_source, weights_of_no_teacher, two_sources_of_a_teacher,
+    pictures_and_a_folder,
 ]  # fmt: skip
 
 
@@ -240,46 +220,3 @@ def test_export_script_writes_a_checked_file_from_any_folder(tmp_path, trained):
     best = trained / "step2" / "best.ckpt"
     said = from_elsewhere(tmp_path, "run_export.sh", best, "MINDIR", "--output", out)
     assert str(out) in said and f"{out.stat().st_size}" in said and "largest difference" in said
-
-
-@pytest.fixture(scope="module")
-def packed(trained):
-    """The packed file of the run, beside its checkpoint."""
-    succeed("export.py", "--checkpoint", trained / "step2" / "best.ckpt", "--file_format", "PACKED")
-    return trained / "step2" / "best.packed"
-
-
-def test_a_packed_file_is_evaluated_as_its_checkpoint(trained, packed):
-    outputs = {}
-    for path in (trained / "step2" / "best.ckpt", packed):
-        lines = succeed("eval.py", "--checkpoint", path).splitlines()
-        outputs[path.suffix] = [line for line in lines if not line.startswith(("checkpoint", "images/s"))]
-        score = json.loads(succeed("eval.py", "--checkpoint", path, "--json"))
-        assert set(score) == {"top1", "top5", "correct", "total", "images_per_second"}
-    assert outputs[".packed"] == outputs[".ckpt"]
-
-
-def test_a_packed_file_needs_no_settings_beside_it(trained, packed, tmp_path):
-    picture = tmp_path / "picture.png"
-    Image.fromarray(np.random.default_rng(1).integers(0, 256, (20, 31, 3), dtype=np.uint8)).save(picture)
-    alone = tmp_path / "alone.packed"
-    alone.write_bytes(packed.read_bytes())
-    found, expected = (
-        json.loads(succeed("eval.py", "--checkpoint", path, "--image", picture, "--json"))[str(picture)]
-        for path in (alone, trained / "step2" / "best.ckpt")
-    )
-    assert list(found) == list(expected)
-    assert found == pytest.approx(expected, abs=1e-4)
-    top1 = succeed("eval.py", "--checkpoint", alone).splitlines()[-1]
-    assert top1 == succeed("eval.py", "--checkpoint", packed).splitlines()[-1]
-
-
-def test_a_damaged_packed_file_is_refused_in_one_line(packed, tmp_path):
-    damaged = tmp_path / "damaged.packed"
-    data = bytearray(packed.read_bytes())
-    data[1000] ^= 1
-    damaged.write_bytes(data)
-    for path, message in ((damaged, "checksum does not match"), (tmp_path / "none.packed", "No such file")):
-        done = start("eval.py", "--checkpoint", path)
-        assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
-        assert str(path) in done.stderr and message in done.stderr

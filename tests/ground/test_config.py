@@ -257,7 +257,7 @@ def test_files_that_cannot_be_read(tmp_path):
 @pytest.mark.parametrize(
     ("override", "words"),
     [
-        ("seed", "expected section.key=value, came 'seed'"),
+        ("seed", "expected section.key=value, got 'seed'"),
         ("sede=1", "unknown key sede; did you mean seed?"),
         ("data.bach_size=1", "unknown key data.bach_size; did you mean data.batch_size?"),
         ("modle.name=x", "unknown key modle.name; did you mean model.name?"),
@@ -317,8 +317,12 @@ EDGES = [
     ("data.workers", "1", "0"),
     ("data.memory", "0", "-0.1"),
     ("data.bad_images", "skip", "ignore"),
+    ("data.labels", "position", "names"),
     ("data.mean", "[0, 0, 0]", "[0, 0]"),
-    ("data.std", "[1, 1, 0.1]", "[1, 1, 0]"),
+    ("data.mean", "[1, 0, 1]", "[0.5, 0.5, 1.01]"),
+    ("data.mean", "[0, 0, 1]", "[0.5, 0.5, -0.01]"),
+    ("data.std", "[1, 1, 0.001]", "[1, 1, 0.0009]"),
+    ("data.std", "[1, 1, 1]", "[1, 1, 1.01]"),
     ("data.std", "[1, 1, 1]", "[1, 1]"),
     ("data.crop_scale", "[0.08, 1]", "[0, 1]"),
     ("data.crop_scale", "[1, 1]", "[1, 0.08]"),
@@ -358,6 +362,14 @@ def test_every_rule_at_its_edges(key, inside, outside):
     with pytest.raises(InputError) as error:
         load_config(None, [f"{key}={outside}"])
     assert str(error.value).startswith(f"command line: {key}: expected {rule_of(key).allowed}, came ")
+
+
+def test_means_of_pixels_from_0_to_255_are_told_to_be_divided():
+    words = r"data\.mean: expected .*, of pixels in \[0, 1\] \(divide those of pixels 0\.\.255 by 255\), came"
+    with pytest.raises(InputError, match=words):
+        load_config(None, ["data.mean=[123.675, 116.28, 103.53]"])
+    with pytest.raises(InputError, match=words.replace("mean", "std")):
+        load_config(None, ["data.std=[58.395, 57.12, 57.375]"])
 
 
 def test_every_rule_belongs_to_a_key_and_is_tried_at_its_edges():

@@ -1,0 +1,144 @@
+"""eval.py as a user starts it: labels by name, predictions of pictures, packed files."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from .conftest import start, succeed
+
+
+def noise(path, seed):
+    """A picture of random pixels."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (9, 11, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def sorted_by_prediction(folder, checkpoint, *settings):
+    """An image folder without train/ in which each of 24 pictures of noise lies under its most likely class."""
+    files = [noise(folder / f"{i}.png", i) for i in range(24)]
+    said = succeed("eval.py", "--checkpoint", checkpoint, "--json", *settings, "--image", *files)
+    for file, record in json.loads(said).items():
+        place = folder / "data" / "val" / record[0]["name"]
+        place.mkdir(parents=True, exist_ok=True)
+        (folder / file).rename(place / (folder / file).name)
+    return folder / "data"
+
+
+def test_pictures_of_any_mode_are_predicted(trained, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 11, 4), dtype=np.uint8)
+    pictures = {
+        "grey.png": Image.fromarray(pixels[..., 0]),
+        "alpha.png": Image.fromarray(pixels, "RGBA"),
+        "deep.png": Image.fromarray(pixels[..., 0].astype(np.uint16) * 257),
+        "print.jpg": Image.fromarray(pixels, "CMYK"),
+    }
+    for name, picture in pictures.items():
+        picture.save(tmp_path / name)
+    files = [tmp_path / name for name in pictures]
+    best = trained / "step2" / "best.ckpt"
+    lines = succeed("eval.py", "--checkpoint", best, "--image", *files).splitlines()
+    assert lines[::6] == [str(file) for file in files]
+    for place, line in enumerate(lines):
+        assert place % 6 == 0 or re.fullmatch(r" +[01]\.\d{4}     (\d)  \1", line)
+
+
+def test_predictions_are_a_list_whose_names_need_not_be_unique(trained, tmp_path):
+    best, picture = trained / "step2" / "best.ckpt", noise(tmp_path / "a.png", 1)
+    command = ["eval.py", "--checkpoint", best, "--image", picture, "--json"]
+    expected = json.loads(succeed(*command))[str(picture)]
+    named = json.loads(succeed(*command, "data.class_names=[a,a,a,a,a,a,a,a,a,b]"))[str(picture)]
+    assert [each["class"] for each in named] == [each["class"] for each in expected]
+    assert [each["probability"] for each in named] == [each["probability"] for each in expected]
+    assert [each["name"] for each in named] == ["b" if each["class"] == 9 else "a" for each in expected]
+    shares = [each["probability"] for each in named]
+    assert len(shares) == 5 and shares == sorted(shares, reverse=True) and 0 < sum(shares) <= 1
+
+
+@pytest.mark.parametrize("kind", ["checkpoint", "packed"])
+def test_a_picture_that_cannot_be_read_is_named_and_the_others_are_predicted(kind, trained, packed, tmp_path):
+    path = packed if kind == "packed" else trained / "step2" / "best.ckpt"
+    files = [noise(tmp_path / f"{i}.png", i) for i in range(5)]
+    expected = [json.loads(succeed("eval.py", "--checkpoint", path, "--json", "--image", *files))]
+    (tmp_path / "bad.png").write_text("junk")
+    files.insert(1, tmp_path / "bad.png")
+    command = ["eval.py", "--checkpoint", path, "--json", "data.eval_batch_size=2", "--image", *files]
+    done = start(*command)
+    assert done.returncode == 1
+    (named,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert str(tmp_path / "bad.png") in named and "no known image format" in named
+    found = json.loads(done.stdout)
+    assert list(found) == [str(file) for file in files if file.name != "bad.png"]
+    for file, record in found.items():
+        assert [e["class"] for e in record] == [e["class"] for e in expected[0][file]]
+        assert [e["probability"] for e in record] == pytest.approx(
+            [e["probability"] for e in expected[0][file]], abs=1e-5
+        )
+
+
+def test_a_folder_of_some_classes_is_evaluated_by_their_names(trained, tmp_path):
+    best = trained / "step2" / "best.ckpt"
+    folder = sorted_by_prediction(tmp_path, best, "data.source=imagenet")
+    names = sorted(place.name for place in (folder / "val").iterdir())
+    assert 1 < len(names) < 10  # so that labels by position would be refused
+    command = ["eval.py", "--checkpoint", best, "--data_path", folder, "data.source=imagenet", "--json"]
+    score = json.loads(succeed(*command))
+    assert (score["correct"], score["total"]) == (24, 24)
+    (folder / "val" / names[-1]).rename(folder / "val" / "zz")
+    done = start(*command)
+    assert done.returncode == 2 and "got 'zz'" in done.stderr and not done.stdout, done.stderr
+
+
+def test_a_packed_file_is_evaluated_as_its_checkpoint(trained, packed):
+    outputs = {}
+    for path in (trained / "step2" / "best.ckpt", packed):
+        lines = succeed("eval.py", "--checkpoint", path).splitlines()
+        outputs[path.suffix] = [line for line in lines if not line.startswith(("checkpoint", "images/s"))]
+        score = json.loads(succeed("eval.py", "--checkpoint", path, "--json"))
+        assert set(score) == {"top1", "top5", "correct", "total", "images_per_second"}
+    assert outputs[".packed"] == outputs[".ckpt"]
+
+
+@pytest.fixture(scope="module")
+def alone(packed, tmp_path_factory):
+    """The packed file in a folder without settings."""
+    path = tmp_path_factory.mktemp("alone") / "alone.packed"
+    path.write_bytes(packed.read_bytes())
+    return path
+
+
+def test_a_packed_file_needs_no_settings_beside_it(trained, packed, alone, tmp_path):
+    picture = noise(tmp_path / "picture.png", 1)
+    found, expected = (
+        json.loads(succeed("eval.py", "--checkpoint", path, "--image", picture, "--json"))[str(picture)]
+        for path in (alone, trained / "step2" / "best.ckpt")
+    )
+    assert [each["class"] for each in found] == [each["class"] for each in expected]
+    for one, other in zip(found, expected):
+        assert one == pytest.approx(other, abs=1e-4)
+    top1 = succeed("eval.py", "--checkpoint", alone).splitlines()[-1]
+    assert top1 == succeed("eval.py", "--checkpoint", packed).splitlines()[-1]
+
+
+def test_the_transform_of_a_packed_file_is_its_own_on_every_way(alone, tmp_path):
+    folder = sorted_by_prediction(tmp_path, alone)
+    # by the settings, pictures of this source would lose a border
+    command = ["eval.py", "--checkpoint", alone, "--json", "--data_path", folder, "data.source=imagenet"]
+    assert json.loads(succeed(*command))["correct"] == 24
+    for setting in ("data.mean=[0.1,0.2,0.3]", "data.image_size=32", "model.norm=layer"):
+        done = start(*command, setting)
+        assert done.returncode == 2 and setting.partition("=")[0] in done.stderr, done.stderr
+
+
+def test_a_damaged_packed_file_is_refused_in_one_line(packed, tmp_path):
+    damaged = tmp_path / "damaged.packed"
+    data = bytearray(packed.read_bytes())
+    data[1000] ^= 1
+    damaged.write_bytes(data)
+    for path, message in ((damaged, "checksum does not match"), (tmp_path / "none.packed", "No such file")):
+        done = start("eval.py", "--checkpoint", path)
+        assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+        assert str(path) in done.stderr and message in done.stderr
