@@ -1,8 +1,9 @@
 """Single image files: is it whole, its bytes for the pipeline, its pixels as RGB.
 
 Every mode becomes 8-bit RGB in one way, whether Pillow or the pipeline's own decoder reads the file:
-grey is repeated, 16 bits keep their high byte, CMYK and palettes are converted, transparency is dropped,
-an animation gives its first frame, and the EXIF orientation is not applied.
+grey is repeated, 12 and 16 bits keep their eight highest, CMYK and palettes are converted, transparency is dropped,
+an animation gives its first frame, and the EXIF orientation is not applied. Numbers whose range the file does not state,
+floats, integers of 32 bits and signed ones, are refused: nobody knows which of them is white.
 """
 
 import contextlib
@@ -19,6 +20,7 @@ JPEG = b"\xff\xd8\xff"
 # How a whole file of the kind ends; zeros or line ends after it are common and harmless.
 ENDINGS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}
 TAIL = 64  # bytes
+BITS_PER_SAMPLE, PHOTOMETRIC, WHITE_IS_ZERO = 258, 262, 0  # TIFF tags, and a value of the second
 # Behind a JPEG: where its data run out, or a damaged length (2 bytes) leads past its end, MindSpore's decoder never ends.
 ENDS = ENDINGS["JPEG"] * 2**16
 
@@ -123,13 +125,31 @@ def _load(content, image):
 
 def _rgb(image):
     """Decode a Pillow image: another one in mode RGB."""
-    if image.mode.startswith("I"):  # "I;16" in its byte orders; "I" holds 16-bit values as well
-        high_byte = np.clip(np.asarray(image).astype(np.int64) >> 8, 0, 255).astype(np.uint8)
-        return Image.fromarray(high_byte).convert("RGB")
+    if image.mode.startswith(("I", "F")):
+        return Image.fromarray(_high_bits(image)).convert("RGB")
     if "transparency" in image.info:  # by way of RGBA, as Pillow wants it for palettes
         image = image.convert("RGBA")
     image.load()  # an image that is RGB already is not copied
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _high_bits(image):
+    """The eight highest bits of a grey Pillow image with more: uint8 (H, W), white is 255.
+
+    Raises:
+        ValueError: numbers whose range is not stated.
+    """
+    tags = getattr(image, "tag_v2", {})  # of a TIFF
+    bits = tags.get(BITS_PER_SAMPLE, (16,))[0]
+    # Pillow scales a PGM to 16 bits and gives it in mode I, where a TIFF has signed or 32-bit numbers
+    if not (image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM")):
+        kind = "floats" if image.mode == "F" else f"integers of {bits} bits"
+        raise ValueError(
+            f"pixels that are {kind}, whose range the file does not state; expected 8 or 16 bits"
+        )
+    grey = np.asarray(image).astype(np.int64) >> (bits - 8)
+    grey = np.clip(grey, 0, 255).astype(np.uint8)
+    return 255 - grey if tags.get(PHOTOMETRIC) == WHITE_IS_ZERO else grey
 
 
 def _glance(path):

@@ -1,5 +1,7 @@
 """Single images: every mode to RGB, whole or not, and the evaluation transform."""
 
+import struct
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -38,6 +40,61 @@ def test_png_of_any_mode_becomes_rgb(tmp_path, mode, colour, expected):
     Image.new(mode, (5, 4), colour).save(tmp_path / "a.png")
     check_colour(tmp_path / "a.png", expected)
     assert load_rgb(tmp_path / "a.png").shape == (4, 5, 3)
+
+
+def tiff(bits, photometric, content, sample_format=1):
+    """A little-endian TIFF of one row of grey samples. content: the row's bytes."""
+    width = len(content) * 8 // bits
+    tags = {
+        256: width,
+        257: 1,
+        258: bits,
+        259: 1,
+        262: photometric,
+        273: 8,
+        277: 1,
+        278: 1,
+        279: len(content),
+    }
+    tags[339] = sample_format
+    content += bytes(len(content) % 2)
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in sorted(tags.items()))
+    head = struct.pack("<2sHI", b"II", 42, 8 + len(content))
+    return head + content + struct.pack("<H", len(tags)) + entries + bytes(4)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("16.tif", tiff(16, 1, struct.pack("<3H", 0, 0x4D12, 0xFFFF)), (0, 0x4D, 255)),
+        ("16i.tif", tiff(16, 0, struct.pack("<3H", 0, 0x4D12, 0xFFFF)), (255, 255 - 0x4D, 0)),
+        ("12.tif", tiff(12, 1, bytes([0x4D, 0x1F, 0xFF])), (0x4D, 255)),
+        ("16.pgm", b"P5 3 1 65535\n" + bytes([0, 0, 0x4D, 0x12, 0xFF, 0xFF]), (0, 0x4D, 255)),
+        ("10.pgm", b"P5 2 1 1023\n" + bytes([0, 0, 3, 255]), (0, 255)),
+    ],
+)
+def test_grey_of_more_than_8_bits_keeps_its_meaning(tmp_path, name, content, expected):
+    (tmp_path / name).write_bytes(content)
+    assert load_rgb(tmp_path / name).tolist() == [[[value] * 3 for value in expected]]
+    assert images.look(tmp_path / name)[0] is None
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "kind"),
+    [
+        ("float.tif", tiff(32, 1, struct.pack("<2f", 0.5, 1.0), 3), "floats"),
+        ("float.pfm", b"Pf\n2 1\n-1.0\n" + struct.pack("<2f", 0.5, 1.0), "floats"),
+        ("32.tif", tiff(32, 1, struct.pack("<2i", 128, 255), 2), "integers of 32 bits"),
+        ("unsigned.tif", tiff(32, 1, struct.pack("<2I", 128, 255)), "integers of 32 bits"),
+        ("signed.tif", tiff(16, 1, struct.pack("<2h", -5, 5), 2), "integers of 16 bits"),
+    ],
+)
+def test_pixels_of_an_unknown_range_are_refused(tmp_path, name, content, kind):
+    (tmp_path / name).write_bytes(content)
+    words = f"pixels that are {kind}, whose range the file does not state"
+    with pytest.raises(InputError, match=f"{name}: .*{words}"):
+        load_rgb(tmp_path / name)
+    assert words in images.look(tmp_path / name)[0]
 
 
 def test_palette_with_transparency_becomes_rgb(tmp_path):
