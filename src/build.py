@@ -77,13 +77,15 @@ def trained_network(config, form=None):
 
 def load_weights(network, path):
     """Load a checkpoint whose names and shapes are exactly the network's. Raises InputError otherwise."""
-    from src.checkpoint import load_into, read_checkpoint
+    from src.checkpoint import read_checkpoint
+    from src.loading import load_into
 
     load_into(network, read_checkpoint(path), path)
 
 
 def hand_on_weights(network, path):
     """Load a checkpoint of another stage: only what binarizers bring (RSign, RPReLU) may be missing or left over."""
-    from src.checkpoint import hand_on, read_checkpoint
+    from src.checkpoint import read_checkpoint
+    from src.loading import hand_on
 
     hand_on(network, read_checkpoint(path), path)

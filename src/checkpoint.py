@@ -11,8 +11,6 @@ checks no CRC unless told, wants the suffix .ckpt, and logs each failure besides
 
 import binascii
 import contextlib
-import dataclasses
-import difflib
 import logging
 import math
 import os
@@ -25,7 +23,6 @@ from mindspore.train.checkpoint_pb2 import Checkpoint
 
 from src.errors import InputError
 from src.files import read_file, replacing
-from src.text import cut
 
 NUMPY_TYPES = {
     "Bool": np.bool_,
@@ -44,8 +41,6 @@ NUMPY_TYPES = {
 CRC_MARK = b"crc_num"
 CRC_BYTES = len(CRC_MARK) + 10
 MOST_BYTES = 2**31 - 1  # protobuf takes no longer message
-LISTED = 6  # names per kind in an error
-LONGEST, MOST_CANDIDATES = 100, 5000  # characters of a name; names that the nearest one is looked for among
 
 
 # --- writing ---
@@ -176,118 +171,3 @@ def _array(name, shape, type_name, content):
     if min(shape, default=1) < 1 or len(content) != expected:
         raise ValueError(f"{name} of shape {shape} should have {expected} bytes and has {len(content)}")
     return np.frombuffer(content, dtype).reshape(shape)
-
-
-# --- into a network ---
-
-
-@dataclasses.dataclass(frozen=True)
-class LoadReport:
-    """What became of the names: how many were loaded, which the checkpoint lacks, which the network lacks."""
-
-    loaded: int
-    missing: tuple[str, ...]
-    unexpected: tuple[str, ...]
-
-
-def load_into(network, params, path, allow_missing=(), ignore=()):
-    """Put `params` into the network; names and shapes must match exactly. Nothing is changed on an error.
-
-    The numbers are copied: Parameter.set_data alone would share memory among all networks loaded from `params`.
-    Another float width is converted to the network's.
-
-    Args:
-        params: dict from name to Parameter or Tensor, as from `read_checkpoint`.
-        path: the file they came from, for messages.
-        allow_missing: endings of names that the checkpoint may lack; the network keeps its own values.
-        ignore: endings of names in the checkpoint that the network need not have.
-
-    Raises:
-        InputError: lists missing, unexpected and mis-shaped parameters with the nearest names.
-    """
-    own = parameters_of(network)
-    missing = tuple(name for name in own if name not in params)
-    unexpected = tuple(name for name in params if name not in own)
-    shared = [name for name in own if name in params]
-    wrong = [name for name in shared if _kind(own[name]) != _kind(params[name])]
-    lacking = [name for name in missing if not name.endswith(tuple(allow_missing))]
-    foreign = [name for name in unexpected if not name.endswith(tuple(ignore))]
-    if lacking or foreign or wrong:
-        raise InputError(_mismatch(path, own, params, lacking, foreign, wrong))
-    for name in shared:
-        own[name].set_data(ms.Tensor(params[name].asnumpy(), own[name].dtype))
-    return LoadReport(len(shared), missing, unexpected)
-
-
-BROUGHT_BY_BINARIZERS = ("rsign.bias", "act.shift_in", "act.slope", "act.shift_out")
-
-
-def hand_on(network, params, path, may_lack=BROUGHT_BY_BINARIZERS):
-    """Hand the weights of one stage to the network of the next, by name.
-
-    The two may differ in parameters whose names end as in `may_lack`, in either direction: full precision has no
-    RSign, and a Wave-MLP gets RPReLU in GELU's place by binarizers that bring it. Everything else must match, as in
-    `load_into`.
-
-    Raises:
-        InputError: as `load_into`.
-    """
-    return load_into(network, params, path, allow_missing=may_lack, ignore=may_lack)
-
-
-def _kind(value):
-    """What must agree: the shape, and the type unless both are floats."""
-    text = str(value.dtype)
-    return tuple(value.shape), "float" if "Float" in text else text
-
-
-def _mismatch(path, own, params, lacking, foreign, wrong):
-    """The message on parameters that do not fit."""
-    classes = _class_counts(own, params, wrong) if not (lacking or foreign) else None
-    if classes:
-        return (
-            f"checkpoint {path}: expected {classes[0]} classes, came {classes[1]}: all parameters fit but the head's "
-            f"({', '.join(wrong)}); set model.num_classes, or take data with as many classes"
-        )
-    parts = []
-    if lacking:
-        parts.append(f"{len(lacking)} missing in the checkpoint: {_listed(lacking, foreign or params)}")
-    if foreign:
-        parts.append(f"{len(foreign)} unexpected in the checkpoint: {_listed(foreign, lacking or own)}")
-    if wrong:
-        shapes = [f"{name}: expected {_shown(own[name])}, found {_shown(params[name])}" for name in wrong]
-        parts.append(f"{len(wrong)} of another shape or type: {_cut(shapes)}")
-    fit = sum(name in params for name in own) - len(wrong)
-    head = f"checkpoint {path} does not fit the network ({fit} of {len(own)} parameters do)"
-    return "; ".join([head, *parts])
-
-
-def _class_counts(own, params, wrong):
-    """(expected, found) class counts where only one layer's output axis differs (head weight and bias), or None."""
-    layers = {name.rpartition(".")[0] for name in wrong}
-    pairs = {(own[name].shape[:1], params[name].shape[:1]) for name in wrong}
-    same_rest = all(own[name].shape[1:] == params[name].shape[1:] for name in wrong)
-    dense = any(len(own[name].shape) == 2 for name in wrong)
-    if not (dense and same_rest and len(layers) == len(pairs) == 1):
-        return None
-    expected, found = pairs.pop()
-    return (expected[0], found[0]) if expected and found and expected != found else None
-
-
-def _shown(value):
-    return f"{tuple(value.shape)} {value.dtype}"
-
-
-def _listed(names, candidates):
-    """Names, each with its nearest candidate."""
-    candidates = [name for name in candidates if len(name) <= LONGEST][:MOST_CANDIDATES]
-    texts = []
-    for name in names[:LISTED]:
-        near = difflib.get_close_matches(name[:LONGEST], candidates, n=1, cutoff=0.7)
-        texts.append(f"{cut(name, LONGEST)} (nearest: {near[0]})" if near else cut(name, LONGEST))
-    return _cut(texts + names[LISTED:])
-
-
-def _cut(texts):
-    rest = f" and {len(texts) - LISTED} more" if len(texts) > LISTED else ""
-    return ", ".join(texts[:LISTED]) + rest

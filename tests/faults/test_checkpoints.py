@@ -9,9 +9,10 @@ import sys
 
 import pytest
 
-from src.checkpoint import CRC_BYTES, load_into, read_checkpoint, save_checkpoint
+from src.checkpoint import CRC_BYTES, read_checkpoint, save_checkpoint
 from src.errors import InputError
 from src.learn.state import PREVIOUS, STATE
+from src.loading import load_into
 from tests.faults.jobs import ROOT, assert_equal, environment, timeless
 from tests.learn.stages import small_network
 

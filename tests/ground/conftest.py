@@ -4,6 +4,9 @@ import resource
 
 import pytest
 
+from src.checkpoint import save_checkpoint
+from tests.ground.small import Net
+
 
 @pytest.fixture
 def full_disk():
@@ -12,3 +15,11 @@ def full_disk():
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
     yield
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """(network, path of its checkpoint)."""
+    network = Net()
+    save_checkpoint(tmp_path / "net.ckpt", network)
+    return network, tmp_path / "net.ckpt"

@@ -10,6 +10,7 @@ GROUND = {
     "native",
     "errors",
     "files",
+    "loading",
     "config_types",
     "config",
     "config_help",
