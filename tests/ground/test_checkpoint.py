@@ -1,7 +1,9 @@
 """Checkpoints come back exactly, fit exactly, and a bad one is refused with one clear message."""
 
+import json
 import os
 import stat
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -75,13 +77,55 @@ def test_files_that_the_framework_wrote_are_read(tmp_path, monkeypatch):
     assert_equal(read, numbers(parameters_of(network)))
 
 
-def test_safetensors_are_read(tmp_path):
+def safetensors_of(header, content):
+    """The bytes of a safetensors file, written out: length of the header, header, tensors."""
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + content
+
+
+@pytest.mark.parametrize("name", ["a.safetensors", "a.SAFETENSORS", "a.SafeTensors", "a.bin", "a.ckpt"])
+def test_safetensors_are_read_under_any_name(tmp_path, name):
     arrays = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.array(3, np.int64)}
-    safetensors.numpy.save_file(arrays, tmp_path / "a.safetensors")
-    assert_equal(numbers(read_checkpoint(tmp_path / "a.safetensors")), arrays)
-    (tmp_path / "b.safetensors").write_bytes((tmp_path / "a.safetensors").read_bytes()[:-1])
-    with pytest.raises(InputError, match="b.safetensors: expected a whole MindSpore checkpoint"):
-        read_checkpoint(tmp_path / "b.safetensors")
+    safetensors.numpy.save_file(arrays, tmp_path / name)
+    assert_equal(numbers(read_checkpoint(tmp_path / name)), arrays)
+
+
+def test_a_damaged_safetensors_file_is_refused(tmp_path):
+    whole = safetensors.numpy.save({"a": np.arange(6, dtype=np.float32)})
+    for name, data in {"b.safetensors": whole[:-1], "c.bin": whole[:-1], "d.SafeTensors": whole[8:]}.items():
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(InputError, match=f"{name}: expected a whole MindSpore checkpoint or safetensors"):
+            read_checkpoint(tmp_path / name)
+
+
+# 1, -2, 3.140625 (0x4049), infinity, and the smallest normal number: the upper half of a 32-bit float
+BFLOATS = np.array([0x3F80, 0xC000, 0x4049, 0x7F80, 0x0080], np.uint16).tobytes()
+DECODED = np.array([1, -2, 3.140625, np.inf, 2.0**-126], np.float32)
+
+
+def test_bfloat16_is_read_as_the_same_numbers_in_float32(tmp_path):
+    """As safetensors, as MindSpore writes it, and in pieces."""
+    header = {"w": {"dtype": "BF16", "shape": [5], "data_offsets": [0, 10]}}
+    (tmp_path / "a.safetensors").write_bytes(safetensors_of(header, BFLOATS))
+    assert_equal(numbers(read_checkpoint(tmp_path / "a.safetensors")), {"w": DECODED})
+    tensor = ms.Tensor(DECODED).astype(ms.bfloat16)
+    ms.save_checkpoint([{"name": "w", "data": tensor}], str(tmp_path / "b.ckpt"))
+    assert BFLOATS in (tmp_path / "b.ckpt").read_bytes()
+    assert_equal(numbers(read_checkpoint(tmp_path / "b.ckpt")), {"w": DECODED})
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float64, np.uint16, np.int8, np.bool_, np.uint64])
+def test_every_number_type_of_safetensors_comes_back(tmp_path, kind):
+    array = np.array([[0, 1], [1, 3]]).astype(kind)
+    safetensors.numpy.save_file({"w": array}, tmp_path / "a.safetensors")
+    assert_equal(numbers(read_checkpoint(tmp_path / "a.safetensors")), {"w": array})
+
+
+def test_a_type_of_safetensors_that_no_network_has_is_named(tmp_path):
+    header = {"w": {"dtype": "F8_E4M3", "shape": [2], "data_offsets": [0, 2]}}
+    (tmp_path / "a.safetensors").write_bytes(safetensors_of(header, bytes(2)))
+    with pytest.raises(InputError, match="w has the type F8_E4M3, known are BOOL, "):
+        read_checkpoint(tmp_path / "a.safetensors")
 
 
 def test_what_cannot_be_saved_is_refused(tmp_path):
@@ -120,7 +164,7 @@ def test_missing_folder_and_empty(tmp_path):
         read_checkpoint(tmp_path / "none")
     with pytest.raises(InputError, match="expected a file, came: Is a directory"):
         read_checkpoint(tmp_path)
-    with pytest.raises(InputError, match=r"empty: expected weights, came an empty file \(0 bytes\)"):
+    with pytest.raises(InputError, match=r"empty: expected weights, got an empty file \(0 bytes\)"):
         read_checkpoint(tmp_path / "empty")
     with pytest.raises(InputError, match="expected a file"):
         read_checkpoint("a\0b")
@@ -169,7 +213,10 @@ def test_a_checksum_can_be_demanded(saved):
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"hello, this is text\n" * 9, "expected a whole MindSpore checkpoint, came a file of 180 bytes"),
+        (
+            b"hello, this is text\n" * 9,
+            "expected a whole MindSpore checkpoint or safetensors file, got a file of 180 bytes",
+        ),
         (b"\0" * 100, "expected a whole MindSpore checkpoint"),
         (b"PK\x03\x04 archive/data.pkl", "looks like a PyTorch or zip file"),
         (b"\x80\x02cposix\nsystem\n(S'touch executed'\ntR.", "expected a whole MindSpore checkpoint"),
@@ -196,7 +243,7 @@ def test_other_files_are_refused_and_nothing_in_them_runs(saved, tmp_path, monke
         ([2**62, 4], "Float32", bytes(8), "should have"),
         ([0], "Float32", b"", "w of shape (0,)"),
         ([2], "Complex", bytes(8), "w has the type Complex, known are Bool, "),
-        ([2], "BFloat16", bytes(4), "w has the type BFloat16"),
+        ([2], "BFloat16", bytes(8), "should have 4 bytes and has 8"),
     ],
 )
 def test_a_tensor_that_contradicts_its_shape_or_type_is_refused(saved, shape, type_name, content, words):

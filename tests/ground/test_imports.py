@@ -15,6 +15,7 @@ GROUND = {
     "config",
     "config_help",
     "checkpoint",
+    "checkpoint_formats",
     "cli",
     "markdown",
     "text",
