@@ -17,6 +17,7 @@ from src.checkpoint_formats import (
     is_safetensors,
 )
 from src.errors import InputError
+from src.file_kinds import kind_of
 from src.files import read_file, replacing
 
 __all__ = ["CRC_BYTES", "parameters_of", "read_checkpoint", "save_checkpoint"]
@@ -112,9 +113,16 @@ def read_checkpoint(path, checked=False):
             raise ValueError("no parameter in it")
         return {name: ms.Parameter(ms.Tensor(array), name=name) for name, array in arrays.items()}
     except Exception as error:
-        what = " ".join(str(error).split())[:200]
-        hint = "; it looks like a PyTorch or zip file" if data[:2] == b"PK" else ""
-        raise InputError(
-            f"checkpoint {path}: expected a whole MindSpore checkpoint or safetensors file, got a file of {len(data)} bytes that is "
-            f"truncated, damaged or of another format ({what}){hint}"
-        ) from error
+        raise InputError(f"checkpoint {path}: {_reason(data, error)}") from error
+
+
+def _reason(data, error):
+    """Why bytes are no checkpoint: what they are where that is known, else what is wrong with them."""
+    kind = None if is_safetensors(data) else kind_of(data)
+    if kind:
+        return f"expected a MindSpore checkpoint or a safetensors file, got {kind}"
+    what = " ".join(str(error).split())[:200]
+    return (
+        f"expected a whole MindSpore checkpoint or safetensors file, got a file of {len(data)} bytes that is "
+        f"truncated, damaged or of another format ({what})"
+    )

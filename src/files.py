@@ -15,6 +15,7 @@ from src.errors import InputError
 
 FILE_MODE = 0o644
 PACKED_SUFFIX = ".packed"  # of the files that the engine runs
+PACKED_SIGNATURE = b"\x89BiMLP\r\n"  # which they begin with
 LOOKS = 50  # at whether a folder can be written, while others look too
 KINDS = {
     stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket",

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from src.errors import InputError
+from src.files import PACKED_SIGNATURE
 
 from .packed_layout import (
     MAX_BYTES,
@@ -19,7 +20,6 @@ from .packed_layout import (
     tensor_bytes,
 )
 
-MAGIC = b"\x89BiMLP\r\n"
 VERSION = 1
 ALIGNMENT = 16
 HEADER = struct.Struct(f"<8sIIQ6I6d4I4I{MAX_STAGES}I{MAX_STAGES}I")
@@ -68,7 +68,7 @@ def _header_length(texts):
 def _fields(d, texts, length, size):
     filled = [tuple(values) + (0,) * (MAX_STAGES - len(values)) for values in (d.widths, d.depths)]
     return HEADER.pack(
-        MAGIC, VERSION, length, size, d.image_size, d.resize, *d.stem, d.classes, *d.mean, *d.std, *d.branches,
+        PACKED_SIGNATURE, VERSION, length, size, d.image_size, d.resize, *d.stem, d.classes, *d.mean, *d.std, *d.branches,
         len(d.widths), *map(len, texts), 0, *filled[0], *filled[1],
     )  # fmt: skip
 
@@ -95,10 +95,10 @@ def decode(data, name="packed file"):
     """
     if len(data) < HEADER.size + CHECKSUM.size:
         raise InputError(f"{name}: expected at least {HEADER.size + CHECKSUM.size} bytes, came {len(data)}")
-    magic, version, length, size, *fields = HEADER.unpack_from(data)
+    signature, version, length, size, *fields = HEADER.unpack_from(data)
     if len(data) > MAX_BYTES:
         raise InputError(f"{name}: size: expected at most {MAX_BYTES} bytes, came {len(data)}")
-    if magic != MAGIC:
+    if signature != PACKED_SIGNATURE:
         raise InputError(f"{name}: expected the signature of a packed BiMLP, came other bytes")
     if version != VERSION:
         raise InputError(f"{name}: version: expected {VERSION}, came {version}")

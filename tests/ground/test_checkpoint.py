@@ -1,18 +1,24 @@
 """Checkpoints come back exactly, fit exactly, and a bad one is refused with one clear message."""
 
+import gzip
+import io
 import json
 import os
+import pickle
 import stat
 import struct
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import mindspore as ms
 import numpy as np
+import onnx
 import pytest
 import safetensors.numpy
 from mindspore.train.checkpoint_pb2 import Checkpoint
+from mindspore.train.mind_ir_pb2 import ModelProto
 
 from src.checkpoint import CRC_BYTES, parameters_of, read_checkpoint, save_checkpoint
 from src.errors import InputError
@@ -218,8 +224,8 @@ def test_a_checksum_can_be_demanded(saved):
             "expected a whole MindSpore checkpoint or safetensors file, got a file of 180 bytes",
         ),
         (b"\0" * 100, "expected a whole MindSpore checkpoint"),
-        (b"PK\x03\x04 archive/data.pkl", "looks like a PyTorch or zip file"),
-        (b"\x80\x02cposix\nsystem\n(S'touch executed'\ntR.", "expected a whole MindSpore checkpoint"),
+        (b"PK\x03\x04 archive/data.pkl", "got a zip archive"),
+        (b"\x80\x02cposix\nsystem\n(S'touch executed'\ntR.", "got a Python pickle"),
         (b"crc_num" + bytes(10), "no parameter in it"),
         (b"crc_num" + bytes(9) + b"\1", "its CRC-32 does not match"),
     ],
@@ -271,3 +277,74 @@ def test_a_program_that_meets_a_truncated_checkpoint_prints_one_line(saved):
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith(f"error: checkpoint {path}: expected a whole MindSpore checkpoint")
+
+
+# --- files that are something else ---
+
+
+def zipped(name):
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr(name, b"content")
+    return archive.getvalue()
+
+
+def arrays_of_numpy(save, *arrays):
+    file = io.BytesIO()
+    save(file, *arrays)
+    return file.getvalue()
+
+
+LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 27400000\n"
+ONNX = onnx.helper.make_model(onnx.helper.make_graph([], "g", [], []), producer_name="pytorch").SerializeToString()  # fmt: skip
+MINDIR = ModelProto(
+    ir_version="3.1", producer_name="MindSpore", producer_version="2.10.0"
+).SerializeToString()
+OLD_PYTORCH = pickle.dumps(0x1950A86A20F9469CFC6C, 2) + pickle.dumps(1001, 2)
+KINDS = {
+    "lfs": (LFS, "a git-LFS pointer, which stands for a file of 27400000 bytes; take that file: git lfs pull"),
+    "short lfs": (LFS[:60], "a git-LFS pointer"),
+    "page": (b"\n <!DOCTYPE html>\n<html><body>Sign in</body></html>", "a web page; take the file itself"),
+    "page with a mark": (b"\xef\xbb\xbf<HTML lang='en'>", "a web page"),
+    "xml": (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "a web page"),
+    "mindir": (MINDIR, "a MINDIR file, an exported network; take the checkpoint (.ckpt) that it was made of"),
+    "onnx": (ONNX, "an ONNX file, an exported network; take the checkpoint (.ckpt) that it was made of"),
+    "pytorch": (zipped("archive/data.pkl"), "a PyTorch file; take the weights as a MindSpore checkpoint"),
+    "old pytorch": (OLD_PYTORCH, "a PyTorch file"),
+    "pickle": (pickle.dumps({"w": [1.0]}), "a Python pickle, which can run code; take the weights as"),
+    "npz": (arrays_of_numpy(np.savez, np.zeros(3)), "a NumPy archive (.npz); take the weights as"),
+    "npy": (arrays_of_numpy(np.save, np.zeros(3)), "a NumPy array (.npy); take the weights as"),
+    "zip": (zipped("best.ckpt"), "a zip archive; take the checkpoint in it"),
+    "empty zip": (b"PK\x05\x06" + bytes(18), "a zip archive"),
+    "gzip": (gzip.compress(b"content"), "a gzip archive; take the checkpoint in it"),
+    "hdf5": (b"\x89HDF\r\n\x1a\n" + bytes(20), "an HDF5 file; take the weights as a MindSpore checkpoint"),
+    "packed": (b"\x89BiMLP\r\n" + bytes(300), "a packed file, which eval.py takes under a name ending in .packed; "
+               "take the checkpoint (.ckpt) that it was made of"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["net.ckpt", "net.safetensors"])
+def test_a_file_of_another_kind_is_named_with_what_to_take(tmp_path, kind, name):
+    data, words = KINDS[kind]
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(InputError) as error:
+        read_checkpoint(tmp_path / name)
+    start = f"checkpoint {tmp_path / name}: expected a MindSpore checkpoint or a safetensors file, got "
+    assert str(error.value).startswith(start + words)
+
+
+def test_only_what_cannot_be_read_is_taken_for_another_kind(tmp_path):
+    """Names may hold anything, and a header's length may be the bytes that a pickle begins with."""
+    arrays = {"<html>data.pkl": np.zeros(1, np.float32)}
+    save_checkpoint(tmp_path / "a.ckpt", {name: ms.Tensor(array) for name, array in arrays.items()})
+    assert_equal(numbers(read_checkpoint(tmp_path / "a.ckpt")), arrays)
+    header = {"w": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}
+    text = json.dumps(header).ljust(0x280).encode()
+    data = struct.pack("<Q", len(text)) + text + bytes(4)
+    assert data[:2] == b"\x80\x02"
+    (tmp_path / "b.bin").write_bytes(data)
+    assert_equal(numbers(read_checkpoint(tmp_path / "b.bin")), {"w": np.zeros(1, np.float32)})
+    (tmp_path / "b.bin").write_bytes(data[:-1])
+    with pytest.raises(InputError, match="expected a whole MindSpore checkpoint or safetensors file"):
+        read_checkpoint(tmp_path / "b.bin")

@@ -9,6 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 GROUND = {
     "native",
     "errors",
+    "file_kinds",
     "files",
     "loading",
     "config_types",
