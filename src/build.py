@@ -3,10 +3,12 @@
 import atexit
 import gc
 import os
+import sys
 import tempfile
 
 from src.config import load_config
 from src.errors import InputError
+from src.text import one_line
 
 # of the model section: what the paper's ablations vary, and a network without it must not take in silence
 SWITCHES = ("branches", "shortcut", "norm", "activation", "downsample", "local_form", "binarizer")
@@ -76,11 +78,14 @@ def trained_network(config, form=None):
 
 
 def load_weights(network, path):
-    """Load a checkpoint whose names and shapes are exactly the network's. Raises InputError otherwise."""
+    """Load a checkpoint whose names and shapes are the network's, and say on stderr what was left aside.
+
+    Raises InputError for another one, see `load_into`.
+    """
     from src.checkpoint import read_checkpoint
     from src.loading import load_into
 
-    load_into(network, read_checkpoint(path), path)
+    _tell(load_into(network, read_checkpoint(path), path))
 
 
 def hand_on_weights(network, path):
@@ -88,4 +93,10 @@ def hand_on_weights(network, path):
     from src.checkpoint import read_checkpoint
     from src.loading import hand_on
 
-    hand_on(network, read_checkpoint(path), path)
+    _tell(hand_on(network, read_checkpoint(path), path))
+
+
+def _tell(report):
+    """A line on stderr, for stdout holds results, where there is something to say on what was loaded."""
+    if report.said and sys.stderr is not None:
+        sys.stderr.write(one_line(report.said) + "\n")

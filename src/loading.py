@@ -7,26 +7,33 @@ import mindspore as ms
 
 from src.checkpoint import parameters_of
 from src.errors import InputError
+from src.parameter_names import match_names, said_of
 from src.text import cut
 
+RUN_STATE = {"run.epoch", "run.step"}  # names that a run state has and weights have not
 LISTED = 6  # names per kind in an error
 LONGEST, MOST_CANDIDATES = 100, 5000  # characters of a name; names that the nearest one is looked for among
 
 
 @dataclasses.dataclass(frozen=True)
 class LoadReport:
-    """What became of the names: how many were loaded, which the checkpoint lacks, which the network lacks."""
+    """What became of the names: how many were loaded, which the checkpoint lacks, which the network lacks.
+
+    said: one sentence on prefixes and entries left aside, see `match_names`; "" where there were none.
+    """
 
     loaded: int
     missing: tuple[str, ...]
     unexpected: tuple[str, ...]
+    said: str = ""
 
 
 def load_into(network, params, path, allow_missing=(), ignore=()):
     """Put `params` into the network; names and shapes must match exactly. Nothing is changed on an error.
 
-    The numbers are copied: Parameter.set_data alone would share memory among all networks loaded from `params`.
-    Another float width is converted to the network's.
+    A prefix of all names, and what training keeps beside the weights, are no obstacle: see `match_names`. The numbers
+    are copied: Parameter.set_data alone would share memory among all networks loaded from `params`. Another float
+    width is converted to the network's.
 
     Args:
         params: dict from name to Parameter or Tensor, as from `read_checkpoint`.
@@ -38,17 +45,28 @@ def load_into(network, params, path, allow_missing=(), ignore=()):
         InputError: lists missing, unexpected and mis-shaped parameters with the nearest names.
     """
     own = parameters_of(network)
+    if params.keys() >= RUN_STATE:
+        raise InputError(
+            f"checkpoint {path}: expected weights, got the run state of a stage; take best.ckpt or last.ckpt "
+            "beside it"
+        )
+    found = match_names(own, {name: value.shape for name, value in params.items()}, allow_missing, ignore)
+    aside, said = set(), ""
+    if found:
+        names, left, prefix = found
+        params = {names.get(name, name): value for name, value in params.items()}
+        aside, said = set(left), said_of(left, prefix)
     missing = tuple(name for name in own if name not in params)
     unexpected = tuple(name for name in params if name not in own)
     shared = [name for name in own if name in params]
     wrong = [name for name in shared if _kind(own[name]) != _kind(params[name])]
     lacking = [name for name in missing if not name.endswith(tuple(allow_missing))]
-    foreign = [name for name in unexpected if not name.endswith(tuple(ignore))]
+    foreign = [n for n in unexpected if n not in aside and not n.endswith(tuple(ignore))]
     if lacking or foreign or wrong:
         raise InputError(_mismatch(path, own, params, lacking, foreign, wrong))
     for name in shared:
         own[name].set_data(ms.Tensor(params[name].asnumpy(), own[name].dtype))
-    return LoadReport(len(shared), missing, unexpected)
+    return LoadReport(len(shared), missing, unexpected, f"checkpoint {path}: {said}" if said else "")
 
 
 BROUGHT_BY_BINARIZERS = ("rsign.bias", "act.shift_in", "act.slope", "act.shift_out")

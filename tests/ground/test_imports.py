@@ -19,6 +19,7 @@ GROUND = {
     "checkpoint_formats",
     "cli",
     "markdown",
+    "parameter_names",
     "text",
     "yaml_file",
 }

@@ -3,8 +3,10 @@
 import mindspore as ms
 import numpy as np
 import pytest
+from mindspore import nn
 
-from src.checkpoint import parameters_of, read_checkpoint
+from src.build import hand_on_weights, load_weights
+from src.checkpoint import parameters_of, read_checkpoint, save_checkpoint
 from src.errors import InputError
 from src.loading import hand_on, load_into
 from tests.ground.small import Net, assert_equal, numbers
@@ -136,3 +138,206 @@ def test_hand_on_tolerates_nothing_else():
         hand_on(Net(), params, "a.ckpt")
     with pytest.raises(InputError, match="expected 7 classes, came 10"):
         hand_on(Net(classes=7), parameters_of(Net(rsign=False)), "a.ckpt")
+
+
+# --- checkpoints of other programs ---
+
+
+def renamed(params, prefix):
+    return {f"{prefix}{name}": value for name, value in params.items()}
+
+
+def assert_loads(params, said):
+    """`params` fill a network with the weights of Net; what the report says."""
+    network, weights = filled(Net(), 5), parameters_of(filled(Net(), 3))
+    report = load_into(network, params, "net.ckpt")
+    assert_equal(numbers(parameters_of(network)), numbers(weights))
+    assert (report.loaded, report.missing) == (5, ())
+    assert report.said == said
+
+
+def filled(network, seed):
+    """A network with seeded numbers."""
+    generator = np.random.default_rng(seed)
+    for parameter in network.get_parameters():
+        parameter.set_data(ms.Tensor(generator.normal(size=parameter.shape).astype(np.float32)))
+    return network
+
+
+@pytest.fixture
+def weights():
+    return dict(parameters_of(filled(Net(), 3)))
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    ["module.", "network.", "backbone.", "_backbone.", "net.", "module.network._backbone.", "x.y.z."],
+)
+def test_a_prefix_of_all_names_is_taken_off(weights, prefix):
+    assert_loads(renamed(weights, prefix), f"checkpoint net.ckpt: names are taken without '{prefix}'")
+
+
+def test_a_prefix_is_the_networks_own_where_the_names_fit_with_it():
+    class Wrapped(nn.Cell):
+        def __init__(self):
+            super().__init__()
+            self.network = Net()
+
+    params = parameters_of(filled(Wrapped(), 3))
+    other = filled(Wrapped(), 5)
+    assert load_into(other, params, "a.ckpt").said == ""
+    assert_equal(numbers(parameters_of(other)), numbers(params))
+    assert list(params)[0] == "network.body.weight"
+
+
+OPTIMIZERS = {
+    "Momentum": (
+        lambda p: nn.Momentum(p, nn.cosine_decay_lr(0.0, 0.1, 10, 5, 2), 0.9),
+        "moments.* (5), global_step, momentum, learning_rate",
+    ),
+    "SGD": (lambda p: nn.SGD(p, 0.1, 0.9), "accum.* (5), stat.* (5), global_step, learning_rate, momentum"),
+    "Adam": (
+        nn.Adam,
+        "moment1.* (5), moment2.* (5), global_step, learning_rate, beta1_power, beta2_power",
+    ),
+    "AdamWeightDecay": (nn.AdamWeightDecay, "adam_m.* (5), adam_v.* (5), global_step, learning_rate"),
+    "RMSProp": (nn.RMSProp, "mean_square.* (5), moment.* (5), global_step, learning_rate"),
+    "AdaFactor": (
+        nn.AdaFactor,
+        "exp_avg.* (5), exp_avg_sq_row_* (5), exp_avg_sq_col_* (5), exp_avg_sq_* (5), global_step, learning_rate, "
+        "afactor_step",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_what_an_optimizer_of_mindspore_keeps_is_left_aside(tmp_path, name):
+    """As the framework saves a training cell, with its numbers."""
+    make, words = OPTIMIZERS[name]
+    network = filled(Net(), 3)
+    cell = nn.TrainOneStepCell(
+        nn.WithLossCell(network, nn.CrossEntropyLoss()), make(network.trainable_params())
+    )
+    more = {"epoch_num": 3, "step_num": 90, "loss_scale": 1024.0}
+    ms.save_checkpoint(cell, str(tmp_path / "a.ckpt"), append_dict=more)
+    other = filled(Net(), 5)
+    report = load_into(other, read_checkpoint(tmp_path / "a.ckpt"), "a.ckpt")
+    assert_equal(numbers(parameters_of(other)), numbers(parameters_of(network)))
+    said = "checkpoint a.ckpt: left aside what training keeps beside the weights: "
+    assert report.said == f"{said}{words}, epoch_num, step_num, loss_scale"
+    assert set(report.unexpected) == read_checkpoint(tmp_path / "a.ckpt").keys() - parameters_of(other).keys()
+
+
+class Normed(Net):
+    """Net with statistics, which no optimizer holds."""
+
+    def __init__(self):
+        super().__init__(rsign=False)
+        self.norm = nn.BatchNorm1d(4)
+
+
+def test_a_training_checkpoint_of_mindcv_gives_its_weights_and_not_their_averages(tmp_path):
+    """Its training step puts `optimizer.` before trained weights, and copies of all as averages beside them."""
+    from mindcv.optim import create_optimizer
+    from mindcv.utils.train_step import TrainStep
+
+    network = filled(Normed(), 3)
+    expected = {name: value.copy() for name, value in numbers(parameters_of(network)).items()}
+    step = TrainStep(
+        nn.WithLossCell(network, nn.CrossEntropyLoss()),
+        create_optimizer(network.trainable_params(), "adamw", lr=nn.cosine_decay_lr(0.0, 0.1, 10, 5, 2)),
+        scale_sense=nn.DynamicLossScaleUpdateCell(1024.0, 2, 10), ema=True, gradient_accumulation_steps=2,
+    )  # fmt: skip
+    for weight in step.ema_weight:
+        weight.set_data(weight * 0 + 9)
+    ms.save_checkpoint(step, str(tmp_path / "a.ckpt"), append_dict={"epoch_num": 3})
+    found = read_checkpoint(tmp_path / "a.ckpt")
+    assert {
+        "optimizer.head.weight",
+        "ema.head.weight",
+        "norm.moving_mean",
+        "ema.norm.moving_mean",
+    } <= found.keys()
+    other = filled(Normed(), 5)
+    report = load_into(other, found, "a.ckpt")
+    assert numbers(parameters_of(other)).keys() == expected.keys()
+    for name, value in numbers(parameters_of(other)).items():
+        np.testing.assert_array_equal(value, expected[name])
+    assert report.said.startswith(
+        "checkpoint a.ckpt: names are taken without 'optimizer.'; left aside what training"
+    )
+    assert "ema.* (8)" in report.said
+
+
+def test_prefix_and_moments_together(weights):
+    params = {
+        **renamed(weights, "network."), **renamed(weights, "moments.network."), "global_step": ms.Tensor([7]),
+        "optimizer.learning_rate.learning_rate": ms.Tensor([0.1, 0.2]),
+    }  # fmt: skip
+    assert_loads(
+        params,
+        "checkpoint net.ckpt: names are taken without 'network.'; left aside what training keeps beside the "
+        "weights: moments.* (5), global_step, optimizer.learning_rate.learning_rate",
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda p: renamed(p, "moments."), "5 missing in the checkpoint"),
+        (lambda p: renamed(p, "optimizer.moment1."), "5 missing in the checkpoint"),
+        (lambda p: {**renamed(p, "a."), **renamed(p, "b.")}, "10 unexpected in the checkpoint"),
+        (lambda p: {**p, **renamed(p, "net.")}, "5 unexpected in the checkpoint: net.body.weight"),
+        (lambda p: {**p, "extra.weight": p["head.bias"]}, "1 unexpected in the checkpoint: extra.weight"),
+        (lambda p: {**p, "moments.extra.weight": p["head.bias"]}, "1 unexpected in the checkpoint: moments.ex"),
+        (lambda p: {**p, "learning_rate": p["body.weight"]}, "1 unexpected in the checkpoint: learning_rate"),
+        (
+            lambda p: {n: v for n, v in {**p, "epoch_num": ms.Tensor(3)}.items() if n != "body.bias"},
+            "1 missing in the checkpoint: body.bias; 1 unexpected in the checkpoint: epoch_num",
+        ),
+        (
+            lambda p: {**renamed(p, "net."), "net.body.bias": ms.Tensor(np.zeros(7, np.float32))},
+            r"1 of another shape or type: body.bias: expected \(4,\) Float32, found \(7,\)",
+        ),
+    ],
+)  # fmt: skip
+def test_nothing_is_left_aside_where_the_rest_does_not_fit(weights, change, words):
+    network = filled(Net(), 5)
+    before = numbers(parameters_of(network))
+    with pytest.raises(InputError, match=words):
+        load_into(network, change(weights), "net.ckpt")
+    assert_equal(numbers(parameters_of(network)), before)
+
+
+def test_hand_on_takes_a_prefix_off_as_well():
+    full, binary = filled(Net(rsign=False), 3), Net()
+    report = hand_on(binary, renamed(parameters_of(full), "module."), "full.ckpt")
+    assert (report.loaded, report.missing) == (4, ("rsign.bias",))
+    report = hand_on(full, renamed(parameters_of(filled(binary, 5)), "module."), "binary.ckpt")
+    assert (report.loaded, report.unexpected) == (4, ("rsign.bias",))
+    np.testing.assert_array_equal(full.body.weight.asnumpy(), binary.body.weight.asnumpy())
+
+
+def test_a_run_state_is_refused_with_the_files_to_take(weights):
+    params = {
+        **weights, **renamed(weights, "moment1."), "run.epoch": ms.Tensor(3.0), "run.step": ms.Tensor(0.0)
+    }  # fmt: skip
+    for load in (load_into, hand_on):
+        with pytest.raises(
+            InputError, match="got the run state of a stage; take best.ckpt or last.ckpt beside it"
+        ):
+            load(Net(), params, "state.ckpt")
+
+
+def test_what_was_left_aside_is_one_line_on_stderr(weights, tmp_path, capsys):
+    save_checkpoint(tmp_path / "a.ckpt", renamed(weights, "net\x1b."))
+    for load in (load_weights, hand_on_weights):
+        network = filled(Net(), 5)
+        load(network, tmp_path / "a.ckpt")
+        out, err = capsys.readouterr()
+        assert out == "" and err.count("\n") == 1 and "\x1b" not in err
+        assert err.startswith(f"checkpoint {tmp_path / 'a.ckpt'}: names are taken without 'net")
+        assert_equal(numbers(parameters_of(network)), numbers(weights))
+    save_checkpoint(tmp_path / "b.ckpt", weights)
+    load_weights(network, tmp_path / "b.ckpt")
+    assert capsys.readouterr() == ("", "")
