@@ -123,20 +123,34 @@ def config_beside(checkpoint_path, overrides=(), flags=None):
     """The Config saved in the folder of a checkpoint, then overrides and flags as in `load_config`.
 
     Raises:
-        InputError: no such checkpoint, or no whole config.yaml beside it.
+        InputError: no such checkpoint, or no whole config.yaml beside it, see `settings_beside`.
     """
     checkpoint_path = Path(checkpoint_path)
     if not os.path.isfile(checkpoint_path):  # unlike Path.is_file, it never raises
         odd = "not a regular file" if os.path.exists(checkpoint_path) else "no such file"
         what = "a folder" if os.path.isdir(checkpoint_path) else odd
-        raise InputError(f"checkpoint {checkpoint_path}: expected a file, came: {what}")
-    path = checkpoint_path.parent / CONFIG_NAME
-    if not os.path.isfile(path):
+        raise InputError(f"checkpoint {checkpoint_path}: expected a file, got: {what}")
+    path = settings_beside(checkpoint_path)
+    if path is None:
+        places = " or ".join(map(str, _places_of_settings(checkpoint_path)))
         raise InputError(
-            f"checkpoint {checkpoint_path}: expected the settings of its run in {path}, came: no such file; "
+            f"checkpoint {checkpoint_path}: expected the settings of its run in {places}, got: no such file; "
             "give the settings that it was trained with by --config_path"
         )
     return load_config(path, [BY_NAME, *overrides], flags, complete=True)
+
+
+def settings_beside(path):
+    """The config.yaml in the folder of a file, or where the file is a link beside what it leads to; None for neither."""
+    return next((place for place in _places_of_settings(path) if os.path.isfile(place)), None)
+
+
+def _places_of_settings(path):
+    """Where the settings of a file may lie, the nearest first."""
+    places = [Path(path).parent / CONFIG_NAME]
+    if os.path.islink(path):
+        places.append(Path(os.path.realpath(path)).parent / CONFIG_NAME)
+    return places
 
 
 def config_of_checkpoint(args):
@@ -169,8 +183,8 @@ def config_of_packed(args):
     What else there is, the data above all, comes from the settings beside the file, as of a checkpoint, where there
     are any, else from --config_path or the defaults; then overrides and flags.
     """
-    beside = Path(args.checkpoint).parent / CONFIG_NAME
-    if os.path.isfile(beside) and not args.config_path:
+    beside = settings_beside(args.checkpoint)
+    if beside and not args.config_path:
         return load_config(beside, [BY_NAME, *args.overrides], flags_of(args), complete=True)
     return config_from(args)
 

@@ -1,5 +1,6 @@
 """The command line: flags, overrides wherever they stand, help from the config's comments, exit codes."""
 
+import re
 import subprocess
 import sys
 import time
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from src.cli import config_beside, config_from, create_parser, flags_of, parse, run
+from src.cli import config_beside, config_from, config_of_packed, create_parser, flags_of, parse, run
 from src.config import load_config, save_config
 from src.config_types import TYPES
 from src.errors import InputError
@@ -165,12 +166,12 @@ def test_run_gives_the_exit_code_of_main(capsys):
 
 def test_config_beside_a_checkpoint(tmp_path):
     checkpoint = tmp_path / "best.ckpt"
-    with pytest.raises(InputError, match="best.ckpt: expected a file, came: no such file"):
+    with pytest.raises(InputError, match="best.ckpt: expected a file, got: no such file"):
         config_beside(checkpoint)
-    with pytest.raises(InputError, match="expected a file, came: a folder"):
+    with pytest.raises(InputError, match="expected a file, got: a folder"):
         config_beside(tmp_path)
     checkpoint.write_bytes(b"x")
-    with pytest.raises(InputError, match=r"in .*config.yaml, came: no such file; give .* --config_path"):
+    with pytest.raises(InputError, match=r"in .*config.yaml, got: no such file; give .* --config_path"):
         config_beside(checkpoint)
     saved = load_config(None, ["model.name=bimlp_s", "data.class_names=[a, b]"])
     save_config(saved, tmp_path / "config.yaml")
@@ -180,3 +181,30 @@ def test_config_beside_a_checkpoint(tmp_path):
     (tmp_path / "config.yaml").write_text("seed: 1\n")
     with pytest.raises(InputError, match="config.yaml: missing key stage, .* and .* more; .*--config_path"):
         config_beside(checkpoint)
+
+
+def test_settings_are_found_beside_what_a_link_leads_to(tmp_path):
+    """By links to links and by relative ones; settings beside the link itself come first."""
+    run, links = tmp_path / "run", tmp_path / "links"
+    run.mkdir(), links.mkdir()
+    for name in ("best.ckpt", "best.packed"):
+        (run / name).write_bytes(b"x")
+        (links / f"first.{name}").symlink_to(f"../run/{name}")
+        (links / name).symlink_to(links / f"first.{name}")
+    save_config(load_config(None, ["model.name=bimlp_s"]), run / "config.yaml")
+    assert config_beside(links / "best.ckpt").model.name == "bimlp_s"
+    arguments = parse(create_parser("eval.py", ""), ["--checkpoint", str(links / "best.packed")])
+    assert config_of_packed(arguments).model.name == "bimlp_s"
+    assert config_of_packed(arguments).checkpoint.path == str(links / "best.packed")
+    save_config(load_config(None, ["model.name=bimlp_m"]), links / "config.yaml")
+    assert config_beside(links / "best.ckpt").model.name == "bimlp_m"
+    assert config_of_packed(arguments).model.name == "bimlp_m"
+
+
+def test_the_message_names_both_places_of_a_link(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "best.ckpt").write_bytes(b"x")
+    (tmp_path / "best.ckpt").symlink_to(tmp_path / "run" / "best.ckpt")
+    places = f"{tmp_path / 'config.yaml'} or {tmp_path / 'run' / 'config.yaml'}, got: no such file"
+    with pytest.raises(InputError, match=re.escape(places)):
+        config_beside(tmp_path / "best.ckpt")
