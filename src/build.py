@@ -35,9 +35,11 @@ def start_device(config):
 def build_network(config, name, classes, precision, pretrained=False, form=None):
     """create_model with the overrides of the config's model section that this network knows.
 
-    form: overrides model.form. Raises InputError for what create_model refuses, and for one of SWITCHES that is set
-    while the config's own network, model.name, does not know it.
+    form: overrides model.form. Raises InputError for what create_model refuses, for one of SWITCHES that is set
+    while the config's own network, model.name, does not know it, and for published weights that are not finite.
     """
+    from src.checkpoint import parameters_of
+    from src.loading import require_finite
     from src.model import accepted_overrides, create_model
 
     known = accepted_overrides(name)
@@ -50,6 +52,8 @@ def build_network(config, name, classes, precision, pretrained=False, form=None)
         network = create_model(name, classes, precision, **overrides)
     except ValueError as error:
         raise InputError(str(error)) from error
+    if pretrained:
+        require_finite(parameters_of(network), f"{name}, published weights")
     if name == config.model.name:
         defaults = load_config().model
         for key in SWITCHES:

@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 
 import mindspore as ms
+import numpy as np
 
 from src.checkpoint import parameters_of
 from src.errors import InputError
@@ -42,7 +43,8 @@ def load_into(network, params, path, allow_missing=(), ignore=()):
         ignore: endings of names in the checkpoint that the network need not have.
 
     Raises:
-        InputError: lists missing, unexpected and mis-shaped parameters with the nearest names.
+        InputError: lists missing, unexpected and mis-shaped parameters with the nearest names; or names the first
+            parameter whose numbers are not all finite in the network's type.
     """
     own = parameters_of(network)
     if params.keys() >= RUN_STATE:
@@ -64,9 +66,20 @@ def load_into(network, params, path, allow_missing=(), ignore=()):
     foreign = [n for n in unexpected if n not in aside and not n.endswith(tuple(ignore))]
     if lacking or foreign or wrong:
         raise InputError(_mismatch(path, own, params, lacking, foreign, wrong))
-    for name in shared:
-        own[name].set_data(ms.Tensor(params[name].asnumpy(), own[name].dtype))
+    values = {name: ms.Tensor(params[name].asnumpy(), own[name].dtype) for name in shared}
+    require_finite(values, f"checkpoint {path}")
+    for name, value in values.items():
+        own[name].set_data(value)
     return LoadReport(len(shared), missing, unexpected, f"checkpoint {path}: {said}" if said else "")
+
+
+def require_finite(tensors, source):
+    """Raise InputError with `source` and the first of `tensors`, name -> Tensor, that holds NaN or an infinity."""
+    for name, tensor in tensors.items():
+        numbers = tensor.asnumpy() if "Float" in str(tensor.dtype) else np.zeros(1)
+        wrong = numbers[~np.isfinite(numbers)]
+        if wrong.size:
+            raise InputError(f"{source}: expected finite numbers, got {wrong[0]} in {name}")
 
 
 BROUGHT_BY_BINARIZERS = ("rsign.bias", "act.shift_in", "act.slope", "act.shift_out")

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from mindspore import nn
 
-from src.build import hand_on_weights, load_weights
+from src.build import build_network, hand_on_weights, load_weights
 from src.checkpoint import parameters_of, read_checkpoint, save_checkpoint
+from src.config import load_config
 from src.errors import InputError
 from src.loading import hand_on, load_into
 from tests.ground.small import Net, assert_equal, numbers
@@ -341,3 +342,49 @@ def test_what_was_left_aside_is_one_line_on_stderr(weights, tmp_path, capsys):
     save_checkpoint(tmp_path / "b.ckpt", weights)
     load_weights(network, tmp_path / "b.ckpt")
     assert capsys.readouterr() == ("", "")
+
+
+# --- numbers that are not finite ---
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+def test_weights_that_are_not_finite_are_refused_by_name(weights, value, kind):
+    arrays = {name: parameter.asnumpy().astype(kind) for name, parameter in weights.items()}
+    arrays["rsign.bias"][2], arrays["head.weight"][3, 1] = value, value
+    params = {name: ms.Tensor(array) for name, array in arrays.items()}
+    network = filled(Net(), 5)
+    before = numbers(parameters_of(network))
+    for load in (load_into, hand_on):
+        with pytest.raises(InputError) as error:
+            load(network, params, "net.ckpt")
+        assert str(error.value) == f"checkpoint net.ckpt: expected finite numbers, got {value} in rsign.bias"
+        assert_equal(numbers(parameters_of(network)), before)
+
+
+def test_numbers_beyond_the_networks_type_are_not_finite(weights):
+    params = {name: ms.Tensor(value.asnumpy().astype(np.float64)) for name, value in weights.items()}
+    params["head.bias"] = ms.Tensor(np.full(10, -1e39))
+    with pytest.raises(InputError, match="expected finite numbers, got -inf in head.bias"):
+        load_into(Net(), params, "net.ckpt")
+
+
+def test_only_what_is_loaded_must_be_finite(weights):
+    """Moments of a run that went wrong do not matter, nor does what the network lacks."""
+    nan = ms.Tensor(np.full(4, np.nan, np.float32))
+    params = {**weights, "moments.body.bias": nan, "learning_rate": ms.Tensor(np.float32(np.nan))}
+    assert load_into(filled(Net(), 5), params, "net.ckpt").loaded == 5
+    assert hand_on(Net(rsign=False), {**weights, "rsign.bias": nan}, "net.ckpt").loaded == 4
+
+
+def test_published_weights_that_are_not_finite_are_refused(monkeypatch):
+    """MindCV loads them by itself."""
+    network = filled(Net(), 3)
+    network.body.bias.set_data(ms.Tensor(np.array([0, 0, np.inf, 0], np.float32)))
+    monkeypatch.setattr("mindcv.create_model", lambda name, num_classes, **given: network)
+    config = load_config()
+    assert build_network(config, "resnet18", 10, "fp32") is network
+    with pytest.raises(
+        InputError, match="resnet18, published weights: expected finite numbers, got inf in body.bias"
+    ):
+        build_network(config, "resnet18", 10, "fp32", pretrained=True)
