@@ -106,7 +106,8 @@ def compare_in_parts(run, reference, cuts, batches, expected, whole):
                 wrong = (distance > 0 if cut.op == "Greater" else distance < 0) != result
                 distance = distance[wrong]
                 signs, turned = signs + wrong.size, turned + int(wrong.sum())
-            margin = max(margin, largest(distance) / max(1.0, largest(value)))
+            finite = np.isfinite(value).all() and np.isfinite(result).all()
+            margin = max(margin, largest(distance) / max(1.0, largest(value)) if finite else float("inf"))
     return Comparison(difference, whole, True, signs, turned, margin)
 
 

@@ -92,6 +92,13 @@ def test_phases_may_be_off_by_the_tolerance_times_the_largest(off, agrees):
     assert in_parts((np.array([True]), PHASES), [array(1), PHASES + array(0, off)]).agrees is agrees
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_values_at_the_cuts_that_are_not_finite_do_not_agree(value):
+    assert not in_parts((np.array([True]), PHASES), [array(1), array(30, value)]).agrees
+    for result in (True, False):
+        assert not in_parts((np.array([result]), PHASES), [array(value), PHASES]).agrees
+
+
 @pytest.mark.parametrize("which", ["given", "own"])
 def test_the_logits_of_the_parts_count(which):
     exact = ((np.array([True]), PHASES), [array(1), PHASES])
