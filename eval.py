@@ -96,7 +96,7 @@ def show_predictions(names, logits_of, transform, args, size):
         size: pictures computed at once, at most.
 
     Returns:
-        1 where a picture could not be read, else 0.
+        The exit code: 0, 1 where some pictures could not be read, 2 where none could.
     """
     import numpy as np
 
@@ -114,6 +114,8 @@ def show_predictions(names, logits_of, transform, args, size):
                 records[file] = record
             else:
                 show_prediction(file, record)
+    if missing == len(args.image):
+        return 2
     if args.json:
         print(json.dumps(records, allow_nan=False))
     return 1 if missing else 0

@@ -165,6 +165,7 @@ def check_folder(folder, resolved):
     """
     from src.config import load_config, to_flat
     from src.learn.records import read_records
+    from src.learn.run_data import from_weights
     from src.learn.state import holds_run
 
     if not holds_run(folder):
@@ -177,7 +178,8 @@ def check_folder(folder, resolved):
         first = differing[0]
         raise InputError(
             f"{folder}: resume expects the settings of the run: {', '.join(differing)} differ "
-            f"({first} was {before[first]}, got {now[first]})"
+            f"({first} was {before[first]}, got {now[first]}); to train longer or otherwise start from its weights: "
+            f"{from_weights(folder, resolved.stage)}"
         )
     read_records(folder)  # which the first epoch goes on with
 

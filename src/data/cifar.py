@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from src.data import folder
-from src.data.splits import ArraySplit
+from src.data.splits import ArraySplit, contents_of
 from src.errors import InputError
 from src.files import open_regular, reason
 
@@ -57,7 +57,8 @@ def _open_batches(path, split):
     records = np.concatenate([_records(path / name) for name in BATCHES[split]])
     planes = records[:, 1:].reshape(-1, 3, SIZE, SIZE)
     pixels = np.ascontiguousarray(planes.transpose(0, 2, 3, 1))
-    return ArraySplit(classes, pixels, records[:, 0].astype(np.int32))
+    labels = records[:, 0].astype(np.int32)
+    return ArraySplit(classes, pixels, labels, contents_of(pixels, labels))
 
 
 def _records(path):

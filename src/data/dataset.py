@@ -39,6 +39,7 @@ class Dataset:
 
     Attributes:
         classes: tuple of K names, as the source or data.classes has them; label k means classes[k].
+        contents: the split's Contents, the same on all ranks.
         storage: one line on whether a folder's pictures are kept in memory, "" for other sources.
     """
 
@@ -51,6 +52,7 @@ class Dataset:
         self._batch_size = cfg.data.batch_size if self._training else cfg.data.eval_batch_size
         self._threads = min(cfg.data.workers, os.cpu_count() or 1)
         opened = in_classes(open_split(cfg.data, split), cfg.data)
+        self.contents = opened.contents
         self._transform = transform or transform_of(cfg.data)
         self._open(opened)
         self.classes = self._split.classes

@@ -4,13 +4,14 @@ Every file in a class folder counts as an image, whatever its suffix, unless its
 """
 
 import os
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
 from src.data import images
-from src.data.splits import ArraySplit, FileSplit
+from src.data.splits import ArraySplit, Contents, FileSplit
 from src.errors import InputError
 from src.files import reason
 
@@ -43,7 +44,7 @@ def open_in_memory(path, split, bad_images, size):
     good, skipped = _sift(classes, paths, labels, _in_threads(read, range(len(paths))), bad_images)
     if skipped:
         pixels = pixels[good]
-    return ArraySplit(classes, pixels, labels[good], skipped)
+    return ArraySplit(classes, pixels, labels[good], _contents(paths), skipped)
 
 
 def open_streamed(path, split, bad_images):
@@ -62,7 +63,14 @@ def open_streamed(path, split, bad_images):
     causes, sizes = zip(*_in_threads(images.look, paths))
     good, skipped = _sift(classes, paths, labels, causes, bad_images)
     pixels = int(np.array(sizes)[good].sum())
-    return FileSplit(classes, [paths[number] for number in good], labels[good], pixels, skipped)
+    paths_of_good = [paths[number] for number in good]
+    return FileSplit(classes, paths_of_good, labels[good], pixels, _contents(paths), skipped)
+
+
+def _contents(paths):
+    """The Contents of a split's files, bad ones included, by the names of class folders and files."""
+    names = "\0".join(f"{path.parent.name}/{path.name}" for path in paths)
+    return Contents(len(paths), zlib.crc32(names.encode(errors="surrogateescape")))
 
 
 def check_folder(path, expected):

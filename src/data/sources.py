@@ -5,7 +5,7 @@ import difflib
 import numpy as np
 
 from src.data import cifar, folder
-from src.data.splits import ArraySplit
+from src.data.splits import ArraySplit, contents_of
 from src.errors import InputError
 
 DIGITS_TEST = 360  # of 1797 images, a fifth
@@ -25,7 +25,8 @@ def open_digits(data, split):
     numbers = parts[0] if split == "train" else parts[1]
     grey = np.rint(grey[numbers] * (255 / DIGITS_WHITE)).astype(np.uint8).reshape(-1, 8, 8, 1)
     classes = tuple(str(digit) for digit in range(10))
-    return ArraySplit(classes, np.repeat(grey, 3, axis=3), labels[numbers].astype(np.int32))
+    labels = labels[numbers].astype(np.int32)
+    return ArraySplit(classes, np.repeat(grey, 3, axis=3), labels, contents_of(grey, labels))
 
 
 def open_imagenet(data, split):

@@ -1,15 +1,30 @@
 """One split of a data set: images by number, with labels. Two kinds: pixels in memory, files on disk.
 
 Both have: classes, labels (N,), len, [i], skipped (a list of (path, reason) of what was left out), unreadable
-(numbers found bad since opening).
+(numbers found bad since opening), contents.
 """
 
 import dataclasses
+import typing
+import zlib
 from collections.abc import Callable
 
 import numpy as np
 
 from src.data import images
+
+
+class Contents(typing.NamedTuple):
+    """A split's images, those left out as well: their number and a CRC-32 that tells other data. Of a folder it is that of
+    the names, of other sources of pixels and labels: a file that turns bad changes neither."""
+
+    images: int
+    checksum: int
+
+
+def contents_of(pixels, labels):
+    """The Contents of images in memory: uint8 (N, H, W, C), int32 (N,)."""
+    return Contents(len(labels), zlib.crc32(labels.tobytes(), zlib.crc32(np.ascontiguousarray(pixels))))
 
 
 @dataclasses.dataclass
@@ -20,12 +35,14 @@ class ArraySplit:
         classes: K names; label k means classes[k].
         pixels: uint8 (N, H, W, 3).
         labels: int32 (N,).
+        contents: the Contents.
         skipped: (path, reason) of files left out.
     """
 
     classes: tuple
     pixels: np.ndarray
     labels: np.ndarray
+    contents: Contents
     skipped: list = dataclasses.field(default_factory=list)
     unreadable: tuple = ()
 
@@ -49,6 +66,7 @@ class FileSplit:
         paths: N paths.
         labels: int32 (N,).
         pixels: of all pictures together.
+        contents: the Contents.
         skipped: (path, reason) of files left out.
         read: what makes an array of a path.
         keep: whether an array stays in memory from the first time on that it was asked for.
@@ -59,6 +77,7 @@ class FileSplit:
     paths: list
     labels: np.ndarray
     pixels: int
+    contents: Contents
     skipped: list = dataclasses.field(default_factory=list)
     unreadable: set = dataclasses.field(default_factory=set)
     read: Callable = images.encoded

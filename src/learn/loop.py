@@ -19,6 +19,7 @@ from .measures import Measures
 from .parallel import Workers
 from .progress import Display, say
 from .records import write_record
+from .run_data import facts_of, require_same_data, said_of_step
 from .schedule import scaled_learning_rate, warmup_cosine
 from .state import Progress, holds_run, load_state, save_state
 from .step import Predict, TrainStep, make_forward, path_factors
@@ -112,7 +113,8 @@ class _Trainer:
         self.measures = Measures(self.steps)
         self.tensorboard = Summary(stage.folder)
         self.path_rates = getattr(stage.network, "drop_path_rates", ())
-        self.progress = Progress()
+        self.facts = facts_of(stage.train_data, stage.val_data, self.images_per_step)
+        self.progress = Progress(**self.facts)
         self.flips = Flips(stage.binary_weights)
 
     def _tensors(self):
@@ -123,7 +125,13 @@ class _Trainer:
         """Go on from the newest whole run state."""
         stage = self.stage
         self.progress, faults = load_state(stage.folder, self._tensors(), stage.workers)
+        before = {name: getattr(self.progress, name) for name in self.facts}
+        require_same_data(stage.folder, stage.name, before, self.facts)
+        for name, value in self.facts.items():
+            setattr(self.progress, name, value)
         self.measures.restore()
+        if said := said_of_step(before, self.facts):
+            self._say(said)
         for fault in faults:
             self._say(f"{fault}; the run state before it is taken")
         self._say(f"goes on after epoch {self.progress.epoch}, step {self.progress.step}")

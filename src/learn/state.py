@@ -11,13 +11,19 @@ from mindspore import Tensor
 from src.checkpoint import read_checkpoint, save_checkpoint
 from src.errors import InputError
 
+from .run_data import UNKNOWN
+
 STATE, PREVIOUS = "state.ckpt", "state.previous.ckpt"
 _PREFIX = "run."
 _PER_WORKER = "workers."
 # Measurements, on which no weight depends: a state of an earlier version has the first and lacks the second, and the
 # second's shape follows the number of steps. Where they do not fit they keep what they hold.
 _MEASURED = {"run.seconds", "run_measures"}
-_YOUNGER = {"run.skipped"}  # states of earlier versions lack it
+# states of earlier versions lack these
+_YOUNGER = {
+    f"{_PREFIX}{name}"
+    for name in ("skipped", "train_images", "train_checksum", "val_images", "val_checksum", "images_per_step")
+}
 
 
 @dataclass
@@ -25,6 +31,7 @@ class Progress:
     """Where a stage stands: finished epochs, steps done of the one under way, and its sums so far.
 
     loss_sum and hits are over the job's workers; skipped: steps of the epoch left out for numbers that were not finite.
+    The last five are the run's data and step size, see run_data.py.
     """
 
     epoch: int = 0
@@ -36,6 +43,11 @@ class Progress:
     best_top1: float = -1.0
     best_top5: float = -1.0
     best_epoch: int = 0
+    train_images: int = UNKNOWN
+    train_checksum: int = UNKNOWN
+    val_images: int = UNKNOWN
+    val_checksum: int = UNKNOWN
+    images_per_step: int = UNKNOWN
 
 
 def holds_run(folder):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import ROOT, picture_folder, start, succeed
+from .conftest import ROOT, SHORT, picture_folder, start, succeed
 
 
 def test_all_stages_leave_their_files_and_the_summary(trained):
@@ -168,6 +168,15 @@ def test_an_output_folder_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").write_text("in the way")
     done = start("train.py", "--output_dir", tmp_path / "file" / "out")
     assert done.returncode == 2 and "file" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_more_epochs_for_a_run_that_goes_on_are_refused_with_what_to_do_instead(trained):
+    done = start("train.py", "--output_dir", trained, "resume=true", *SHORT, "stages.step2.epochs=2")
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
+    last = re.escape(str(trained / "teacher" / "last.ckpt"))
+    assert re.search(
+        rf"stages\.step2\.epochs was 1, got 2.*start from its weights: .*init={last}", done.stderr
+    )
 
 
 def readme_commands():

@@ -17,7 +17,7 @@ import pytest
 from mindspore.dataset import vision
 
 from src.config import load_config
-from src.data import create_dataset, images, load_rgb
+from src.data import create_dataset, images, load_rgb, transform_of
 from src.data.left_out import lines, listed
 from src.errors import InputError
 from tests.faults import zoo
@@ -129,7 +129,7 @@ def test_a_bad_file_has_the_same_reason_wherever_it_is_opened(name, tmp_path):
     if name in zoo.BAD:
         assert re.search(reason, images.look(path)[0])
     assert re.search(reason, images.fault(path))
-    for read in (load_rgb, lambda path: images.load_centred(path, settings(tmp_path).data)):
+    for read in (load_rgb, lambda path: images.load_centred(path, transform_of(settings(tmp_path).data))):
         with pytest.raises(images.UnreadableImage) as caught:
             read(path)
         assert re.search(reason, caught.value.cause)

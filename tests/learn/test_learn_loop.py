@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 
 import mindspore as ms
@@ -9,11 +10,13 @@ import numpy as np
 import pytest
 
 from src.checkpoint import read_checkpoint
+from src.data.splits import Contents
 from src.errors import InputError
 from src.files import read_json_lines
 from src.learn import loop
 from src.learn.assign import make_assign
 from src.learn.loop import run_stage
+from src.learn.run_data import said_of_step
 from src.learn.stopping import Stopped
 from tests.learn.stages import small_network, small_stage
 
@@ -171,3 +174,23 @@ def test_a_loss_that_is_not_finite_names_the_step_and_keeps_the_checkpoint(tmp_p
     with pytest.raises(InputError, match="stage step2, epoch 2, step 1: expected a finite loss"):
         trainer.epoch([])
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == kept
+
+
+@pytest.mark.parametrize(("split", "images", "got"), [("train", 1437, "other ones"), ("val", 350, "350")])
+def test_a_run_does_not_go_on_with_other_data(whole, tmp_path, split, images, got):
+    folder = shutil.copytree(whole, tmp_path / "run")
+    stage = taught_stage(folder)
+    getattr(stage, f"{split}_data").contents = Contents(images, 7)
+    before = (folder / "state.ckpt").read_bytes()
+    words = rf"run: resume expects the data of the run, {dict(train=1437, val=360)[split]} {split} images, got {got}; .*"
+    with pytest.raises(InputError, match=words + "stages.step2.init=.*run/last.ckpt"):
+        run_stage(stage, resume=True)
+    assert (folder / "state.ckpt").read_bytes() == before
+
+
+def test_a_run_that_goes_on_with_other_steps_says_so():
+    before = {"images_per_step": 16}
+    assert (
+        said_of_step(before, {"images_per_step": 16}) == said_of_step({"images_per_step": -1}, before) == ""
+    )
+    assert said_of_step(before, {"images_per_step": 32}).startswith("32 images per step instead of 16")

@@ -37,10 +37,18 @@ def test_state_comes_back_as_it_was(tmp_path):
 
 
 def test_state_of_an_earlier_version_comes_back(tmp_path):
-    """It has run.seconds, which is not read any more, and neither measurements nor run.skipped."""
+    """It has run.seconds, which is not read any more, and neither measurements nor run.skipped, nor the run's data."""
     save_state(tmp_path, Progress(epoch=3, step=2), {**weight(1), "run.seconds": Tensor(np.float64(7.0))}, {})
     entries = dict(read_checkpoint(tmp_path / STATE))
-    del entries["run.skipped"]
+    for name in (
+        "skipped",
+        "train_images",
+        "train_checksum",
+        "val_images",
+        "val_checksum",
+        "images_per_step",
+    ):
+        del entries[f"run.{name}"]
     save_checkpoint(tmp_path / STATE, entries)
     now = {**weight(2), "run_measures": Parameter(Tensor(np.ones(2)), name="m")}
     assert load_state(tmp_path, now, Workers())[0] == Progress(epoch=3, step=2)
