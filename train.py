@@ -75,6 +75,11 @@ def check_hand_overs(config, names):
         settings = getattr(config.stages, name)
         starts = config.checkpoint.path if name == names[0] else ""
         check_sources(name, settings, starts)
+        if settings.init_head == "new" and not (starts or settings.init):
+            raise InputError(
+                f"stages.{name}.init_head: expected same, for the stage starts from random weights (no stages.{name}.init "
+                "and no checkpoint), got new"
+            )
         for source in {
             settings.init if not starts else "",
             settings.teacher if not settings.teacher_checkpoint else "",
@@ -119,14 +124,16 @@ def build_teacher(config, settings, classes):
     return teacher
 
 
-def first_weights(config, name, network, first):
+def first_weights(config, name, network, first, classes):
     """Load what the stage starts from: --checkpoint for the first stage to run, else its `init`."""
     from src.build import hand_on_weights
 
     settings = getattr(config.stages, name)
     source = config.checkpoint.path if first and config.checkpoint.path else settings.init
     if source:
-        hand_on_weights(network, weights_of(config, source) if source in STAGES else source)
+        path = weights_of(config, source) if source in STAGES else source
+        new_head = classes if settings.init_head == "new" else 0
+        hand_on_weights(network, path, new_head, f"stages.{name}.init_head")
 
 
 def stage_folder(config, name):
@@ -233,7 +240,7 @@ def run_one(config, name, first, data, workers):
     ms.set_seed(config.seed)
     model = settings.model or config.model.name
     network = build_network(config, model, len(classes), settings.precision, pretrained=settings.pretrained)
-    first_weights(config, name, network, first)
+    first_weights(config, name, network, first, len(classes))
     teacher = build_teacher(config, settings, len(classes))
     folder = stage_folder(config, name)
     if workers.first:

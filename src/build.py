@@ -92,12 +92,15 @@ def load_weights(network, path):
     _tell(load_into(network, read_checkpoint(path), path))
 
 
-def hand_on_weights(network, path):
-    """Load a checkpoint of another stage: only what binarizers bring (RSign, RPReLU) may be missing or left over."""
+def hand_on_weights(network, path, new_head=0, key=""):
+    """Load a checkpoint of another stage: only what binarizers bring (RSign, RPReLU) may be missing or left over.
+
+    new_head, key: see `load_into`.
+    """
     from src.checkpoint import read_checkpoint
     from src.loading import hand_on
 
-    _tell(hand_on(network, read_checkpoint(path), path))
+    _tell(hand_on(network, read_checkpoint(path), path, new_head=new_head, key=key))
 
 
 def _tell(report):

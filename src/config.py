@@ -60,6 +60,9 @@ YOUNGER = (
     "model.local_form",
     "model.binarizer",
     "model.sync_bn",
+    "stages.teacher.init_head",
+    "stages.step1.init_head",
+    "stages.step2.init_head",
 )
 
 

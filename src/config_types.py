@@ -94,6 +94,7 @@ class StageConfig:
     learning_rate: float
     warmup_epochs: int
     init: str
+    init_head: str
     teacher: str
     teacher_checkpoint: str
     teacher_pretrained: bool
@@ -230,6 +231,7 @@ RULES = {
     "stages.*.epochs": _at_least(0),
     "stages.*.learning_rate": POSITIVE,
     "stages.*.warmup_epochs": _at_least(0),
+    "stages.*.init_head": _one_of("same", "new"),
     "stages.*.kd_alpha": SHARE,
 }
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from src.checkpoint import parameters_of
 from src.errors import InputError
+from src.heads import class_counts, head_names
 from src.parameter_names import match_names, said_of
 from src.text import cut
 
@@ -29,7 +30,7 @@ class LoadReport:
     said: str = ""
 
 
-def load_into(network, params, path, allow_missing=(), ignore=()):
+def load_into(network, params, path, allow_missing=(), ignore=(), new_head=0, key=""):
     """Put `params` into the network; names and shapes must match exactly. Nothing is changed on an error.
 
     A prefix of all names, and what training keeps beside the weights, are no obstacle: see `match_names`. The numbers
@@ -41,36 +42,58 @@ def load_into(network, params, path, allow_missing=(), ignore=()):
         path: the file they came from, for messages.
         allow_missing: endings of names that the checkpoint may lack; the network keeps its own values.
         ignore: endings of names in the checkpoint that the network need not have.
+        new_head: the network's class count, where its head (see `head_names`) keeps the network's own values; 0: it
+            is loaded as well.
+        key: of the setting that asks for a new head, for the message on another class count; "": there is none.
 
     Raises:
-        InputError: lists missing, unexpected and mis-shaped parameters with the nearest names; or names the first
+        InputError: a run state; a new head that is not found; lists missing, unexpected and mis-shaped parameters with the nearest names; or names the first
             parameter whose numbers are not all finite in the network's type.
     """
     own = parameters_of(network)
+    allow_missing, ignore = tuple(allow_missing), tuple(ignore)
     if params.keys() >= RUN_STATE:
         raise InputError(
             f"checkpoint {path}: expected weights, got the run state of a stage; take best.ckpt or last.ckpt "
             "beside it"
         )
-    found = match_names(own, {name: value.shape for name, value in params.items()}, allow_missing, ignore)
-    aside, said = set(), ""
+    may_lack = allow_missing + (head_names(own, {}, new_head) if new_head else ())
+    found = match_names(own, {name: value.shape for name, value in params.items()}, may_lack, ignore)
+    aside, said = set(), []
     if found:
         names, left, prefix = found
         params = {names.get(name, name): value for name, value in params.items()}
         aside, said = set(left), said_of(left, prefix)
+    head = ()
+    if new_head:
+        head = head_names(own, params, new_head)
+        said.append(_said_of_head(own, params, head, new_head, path))
     missing = tuple(name for name in own if name not in params)
     unexpected = tuple(name for name in params if name not in own)
-    shared = [name for name in own if name in params]
+    shared = [name for name in own if name in params and name not in head]
     wrong = [name for name in shared if _kind(own[name]) != _kind(params[name])]
-    lacking = [name for name in missing if not name.endswith(tuple(allow_missing))]
-    foreign = [n for n in unexpected if n not in aside and not n.endswith(tuple(ignore))]
+    lacking = [name for name in missing if name not in head and not name.endswith(allow_missing)]
+    foreign = [n for n in unexpected if n not in aside and not n.endswith(ignore)]
     if lacking or foreign or wrong:
-        raise InputError(_mismatch(path, own, params, lacking, foreign, wrong))
+        raise InputError(_mismatch(path, own, params, lacking, foreign, wrong, key))
     values = {name: ms.Tensor(params[name].asnumpy(), own[name].dtype) for name in shared}
     require_finite(values, f"checkpoint {path}")
     for name, value in values.items():
         own[name].set_data(value)
-    return LoadReport(len(shared), missing, unexpected, f"checkpoint {path}: {said}" if said else "")
+    return LoadReport(
+        len(shared), missing, unexpected, f"checkpoint {path}: {'; '.join(said)}" if said else ""
+    )
+
+
+def _said_of_head(own, params, head, classes, path):
+    """Words on a head that stays as it is. Raises InputError where there is none."""
+    if not head:
+        raise InputError(
+            f"checkpoint {path}: expected a network with a last layer of {classes} outputs, found none"
+        )
+    theirs = {params[name].shape[0] for name in head if name in params}
+    had = f"{theirs.pop()} classes" if theirs else "no such layer"
+    return f"{', '.join(head)} keep their random numbers for {classes} classes (the checkpoint has {had})"
 
 
 def require_finite(tensors, source):
@@ -85,17 +108,17 @@ def require_finite(tensors, source):
 BROUGHT_BY_BINARIZERS = ("rsign.bias", "act.shift_in", "act.slope", "act.shift_out")
 
 
-def hand_on(network, params, path, may_lack=BROUGHT_BY_BINARIZERS):
+def hand_on(network, params, path, may_lack=BROUGHT_BY_BINARIZERS, new_head=0, key=""):
     """Hand the weights of one stage to the network of the next, by name.
 
     The two may differ in parameters whose names end as in `may_lack`, in either direction: full precision has no
-    RSign, and a Wave-MLP gets RPReLU in GELU's place by binarizers that bring it. Everything else must match, as in
-    `load_into`.
+    RSign, and a Wave-MLP gets RPReLU in GELU's place by binarizers that bring it. Everything else, but for a new
+    head, must match, as in `load_into`, which has `new_head` and `key` as well.
 
     Raises:
         InputError: as `load_into`.
     """
-    return load_into(network, params, path, allow_missing=may_lack, ignore=may_lack)
+    return load_into(network, params, path, may_lack, may_lack, new_head, key)
 
 
 def _kind(value):
@@ -104,13 +127,14 @@ def _kind(value):
     return tuple(value.shape), "float" if "Float" in text else text
 
 
-def _mismatch(path, own, params, lacking, foreign, wrong):
+def _mismatch(path, own, params, lacking, foreign, wrong, key):
     """The message on parameters that do not fit."""
-    classes = _class_counts(own, params, wrong) if not (lacking or foreign) else None
+    classes = class_counts(own, params, wrong) if not (lacking or foreign) else None
     if classes:
+        remedy = f"; {key}=new takes all but these and starts a new head" if key else ""
         return (
-            f"checkpoint {path}: expected {classes[0]} classes, came {classes[1]}: all parameters fit but the head's "
-            f"({', '.join(wrong)}); set model.num_classes, or take data with as many classes"
+            f"checkpoint {path}: expected {classes[0]} classes, got {classes[1]}: all parameters fit but the head's "
+            f"({', '.join(wrong)}); set model.num_classes, or take data with as many classes{remedy}"
         )
     parts = []
     if lacking:
@@ -123,18 +147,6 @@ def _mismatch(path, own, params, lacking, foreign, wrong):
     fit = sum(name in params for name in own) - len(wrong)
     head = f"checkpoint {path} does not fit the network ({fit} of {len(own)} parameters do)"
     return "; ".join([head, *parts])
-
-
-def _class_counts(own, params, wrong):
-    """(expected, found) class counts where only one layer's output axis differs (head weight and bias), or None."""
-    layers = {name.rpartition(".")[0] for name in wrong}
-    pairs = {(own[name].shape[:1], params[name].shape[:1]) for name in wrong}
-    same_rest = all(own[name].shape[1:] == params[name].shape[1:] for name in wrong)
-    dense = any(len(own[name].shape) == 2 for name in wrong)
-    if not (dense and same_rest and len(layers) == len(pairs) == 1):
-        return None
-    expected, found = pairs.pop()
-    return (expected[0], found[0]) if expected and found and expected != found else None
 
 
 def _shown(value):

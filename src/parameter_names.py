@@ -79,11 +79,11 @@ def _kept_by_training(name, prefix, own, shape):
 
 
 def said_of(aside, prefix):
-    """One sentence on what `match_names` did, "" where the names were the network's."""
+    """What `match_names` did, in words: a list, empty where the names were the network's."""
     parts = [f"names are taken without {prefix!r}"] if prefix else []
     if aside:
         parts.append(f"left aside what training keeps beside the weights: {_grouped(aside)}")
-    return "; ".join(parts)
+    return parts
 
 
 def _grouped(names):

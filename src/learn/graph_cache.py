@@ -35,7 +35,7 @@ INERT = (
     "train.steps_per_epoch", "train.log_every", "train.summary",
 )  # fmt: skip
 INERT_OF_STAGE = (
-    "epochs", "learning_rate", "warmup_epochs", "init", "teacher_checkpoint", "teacher_pretrained",
+    "epochs", "learning_rate", "warmup_epochs", "init", "init_head", "teacher_checkpoint", "teacher_pretrained",
 )  # fmt: skip
 
 

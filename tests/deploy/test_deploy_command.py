@@ -80,7 +80,7 @@ def test_a_checkpoint_becomes_a_checked_file_beside_it(main, trained, images, lo
         (["--output", "best.onnx"], "best.onnx: expected the name of a MINDIR file, ending in .mindir"),
         (["--output", "no/such/folder/best.mindir"], "cannot be written: No such file or directory"),
         (["--file_fromat", "ONNX"], "unknown flag --file_fromat; did you mean --file_format?"),
-        (["model.num_classes=11"], "expected 11 classes, came 10"),
+        (["model.num_classes=11"], "expected 11 classes, got 10"),
         (["model.name=bimlp_x"], "unknown model: 'bimlp_x'"),
         (["data.image_size=2"], "image"),
     ],

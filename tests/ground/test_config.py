@@ -165,6 +165,14 @@ def test_a_complete_file_must_give_every_key(tmp_path):
         load_config(path, complete=True)
 
 
+def test_a_run_saved_before_its_heads_could_be_new_is_read(tmp_path):
+    path = tmp_path / "config.yaml"
+    save_config(load_config(), path)
+    text, count = re.subn(r" init_head: same,", "", path.read_text(encoding="utf-8"))
+    assert count == 3
+    assert load_config(written(tmp_path, text), complete=True) == load_config()
+
+
 # --- refusals ---
 
 
@@ -352,6 +360,7 @@ EDGES = [
     ("stages.step2.epochs", "0", "-1"),
     ("stages.step2.learning_rate", "1e-9", "0"),
     ("stages.step1.warmup_epochs", "0", "-1"),
+    ("stages.step2.init_head", "new", "old"),
     ("stages.teacher.kd_alpha", "1", "1.01"),
 ]
 

@@ -11,6 +11,7 @@ GROUND = {
     "errors",
     "file_kinds",
     "files",
+    "heads",
     "loading",
     "config_types",
     "config",

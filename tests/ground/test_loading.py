@@ -9,8 +9,11 @@ from src.build import build_network, hand_on_weights, load_weights
 from src.checkpoint import parameters_of, read_checkpoint, save_checkpoint
 from src.config import load_config
 from src.errors import InputError
+from src.heads import head_names
 from src.loading import hand_on, load_into
+from src.model import create_model
 from tests.ground.small import Net, assert_equal, numbers
+from train import check_hand_overs, first_weights
 
 
 def test_load_into_sets_every_parameter(saved):
@@ -78,9 +81,34 @@ def test_another_class_count_gets_its_own_sentence(saved):
     with pytest.raises(InputError) as error:
         load_into(Net(classes=100), read_checkpoint(saved[1]), saved[1])
     assert str(error.value).startswith(
-        f"checkpoint {saved[1]}: expected 100 classes, came 10: all parameters fit but the head's "
+        f"checkpoint {saved[1]}: expected 100 classes, got 10: all parameters fit but the head's "
         "(head.weight, head.bias); set model.num_classes"
     )
+
+
+def test_a_stage_that_hands_on_is_told_how_to_start_a_new_head(saved):
+    with pytest.raises(InputError) as error:
+        hand_on(Net(classes=7), read_checkpoint(saved[1]), "a.ckpt", key="stages.step2.init_head")
+    assert str(error.value).endswith(
+        "take data with as many classes; stages.step2.init_head=new takes all but these and starts a new head"
+    )
+
+
+@pytest.mark.parametrize("layer", ["dense", "conv", "several"])
+def test_heads_of_any_kind_differ_by_the_class_count(layer):
+    with pytest.raises(InputError, match="expected 7 classes, got 10: all parameters fit but the head's"):
+        load_into(Heads(layer, 7), parameters_of(Heads(layer, 10)), "a.ckpt")
+
+
+class Heads(nn.Cell):
+    """A body of 7 channels and as many outputs as there are classes: by one layer, a 1x1 convolution, or two layers."""
+
+    def __init__(self, layer, classes):
+        super().__init__()
+        if layer == "several":
+            self.aux = nn.Dense(5, classes)
+        self.body = nn.Dense(3, 7)
+        self.last = nn.Conv2d(7, classes, 1, has_bias=True) if layer == "conv" else nn.Dense(7, classes)
 
 
 def test_another_width_is_not_taken_for_another_class_count(saved):
@@ -137,7 +165,7 @@ def test_hand_on_tolerates_nothing_else():
     del params["body.bias"]
     with pytest.raises(InputError, match="1 missing in the checkpoint: body.bias"):
         hand_on(Net(), params, "a.ckpt")
-    with pytest.raises(InputError, match="expected 7 classes, came 10"):
+    with pytest.raises(InputError, match="expected 7 classes, got 10"):
         hand_on(Net(classes=7), parameters_of(Net(rsign=False)), "a.ckpt")
 
 
@@ -388,3 +416,131 @@ def test_published_weights_that_are_not_finite_are_refused(monkeypatch):
         InputError, match="resnet18, published weights: expected finite numbers, got inf in body.bias"
     ):
         build_network(config, "resnet18", 10, "fp32", pretrained=True)
+
+
+# --- a new head ---
+
+
+def assert_new_head(network, params, heads, said):
+    """All but `heads` is loaded from params, these keep their numbers; what the report says."""
+    before, names = numbers(parameters_of(network)), parameters_of(network).keys()
+    classes = before[heads[0]].shape[0]
+    report = hand_on(network, params, "a.ckpt", new_head=classes)
+    for name, value in numbers(parameters_of(network)).items():
+        expected = before[name] if name in heads else params[name].asnumpy()
+        np.testing.assert_array_equal(value, expected, name)
+        assert not np.array_equal(value, params[name].asnumpy() if name in heads else before[name]), name
+    assert report.loaded == len(names) - len(heads)
+    assert report.said == f"checkpoint a.ckpt: {', '.join(heads)} keep their random numbers for {said}"
+
+
+@pytest.mark.parametrize(
+    ("layer", "heads"),
+    [
+        ("dense", ["last.weight", "last.bias"]),
+        ("conv", ["last.weight", "last.bias"]),
+        ("several", ["aux.weight", "aux.bias", "last.weight", "last.bias"]),
+    ],
+)
+def test_a_new_head_keeps_its_numbers_and_all_else_is_loaded(layer, heads):
+    """Also where a body of 7 channels has as many outputs as there are classes."""
+    params = parameters_of(filled(Heads(layer, 10), 3))
+    said = "7 classes (the checkpoint has 10 classes)"
+    assert_new_head(filled(Heads(layer, 7), 5), params, heads, said)
+
+
+def test_a_new_head_is_new_for_as_many_classes_too():
+    params = parameters_of(filled(Heads("dense", 7), 3))
+    said = "7 classes (the checkpoint has 7 classes)"
+    assert_new_head(filled(Heads("dense", 7), 5), params, ["last.weight", "last.bias"], said)
+
+
+def test_a_new_head_needs_none_in_the_checkpoint():
+    params = dict(parameters_of(filled(Net(), 3)))
+    del params["head.weight"], params["head.bias"]
+    network = filled(Net(classes=4), 5)
+    before = numbers(parameters_of(network))
+    report = hand_on(network, renamed(params, "backbone."), "a.ckpt", new_head=4)
+    np.testing.assert_array_equal(network.head.weight.asnumpy(), before["head.weight"])
+    np.testing.assert_array_equal(network.body.weight.asnumpy(), params["body.weight"].asnumpy())
+    assert report.said == (
+        "checkpoint a.ckpt: names are taken without 'backbone.'; head.weight, head.bias keep their random numbers "
+        "for 4 classes (the checkpoint has no such layer)"
+    )
+
+
+def test_a_head_that_stays_may_be_anything_in_the_checkpoint():
+    params = dict(parameters_of(filled(Net(), 3)))
+    params["head.weight"] = ms.Tensor(np.full((10, 4), np.nan, np.float32))
+    assert hand_on(Net(classes=4), params, "a.ckpt", new_head=4).loaded == 3
+
+
+def test_a_new_head_excuses_nothing_else(weights):
+    network = filled(Net(classes=4, width=5), 5)
+    before = numbers(parameters_of(network))
+    with pytest.raises(InputError, match=r"body.weight: expected \(5, 3\) Float32, found \(4, 3\)"):
+        hand_on(network, weights, "a.ckpt", new_head=4)
+    with pytest.raises(InputError, match="1 unexpected in the checkpoint: other.weight"):
+        hand_on(Net(classes=4), {**weights, "other.weight": weights["body.weight"]}, "a.ckpt", new_head=4)
+    assert_equal(numbers(parameters_of(network)), before)
+    with pytest.raises(InputError, match="expected a network with a last layer of 6 outputs, found none"):
+        hand_on(Net(), weights, "a.ckpt", new_head=6)
+
+
+@pytest.mark.parametrize(
+    ("name", "heads"),
+    [
+        ("squeezenet1_1", ["classifier.1.weight", "classifier.1.bias"]),
+        ("crossvit_9", ["head.0.weight", "head.0.bias", "head.1.weight", "head.1.bias"]),
+    ],
+)
+def test_the_heads_of_mindcvs_models_are_found(name, heads):
+    import mindcv
+
+    own, theirs = (parameters_of(mindcv.create_model(name, num_classes=k)) for k in (7, 10))
+    assert list(head_names(own, theirs, 7)) == heads
+    assert list(head_names(own, own, 7)) == heads[-2:]
+
+
+@pytest.mark.parametrize("name", ["bimlp_t", "wave_mlp_nano"])
+def test_the_heads_of_this_projects_models_are_found(name):
+    own = parameters_of(create_model(name, 8, "fp32", widths=(8,), depths=(1,)))
+    assert head_names(own, own, 8) == ("head.weight", "head.bias")
+
+
+# --- in a stage ---
+
+
+def test_a_stage_starts_a_new_head_by_its_setting(tmp_path, capsys):
+    save_checkpoint(tmp_path / "a.ckpt", parameters_of(filled(Net(), 3)))
+    given = f"stages.step2.init={tmp_path / 'a.ckpt'}"
+    for config in (
+        load_config(None, [given, "stages.step2.init_head=new"]),
+        load_config(None, ["stages.step2.init_head=new"], {"checkpoint.path": str(tmp_path / "a.ckpt")}),
+    ):
+        network = filled(Net(classes=4), 5)
+        head = network.head.weight.asnumpy().copy()
+        first_weights(config, "step2", network, True, 4)
+        np.testing.assert_array_equal(network.head.weight.asnumpy(), head)
+        np.testing.assert_array_equal(network.body.weight.asnumpy(), filled(Net(), 3).body.weight.asnumpy())
+        assert "head.weight, head.bias keep their random numbers for 4 classes" in capsys.readouterr().err
+    with pytest.raises(InputError, match="got 10: .*; stages.step2.init_head=new takes all but these"):
+        first_weights(load_config(None, [given]), "step2", Net(classes=4), True, 4)
+
+
+def test_a_new_head_without_first_weights_is_refused(tmp_path):
+    new = "stages.teacher.init_head=new"
+    (tmp_path / "a.ckpt").write_bytes(b"x")
+    with pytest.raises(InputError) as error:
+        check_hand_overs(load_config(None, [new]), ("teacher",))
+    assert str(error.value) == (
+        "stages.teacher.init_head: expected same, for the stage starts from random weights (no stages.teacher.init and "
+        "no checkpoint), got new"
+    )
+    check_hand_overs(load_config(None, [new], {"checkpoint.path": str(tmp_path / "a.ckpt")}), ("teacher",))
+    check_hand_overs(load_config(None, [new, f"stages.teacher.init={tmp_path / 'a.ckpt'}"]), ("teacher",))
+    untaught = ["stages.step1.teacher=", "stages.step2.teacher="]
+    check_hand_overs(load_config(None, ["stages.step2.init_head=new", *untaught]), ("step1", "step2"))
+    later = load_config(None, ["stages.step1.init_head=new"], {"checkpoint.path": str(tmp_path / "a.ckpt")})
+    with pytest.raises(InputError, match="stages.step1.init_head"):
+        check_hand_overs(later, ("teacher", "step1"))

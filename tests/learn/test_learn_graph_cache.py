@@ -75,6 +75,7 @@ def test_what_decides_a_graph_is_in_its_identity(change):
         "data.path=/elsewhere",
         "data.batch_size=8",
         "stages.step1.epochs=7",
+        "stages.step1.init_head=new",
         "stages.step2.learning_rate=0.5",
     ],
 )
