@@ -54,36 +54,72 @@ def output_of(args, config, suffix):
     return Path(args.output_dir or checkpoint.parent) / f"{checkpoint.stem}{suffix}"
 
 
-def report(model, image_size, exported):
+def feeding_of(config):
+    """The Feeding of a saved run's network."""
+    from src.build import trained_model
+    from src.data.transform import shorter_side
+    from src.deploy import Feeding
+
+    model, precision = trained_model(config)
+    data = config.data
+    return Feeding(
+        model=model,
+        precision=precision,
+        image_size=data.image_size,
+        resize=shorter_side(data),
+        mean=data.mean,
+        std=data.std,
+        classes=config.model.num_classes,
+        class_names=data.class_names,
+    )
+
+
+def show_feeding(feeding):
+    """Print what the file tells on its use."""
+    from src.deploy.feeding import PIXELS
+
+    size, names = feeding.image_size, len(feeding.class_names)
+    print(
+        f"images              {size} x {size}, the middle of a picture whose shorter side is resized to {feeding.resize}"
+    )
+    print(f"pixels              {PIXELS}")
+    for name in ("mean", "std"):
+        print(f"{name:<20}{', '.join(f'{value:g}' for value in getattr(feeding, name))}")
+    print(f"classes             {feeding.classes}, {f'{names} names' if names else 'without names'}")
+
+
+def report(feeding, exported):
     """Print what was written and how it was checked."""
-    name, precision = model
     sizes = " and ".join(str(size) for size in exported.batches)
-    print(f"model               {printable(name)} in {precision}, {exported.frozen} binary layers frozen")
-    print(f"compared on         random images of {image_size} x {image_size}, batches of {sizes}")
+    print(
+        f"model               {printable(feeding.model)} in {feeding.precision}, {exported.frozen} binary layers frozen"
+    )
+    show_feeding(feeding)
+    print(
+        f"compared on         random images of {feeding.image_size} x {feeding.image_size}, batches of {sizes}"
+    )
     print(f"file                {printable(exported.path)}")
     print(f"bytes               {exported.size}")
     print(f"largest difference  {exported.comparison}")
 
 
-def pack(network, config, output):
+def pack(network, config, feeding, output):
     """Write the packed file and print what was written."""
-    from src.build import trained_model
-    from src.data.transform import shorter_side
     from src.deploy import write_packed
 
-    data = config.data
-    description, size = write_packed(
+    _, size = write_packed(
         network,
         output,
-        variant=trained_model(config)[0],
-        image_size=data.image_size,
-        resize=shorter_side(data),
-        mean=data.mean,
-        std=data.std,
-        class_names=data.class_names,
+        variant=feeding.model,
+        image_size=feeding.image_size,
+        resize=feeding.resize,
+        mean=feeding.mean,
+        std=feeding.std,
+        class_names=feeding.class_names,
     )
     checkpoint_size = Path(config.checkpoint.path).stat().st_size
-    print(f"model               {printable(description.variant)} in binary, weights at one bit")
+    print(f"model               {printable(feeding.model)} in binary, weights at one bit")
+    show_feeding(feeding)
     print("compared on         the file, read back: all numbers and bits are the network's")
     print(f"file                {printable(output)}")
     print(f"bytes               {size} ({checkpoint_size / size:.1f} times smaller than the checkpoint)")
@@ -94,7 +130,7 @@ def main(argv):
     args = arguments(argv)
     file_format, batch_size = args.file_format.upper(), batch_size_of(args.batch_size)
     config = config_of_checkpoint(args)
-    from src.build import load_weights, start_device, trained_model, trained_network
+    from src.build import load_weights, start_device, trained_network
 
     start_device(config)
     from src.deploy import SUFFIXES, check_request, export_network
@@ -103,11 +139,11 @@ def main(argv):
     check_request(file_format, batch_size, output)
     network = trained_network(config, form="plain")
     load_weights(network, config.checkpoint.path)
+    feeding = feeding_of(config)
     if file_format == "PACKED":
-        pack(network, config, output)
+        pack(network, config, feeding, output)
         return 0
-    exported = export_network(network, file_format, batch_size, config.data.image_size, output)
-    report(trained_model(config), config.data.image_size, exported)
+    report(feeding, export_network(network, file_format, batch_size, feeding, output))
     return 0
 
 

@@ -16,7 +16,7 @@ from worker import serve
 from src.build import load_weights
 from src.checkpoint import save_checkpoint
 from src.cost import cost_of
-from src.deploy import export_network, reason_against, write_packed
+from src.deploy import Feeding, export_network, reason_against, write_packed
 from src.model import accepted_overrides, create_model, default_precision
 from src.model.elements import ShortcutFC
 from src.model.layout import BATCH_FIRST
@@ -52,7 +52,8 @@ class Files:
         for batch in onnx_batches:
             cell = plain(network)  # an exported network is frozen
             load_weights(cell, path.with_suffix(".ckpt"))
-            exported = export_network(cell, "ONNX", batch, image_size, f"{path}_{batch}.onnx")
+            feeding = Feeding(network, default_precision(network), image_size, image_size, MEAN, STD, CLASSES)
+            exported = export_network(cell, "ONNX", batch, feeding, f"{path}_{batch}.onnx")
             agreed[batch] = str(exported.comparison)
         return {"binary_macs": macs["bops_macs"], "float_macs": macs["flops_macs"], "onnx": agreed}
 

@@ -2,6 +2,7 @@
 
 from .compare import TOLERANCE
 from .export import SUFFIXES, Exported, check_request, export_network
+from .feeding import Feeding
 from .freeze import freeze
 from .packed import reason_against, write_packed
 
@@ -9,6 +10,7 @@ __all__ = [
     "SUFFIXES",
     "TOLERANCE",
     "Exported",
+    "Feeding",
     "check_request",
     "export_network",
     "freeze",

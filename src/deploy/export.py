@@ -8,6 +8,7 @@ from src.files import PACKED_SUFFIX, replacing
 
 from . import compare as comparing
 from .compare import TOLERANCE, Comparison
+from .feeding import add_feeding
 from .freeze import freeze
 from .mindir_file import load_mindir, write_mindir
 from .mindir_graph import add_outputs
@@ -28,7 +29,7 @@ class Exported:
     comparison: Comparison
 
 
-def export_network(network, file_format, batch_size, image_size, path):
+def export_network(network, file_format, batch_size, feeding, path):
     """Freeze the network in place, write it to `path`, load that file and compare it with the network as it was.
 
     The file takes its place only when the comparison holds; otherwise nothing is left, and a file that was there
@@ -38,7 +39,7 @@ def export_network(network, file_format, batch_size, image_size, path):
         network: images (B, 3, H, W) -> logits, in evaluation, in its plain form; not compiled before.
         file_format: "MINDIR" or "ONNX".
         batch_size: images per batch, or None for a free number.
-        image_size: pixels, H = W.
+        feeding: the Feeding that the file carries; images have its image_size.
         path: ends in the format's suffix.
 
     Raises:
@@ -48,14 +49,14 @@ def export_network(network, file_format, batch_size, image_size, path):
     path = Path(path)
     check_request(file_format, batch_size, path)
     with replacing(path) as temporary, reports_in(temporary.parent):
-        batches = comparing.random_batches(batch_size, image_size)
+        batches = comparing.random_batches(batch_size, feeding.image_size)
         expected = comparing.outputs_of(network, batches)
         frozen = freeze(network)
         write = {"MINDIR": _mindir, "ONNX": _onnx}[file_format]
-        comparison = write(network, batch_size, image_size, temporary, batches, expected)
+        comparison = write(network, batch_size, feeding, temporary, batches, expected)
         if not comparison.agrees:
             raise InputError(
-                f"{path}: not written: expected logits within {TOLERANCE:g} of the network's on random images, came "
+                f"{path}: not written: expected logits within {TOLERANCE:g} of the network's on random images, got "
                 f"a difference of {comparison} (an untrained network, whose norms have no statistics yet, may "
                 "magnify rounding so far)"
             )
@@ -84,17 +85,19 @@ def check_request(file_format, batch_size, path):
         raise InputError("batch_size: a packed file takes any number of images, expected no --batch_size")
 
 
-def _mindir(network, batch_size, image_size, path, batches, expected):
+def _mindir(network, batch_size, feeding, path, batches, expected):
     """Write a MINDIR file and return its Comparison."""
-    write_mindir(network, batch_size, image_size, path)
+    write_mindir(network, batch_size, feeding.image_size, path)
+    add_feeding(path, feeding)
     return comparing.compare(load_mindir(path), batches, expected)
 
 
-def _onnx(network, batch_size, image_size, path, batches, expected):
+def _onnx(network, batch_size, feeding, path, batches, expected):
     """Write an ONNX file by way of a MINDIR file beside it and return its Comparison."""
     mindir, probe = path.with_name("network.mindir"), path.with_name("probe.mindir")
-    write_mindir(network, batch_size, image_size, mindir)
+    write_mindir(network, batch_size, feeding.image_size, mindir)
     cuts = write_onnx(mindir, path)
+    add_feeding(path, feeding)
     comparison = comparing.compare(load_onnx(path), batches, expected)
     if comparison.agrees or not cuts:
         return comparison

@@ -35,7 +35,7 @@ def encode(description, tensors):
     """
     beyond = faults(description)
     if beyond:
-        raise ValueError(f"packed file: expected {beyond[0]}, came {description}")
+        raise ValueError(f"packed file: expected {beyond[0]}, got {description}")
     entries = layout(description)
     if {entry.name for entry in entries} != tensors.keys():
         different = sorted({entry.name for entry in entries} ^ tensors.keys())

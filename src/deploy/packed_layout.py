@@ -59,7 +59,7 @@ def faults(d):
         f"resize from the image size to {2 * MAX_IMAGE}": d.image_size <= d.resize <= 2 * MAX_IMAGE,
         f"1 to {MAX_CLASSES} classes": 1 <= d.classes <= MAX_CLASSES,
         "one class name per class, or none": len(d.class_names) in (0, d.classes),
-        "names that are UTF-8 without control characters": all(map(_is_text, (d.variant, *d.class_names))),
+        f"names that are UTF-8 without control characters{_odd_name(d)}": not _odd_name(d),
         f"a variant's name of at most {MAX_NAME} bytes": len(d.variant.encode(errors="replace")) <= MAX_NAME,
         f"means of at most {MAX_COLOUR:g} and stds of {MIN_STD:g} to {MAX_COLOUR:g}": (
             all(abs(mean) <= MAX_COLOUR for mean in d.mean)
@@ -81,6 +81,17 @@ def _too_much(d):
         rows += depth * (2 * s1 + s2) * row
         side = -(-side // 2)
     return beyond + [f"rows of local FCs of at most {MAX_NUMBERS} numbers"] * (rows > MAX_NUMBERS)
+
+
+def _odd_name(d):
+    """The first name that is no text for the format, in brackets, with its class; "" where all are."""
+    for label, name in (
+        ("the variant", d.variant),
+        *((f"class {i}", n) for i, n in enumerate(d.class_names)),
+    ):
+        if not _is_text(name):
+            return f" ({label} is {name!r})"
+    return ""
 
 
 def _is_text(name):

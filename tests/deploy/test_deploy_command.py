@@ -11,7 +11,8 @@ import pytest
 from src import build
 from src.checkpoint import save_checkpoint
 from src.cli import add_model_flag, config_of_checkpoint, create_parser, parse, run
-from src.config import load_config, save_config
+from src.config import load_config, save_config, with_values
+from src.deploy.feeding import read_feeding
 from src.deploy.mindir_file import load_mindir
 from src.deploy.packed_file import decode
 from src.errors import InputError
@@ -28,6 +29,16 @@ def main():
     return module.main
 
 
+NAMES = ("größte", *"123456789")
+
+
+def assert_tells_how_to_feed_it(table):
+    assert table["images"] == "16 x 16, the middle of a picture whose shorter side is resized to 18"
+    assert table["pixels"] == "RGB, NCHW, (pixel / 255 - mean) / std"
+    assert (table["mean"], table["std"]) == ("0.5, 0.25, 0.5", "0.5, 0.5, 1")
+    assert table["classes"] == "10, 10 names"
+
+
 @pytest.fixture
 def trained(tmp_path, tiny, monkeypatch):
     """The folder of a finished step 2, whose bimlp_t is one narrow block; with the network."""
@@ -40,7 +51,9 @@ def trained(tmp_path, tiny, monkeypatch):
     folder.mkdir()
     network = tiny()
     save_checkpoint(folder / "best.ckpt", network)
-    save_config(load_config(overrides=["stage=step2", "model.num_classes=10"]), folder / "config.yaml")
+    config = load_config(overrides=["stage=step2", "model.num_classes=10", "data.source=imagenet"])
+    pixels = {"data.mean": [0.5, 0.25, 0.5], "data.std": [0.5, 0.5, 1], "data.class_names": list(NAMES)}
+    save_config(with_values(config, pixels), folder / "config.yaml")
     return folder, network
 
 
@@ -56,6 +69,19 @@ def test_a_checkpoint_becomes_a_checked_file_beside_it(main, trained, images, lo
     assert table["bytes"] == str(path.stat().st_size)
     assert float(table["largest difference"]) <= 1e-4
     assert "16 x 16" in table["compared on"]
+    assert_tells_how_to_feed_it(table)
+    found = read_feeding(path)
+    assert (found["model"], found["precision"], found["image_size"], found["resize"]) == (
+        "bimlp_t",
+        "binary",
+        16,
+        18,
+    )
+    assert (found["mean"], found["std"], found["class_names"]) == (
+        [0.5, 0.25, 0.5],
+        [0.5, 0.5, 1],
+        list(NAMES),
+    )
     assert sorted(file.name for file in folder.iterdir()) == ["best.ckpt", "best.mindir", "config.yaml"]
     x = images(2, 16)
     np.testing.assert_allclose(load_mindir(path)(x), logits(network, x), rtol=0, atol=1e-4)
@@ -83,6 +109,11 @@ def test_a_checkpoint_becomes_a_checked_file_beside_it(main, trained, images, lo
         (["model.num_classes=11"], "expected 11 classes, got 10"),
         (["model.name=bimlp_x"], "unknown model: 'bimlp_x'"),
         (["data.image_size=2"], "image"),
+        (["data.class_names=[a]"], "data.class_names: expected 10 names, one for each class, or none, got 1"),
+        (
+            ["--file_format", "PACKED", 'data.class_names=[a, b, c, "d\\ne", f, g, h, i, j, k]'],
+            r"names that are UTF-8 without control characters (class 3 is 'd\ne'), got",
+        ),
     ],
 )
 def test_bad_requests_end_with_one_line_and_write_nothing(
@@ -106,6 +137,9 @@ def test_a_checkpoint_becomes_a_packed_file(main, trained, capsys):
     assert table["bytes"] == f"{size} ({checkpoint_size / size:.1f} times smaller than the checkpoint)"
     description, _ = decode((folder / "best.packed").read_bytes())
     assert (description.variant, description.classes, description.image_size) == ("bimlp_t", 10, 16)
+    assert (description.resize, description.mean, description.std) == (18, (0.5, 0.25, 0.5), (0.5, 0.5, 1))
+    assert description.class_names == NAMES
+    assert_tells_how_to_feed_it(table)
 
 
 def test_a_truncated_checkpoint_is_refused(main, trained, capsys):
@@ -115,6 +149,18 @@ def test_a_truncated_checkpoint_is_refused(main, trained, capsys):
     assert run(main, ["--checkpoint", str(path)]) == 2
     assert "truncated" in capsys.readouterr().err
     assert not (folder / "best.mindir").exists()
+
+
+@pytest.mark.parametrize("file_format", ["MINDIR", "ONNX", "PACKED"])
+def test_a_network_whose_numbers_are_not_finite_is_not_exported(main, trained, capsys, file_format):
+    folder, network = trained
+    network.norm.gamma.set_data(ms.Tensor(np.full(8, np.nan, np.float32)))
+    save_checkpoint(folder / "best.ckpt", network)
+    assert run(main, ["--checkpoint", str(folder / "best.ckpt"), "--file_format", file_format]) == 2
+    assert capsys.readouterr() == (
+        "", f"error: checkpoint {folder / 'best.ckpt'}: expected finite numbers, got nan in norm.gamma\n"
+    )  # fmt: skip
+    assert sorted(file.name for file in folder.iterdir()) == ["best.ckpt", "config.yaml"]
 
 
 # --- the settings of a checkpoint, shared with eval.py ---

@@ -11,6 +11,7 @@ from src.deploy.mindir_file import write_mindir
 from src.deploy.onnx_file import load_onnx_in_parts, write_onnx
 from src.deploy.onnx_ops import Cut
 from src.errors import InputError
+from tests.deploy.fed import feeding
 
 LOGITS = [np.zeros((2, 3), np.float32)]
 BATCHES = [np.zeros((2, 3, 4, 4), np.float32)]
@@ -143,7 +144,7 @@ def test_a_file_that_differs_is_not_written(file_format, tmp_path, monkeypatch):
     with pytest.raises(
         InputError, match=r"not written: expected logits within 0\.0001 .* a difference of 0\.0002"
     ):
-        export_network(Small(), file_format, 1, 4, path)
+        export_network(Small(), file_format, 1, feeding(4), path)
     assert list(tmp_path.iterdir()) == [path]
     assert path.read_bytes() == b"an older file"
 
@@ -151,7 +152,7 @@ def test_a_file_that_differs_is_not_written(file_format, tmp_path, monkeypatch):
 def test_a_file_that_agrees_takes_the_place_of_an_older_one(tmp_path):
     path = tmp_path / "small.mindir"
     path.write_bytes(b"an older file")
-    assert export_network(Small(), "MINDIR", 2, 4, path).size == path.stat().st_size > 100
+    assert export_network(Small(), "MINDIR", 2, feeding(4), path).size == path.stat().st_size > 100
 
 
 @pytest.mark.parametrize(("error", "written"), [(0, True), (2e-4, False)])
@@ -172,11 +173,11 @@ def test_a_network_that_magnifies_rounding_is_compared_in_parts(error, written, 
     monkeypatch.setattr(exporting, "load_onnx", lambda path: lambda x: np.full((len(x), 5), 7, np.float32))
     monkeypatch.setattr(exporting, "load_onnx_in_parts", differing)
     if written:
-        comparison = export_network(Waves(), "ONNX", None, 4, tmp_path / "waves.onnx").comparison
+        comparison = export_network(Waves(), "ONNX", None, feeding(4), tmp_path / "waves.onnx").comparison
         assert comparison.in_parts and comparison.signs == (1 + 3) * 3 * 4 * 4 and comparison.whole > 1
     else:
         with pytest.raises(InputError, match="not written"):
-            export_network(Waves(), "ONNX", None, 4, tmp_path / "waves.onnx")
+            export_network(Waves(), "ONNX", None, feeding(4), tmp_path / "waves.onnx")
     assert len(list(tmp_path.iterdir())) == written
 
 
@@ -197,5 +198,5 @@ def test_parts_compute_with_what_they_are_given(tmp_path, logits):
 
 def test_images_that_the_network_does_not_take_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"data\.image_size: Small cannot compute images of 5 x 5 here: For"):
-        export_network(Small(), "MINDIR", 1, 5, tmp_path / "small.mindir")
+        export_network(Small(), "MINDIR", 1, feeding(5), tmp_path / "small.mindir")
     assert list(tmp_path.iterdir()) == []

@@ -11,6 +11,7 @@ from src.deploy.mindir_graph import add_outputs, read_graph
 from src.deploy.modes import reports_in
 from src.errors import InputError
 from src.model import binary_layers
+from tests.deploy.fed import feeding
 
 SIZE = 32
 TWO_STAGES = {"widths": (8, 16), "depths": (1, 1)}
@@ -23,7 +24,7 @@ def exported(tiny, images, logits, tmp_path_factory):
     network = tiny(**TWO_STAGES)
     expected = logits(network, images(5))
     path = tmp_path_factory.mktemp("mindir") / "tiny.mindir"
-    return export_network(network, "MINDIR", None, SIZE, path), expected
+    return export_network(network, "MINDIR", None, feeding(SIZE), path), expected
 
 
 def test_the_file_takes_batches_of_any_size(exported, images, logits):

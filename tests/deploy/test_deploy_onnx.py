@@ -15,6 +15,7 @@ from src.deploy.onnx_file import load_onnx, write_onnx
 from src.deploy.onnx_ops import TRANSLATIONS, Unsupported, same_pads
 from src.errors import InputError
 from src.model.functions import MultiMaxPool
+from tests.deploy.fed import feeding
 
 SIZE = 8
 SEEN = {}  # (cell, batch size) -> the operations in its graph
@@ -193,7 +194,7 @@ def test_same_padding_needs_a_known_size():
 def test_a_binary_network_for_any_batch_size(tiny, images, logits, tmp_path):
     network = tiny()
     expected = logits(network, images(5, 32))
-    result = export_network(network, "ONNX", None, 32, tmp_path / "tiny.onnx")
+    result = export_network(network, "ONNX", None, feeding(32), tmp_path / "tiny.onnx")
     assert result.comparison.agrees and result.frozen == 14
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.onnx"]
     assert result.path.stat().st_mode & 0o777 == 0o644
@@ -218,7 +219,7 @@ def test_a_binary_network_for_any_batch_size(tiny, images, logits, tmp_path):
     ("name", "precision"), [("bimlp_t", "fp32"), ("wave_mlp_t", "fp32"), ("wave_mlp_s", "fp32")]
 )
 def test_full_precision_networks(name, precision, tiny, tmp_path):
-    result = export_network(tiny(name, precision), "ONNX", 2, 32, tmp_path / "tiny.onnx")
+    result = export_network(tiny(name, precision), "ONNX", 2, feeding(32), tmp_path / "tiny.onnx")
     assert result.comparison.agrees and result.frozen == 0 and result.batches == (2,)
 
 
@@ -229,7 +230,7 @@ def test_full_precision_networks(name, precision, tiny, tmp_path):
     ("bimlp_t", {"activation": "gelu", "binarizer": "xnor", "local_form": "patm_interleaved"}),
 ])  # fmt: skip
 def test_networks_with_switches(name, switches, tiny, tmp_path):
-    result = export_network(tiny(name, **switches), "ONNX", 2, 32, tmp_path / "tiny.onnx")
+    result = export_network(tiny(name, **switches), "ONNX", 2, feeding(32), tmp_path / "tiny.onnx")
     assert result.comparison.agrees and result.frozen > 0
 
 
@@ -260,5 +261,5 @@ def test_missing_packages_are_named_with_the_command(absent, tiny, tmp_path, mon
     found = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == absent else found(name))
     with pytest.raises(InputError, match=f"{absent} not installed: pip install"):
-        export_network(None, "ONNX", 1, 32, tmp_path / "tiny.onnx")
+        export_network(None, "ONNX", 1, feeding(32), tmp_path / "tiny.onnx")
     assert list(tmp_path.iterdir()) == []

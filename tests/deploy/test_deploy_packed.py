@@ -152,7 +152,11 @@ def test_networks_with_signs_and_piecewise_linear_activations_have_one(tiny, tmp
 @pytest.mark.parametrize(
     "fields,message",
     [
-        ({"class_names": ("a", "b\nc") * 5}, "names that are UTF-8 without control characters"),
+        (
+            {"class_names": (*"abc", "b\nc", *"efghi", "\x1b")},
+            r"names that are UTF-8 without control characters \(class 3 is 'b\\nc'\), got",
+        ),
+        ({"variant": "a\tb"}, r"without control characters \(the variant is 'a\\tb'\), got"),
         ({"class_names": ("a",)}, "one class name per class"),
         ({"std": (0.0, 1.0, 1.0)}, "stds of 0.001"),
         ({"mean": (np.nan, 0.0, 0.0)}, "means of at most 1000"),
