@@ -3,6 +3,7 @@
 import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
+from mindspore.train.mind_ir_pb2 import ModelProto
 
 from src.errors import InputError
 
@@ -10,7 +11,7 @@ from .modes import compiled
 
 
 def write_mindir(network, batch_size, image_size, path):
-    """Write the network as it is to `path`, which ends in .mindir.
+    """Write the network as it is to `path`, which ends in .mindir; equal input gives equal bytes in every process.
 
     batch_size: images per batch, or None for a free number. Raises InputError for a network that MindSpore
     cannot export so, or that is too large for one file.
@@ -32,8 +33,20 @@ def write_mindir(network, batch_size, image_size, path):
             ) from error
     if not path.is_file():
         raise InputError(
-            f"{path.name}: expected one file, came a graph with parameters of 1 GiB or more beside it"
+            f"{path.name}: expected one file, got a graph with parameters of 1 GiB or more beside it"
         )
+    _settle(path)
+
+
+def _settle(path):
+    """Rewrite a file without what differs from process to process: the time and an address in the name of the phase in
+    which it was compiled, and the order of the table of primitives, which nodes refer to by name."""
+    model = ModelProto.FromString(path.read_bytes())
+    model.primitives.sort(key=lambda primitive: primitive.name)
+    for attribute in model.graph.attribute:
+        if attribute.name == "compile_phase":
+            attribute.s = b"export.mindir"
+    path.write_bytes(model.SerializeToString(deterministic=True))
 
 
 def load_mindir(path):

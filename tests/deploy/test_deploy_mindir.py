@@ -1,9 +1,14 @@
 """MINDIR files: what is in them, and that they compute what the network does."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import mindspore as ms
 import numpy as np
 import pytest
 from mindspore import Tensor, nn, ops
+from mindspore.train.mind_ir_pb2 import ModelProto
 
 from src.deploy import export_network
 from src.deploy.mindir_file import load_mindir, write_mindir
@@ -13,6 +18,7 @@ from src.errors import InputError
 from src.model import binary_layers
 from tests.deploy.fed import feeding
 
+ROOT = Path(__file__).resolve().parents[2]
 SIZE = 32
 TWO_STAGES = {"widths": (8, 16), "depths": (1, 1)}
 ORDERING = {"MakeTuple", "UpdateState", "Depend"}  # they keep the reads of parameters in order
@@ -150,3 +156,25 @@ def test_a_constant_and_a_parameter_are_read_with_their_numbers(tmp_path):
     (weight,) = (graph.constants[name] for name in graph.parameters)
     np.testing.assert_array_equal(weight, np.array([1, 2, 3], np.float32))
     assert graph.constants[nodes[2].inputs[1]] == np.float32(0.25)
+
+
+WRITE = """
+import sys, numpy as np, mindspore as ms
+from mindspore import nn
+from pathlib import Path
+from src.deploy.mindir_file import write_mindir
+network = nn.SequentialCell(nn.Conv2d(3, 2, 3), nn.ReLU(), nn.Flatten(), nn.Dense(32, 5))
+for parameter in network.get_parameters():
+    parameter.set_data(ms.Tensor(np.full(parameter.shape, 0.5, np.float32)))
+write_mindir(network, 1, 4, Path(sys.argv[1]))
+"""
+
+
+def test_mindir_files_of_two_processes_are_equal(tmp_path):
+    """The framework writes the time and an address into them, and a table in the order of addresses."""
+    paths = [tmp_path / f"{name}.mindir" for name in "ab"]
+    for path in paths:
+        subprocess.run([sys.executable, "-c", WRITE, str(path)], cwd=ROOT, check=True, capture_output=True)
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    names = [primitive.name for primitive in ModelProto.FromString(paths[0].read_bytes()).primitives]
+    assert names == sorted(names) and len(names) > 2
