@@ -96,9 +96,23 @@ def check_hand_overs(config, names):
         done.add(name)
 
 
+def check_labels(config, names, classes):
+    """Refuse at once a checkpoint with other classes than the data's, of which a later stage would learn."""
+    from src.build import head_rows
+
+    for place, name in enumerate(names):
+        settings = getattr(config.stages, name)
+        starts = (not place and config.checkpoint.path) or settings.init
+        teacher = settings.teacher_checkpoint or (settings.teacher if settings.teacher in STAGES else "")
+        for source in ("" if settings.init_head == "new" else starts, teacher):
+            path = stage_folder(config, source) / "best.ckpt" if source in STAGES else source
+            if source not in ("", *names[:place]) and os.path.isfile(path):
+                head_rows(path, classes, config.data.labels)
+
+
 def build_teacher(config, settings, classes):
     """The frozen network that the stage learns from, or None."""
-    from src.build import build_network, load_weights
+    from src.build import build_network, head_rows, load_weights
 
     if not settings.teacher:
         return None
@@ -114,10 +128,10 @@ def build_teacher(config, settings, classes):
             f"teacher {name}: expected weights; give teacher_checkpoint=FILE or teacher_pretrained=true"
         )
     teacher = build_network(
-        config, name, classes, precision, pretrained=settings.teacher_pretrained and not source
+        config, name, len(classes), precision, pretrained=settings.teacher_pretrained and not source
     )
     if source:
-        load_weights(teacher, source)
+        load_weights(teacher, source, head_rows(source, classes, config.data.labels))
     teacher.set_train(False)
     for parameter in teacher.get_parameters():
         parameter.requires_grad = False
@@ -126,14 +140,15 @@ def build_teacher(config, settings, classes):
 
 def first_weights(config, name, network, first, classes):
     """Load what the stage starts from: --checkpoint for the first stage to run, else its `init`."""
-    from src.build import hand_on_weights
+    from src.build import hand_on_weights, head_rows
 
     settings = getattr(config.stages, name)
     source = config.checkpoint.path if first and config.checkpoint.path else settings.init
     if source:
         path = weights_of(config, source) if source in STAGES else source
-        new_head = classes if settings.init_head == "new" else 0
-        hand_on_weights(network, path, new_head, f"stages.{name}.init_head")
+        new = settings.init_head == "new"
+        rows = () if new else head_rows(path, classes, config.data.labels)
+        hand_on_weights(network, path, len(classes) if new else 0, f"stages.{name}.init_head", rows)
 
 
 def stage_folder(config, name):
@@ -240,8 +255,8 @@ def run_one(config, name, first, data, workers):
     ms.set_seed(config.seed)
     model = settings.model or config.model.name
     network = build_network(config, model, len(classes), settings.precision, pretrained=settings.pretrained)
-    first_weights(config, name, network, first, len(classes))
-    teacher = build_teacher(config, settings, len(classes))
+    first_weights(config, name, network, first, classes)
+    teacher = build_teacher(config, settings, classes)
     folder = stage_folder(config, name)
     if workers.first:
         begin_folder(folder, resolved_settings(config, name, classes))
@@ -350,6 +365,7 @@ def main(argv):
     workers = start_workers()
     config = with_classes_of_run(config, names)
     data = open_data(config, workers)
+    check_labels(config, names, data["train"].classes)
     try:
         with output_folder(config, names, data["train"].classes, workers):
             for name in names:

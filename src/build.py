@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 
+from src.cli import saved_classes
 from src.config import load_config
 from src.errors import InputError
 from src.text import one_line
@@ -81,26 +82,49 @@ def trained_network(config, form=None):
     return network
 
 
-def load_weights(network, path):
+def load_weights(network, path, rows=()):
     """Load a checkpoint whose names and shapes are the network's, and say on stderr what was left aside.
 
-    Raises InputError for another one, see `load_into`.
+    rows: see `load_into`. Raises InputError for another one.
     """
     from src.checkpoint import read_checkpoint
     from src.loading import load_into
 
-    _tell(load_into(network, read_checkpoint(path), path))
+    _tell(load_into(network, read_checkpoint(path), path, rows=rows))
 
 
-def hand_on_weights(network, path, new_head=0, key=""):
+def hand_on_weights(network, path, new_head=0, key="", rows=()):
     """Load a checkpoint of another stage: only what binarizers bring (RSign, RPReLU) may be missing or left over.
 
-    new_head, key: see `load_into`.
+    new_head, key, rows: see `load_into`.
     """
     from src.checkpoint import read_checkpoint
     from src.loading import hand_on
 
-    _tell(hand_on(network, read_checkpoint(path), path, new_head=new_head, key=key))
+    _tell(hand_on(network, read_checkpoint(path), path, new_head=new_head, key=key, rows=rows))
+
+
+def head_rows(path, classes, labels):
+    """The order of the classes of a checkpoint's head as `load_into` takes it, by the names in the settings beside it.
+
+    Args:
+        path: the checkpoint.
+        classes: the names of the data's classes, in their order.
+        labels: data.labels.
+
+    Returns:
+        () where the order is the same, nothing is known of the checkpoint's names, they are another number (the head
+        does not fit then), or labels are taken by position.
+
+    Raises:
+        InputError: other names.
+    """
+    from src.data.labels import positions
+
+    known = saved_classes(path)
+    if labels != "name" or len(known) != len(classes) or known == tuple(classes):
+        return ()
+    return positions(tuple(classes), known, "data", f"the checkpoint {path}")
 
 
 def _tell(report):

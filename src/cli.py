@@ -14,6 +14,7 @@ from src.config_types import TYPES
 from src.errors import InputError
 from src.files import reason
 from src.text import one_line
+from src.yaml_file import read_yaml
 
 CONFIG_NAME = "config.yaml"
 RELEASED_CONFIG = Path(__file__).resolve().parent.parent / "config" / "released.yaml"
@@ -143,6 +144,17 @@ def config_beside(checkpoint_path, overrides=(), flags=None):
 def settings_beside(path):
     """The config.yaml in the folder of a file, or where the file is a link beside what it leads to; None for neither."""
     return next((place for place in _places_of_settings(path) if os.path.isfile(place)), None)
+
+
+def saved_classes(path):
+    """The classes of a checkpoint by the settings of its run beside it, a tuple of names; () where none are known."""
+    place = settings_beside(path)
+    try:
+        data = read_yaml(place)["data"] if place else {}
+        names = data.get("classes") or data.get("class_names") or ()
+        return tuple(map(str, names))
+    except (InputError, LookupError, TypeError, AttributeError):  # settings of another program
+        return ()
 
 
 def _places_of_settings(path):

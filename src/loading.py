@@ -30,7 +30,7 @@ class LoadReport:
     said: str = ""
 
 
-def load_into(network, params, path, allow_missing=(), ignore=(), new_head=0, key=""):
+def load_into(network, params, path, allow_missing=(), ignore=(), new_head=0, key="", rows=()):
     """Put `params` into the network; names and shapes must match exactly. Nothing is changed on an error.
 
     A prefix of all names, and what training keeps beside the weights, are no obstacle: see `match_names`. The numbers
@@ -45,10 +45,12 @@ def load_into(network, params, path, allow_missing=(), ignore=(), new_head=0, ke
         new_head: the network's class count, where its head (see `head_names`) keeps the network's own values; 0: it
             is loaded as well.
         key: of the setting that asks for a new head, for the message on another class count; "": there is none.
+        rows: for each class of the network its number in the checkpoint, where that has the same classes in another
+            order; () where the order is the same.
 
     Raises:
-        InputError: a run state; a new head that is not found; lists missing, unexpected and mis-shaped parameters with the nearest names; or names the first
-            parameter whose numbers are not all finite in the network's type.
+        InputError: a run state; a head that is not found; lists missing, unexpected and mis-shaped parameters with the
+            nearest names; or names the first parameter whose numbers are not all finite in the network's type.
     """
     own = parameters_of(network)
     allow_missing, ignore = tuple(allow_missing), tuple(ignore)
@@ -76,7 +78,14 @@ def load_into(network, params, path, allow_missing=(), ignore=(), new_head=0, ke
     foreign = [n for n in unexpected if n not in aside and not n.endswith(ignore)]
     if lacking or foreign or wrong:
         raise InputError(_mismatch(path, own, params, lacking, foreign, wrong, key))
-    values = {name: ms.Tensor(params[name].asnumpy(), own[name].dtype) for name in shared}
+    ordered = ()
+    if len(rows):
+        ordered = head_names(own, {}, len(rows))
+        said.append(_said_of_order(ordered, len(rows), path))
+    values = {
+        name: ms.Tensor(params[name].asnumpy()[rows if name in ordered else ...], own[name].dtype)
+        for name in shared
+    }
     require_finite(values, f"checkpoint {path}")
     for name, value in values.items():
         own[name].set_data(value)
@@ -87,13 +96,23 @@ def load_into(network, params, path, allow_missing=(), ignore=(), new_head=0, ke
 
 def _said_of_head(own, params, head, classes, path):
     """Words on a head that stays as it is. Raises InputError where there is none."""
+    _require_head(head, classes, path)
+    theirs = {params[name].shape[0] for name in head if name in params}
+    had = f"{theirs.pop()} classes" if theirs else "no such layer"
+    return f"{', '.join(head)} keep their random numbers for {classes} classes (the checkpoint has {had})"
+
+
+def _said_of_order(head, classes, path):
+    """Words on a head whose classes are put into another order. Raises InputError where there is none."""
+    _require_head(head, classes, path)
+    return f"its {classes} classes are put into the order of the data, by their names"
+
+
+def _require_head(head, classes, path):
     if not head:
         raise InputError(
             f"checkpoint {path}: expected a network with a last layer of {classes} outputs, found none"
         )
-    theirs = {params[name].shape[0] for name in head if name in params}
-    had = f"{theirs.pop()} classes" if theirs else "no such layer"
-    return f"{', '.join(head)} keep their random numbers for {classes} classes (the checkpoint has {had})"
 
 
 def require_finite(tensors, source):
@@ -108,17 +127,17 @@ def require_finite(tensors, source):
 BROUGHT_BY_BINARIZERS = ("rsign.bias", "act.shift_in", "act.slope", "act.shift_out")
 
 
-def hand_on(network, params, path, may_lack=BROUGHT_BY_BINARIZERS, new_head=0, key=""):
+def hand_on(network, params, path, may_lack=BROUGHT_BY_BINARIZERS, new_head=0, key="", rows=()):
     """Hand the weights of one stage to the network of the next, by name.
 
     The two may differ in parameters whose names end as in `may_lack`, in either direction: full precision has no
     RSign, and a Wave-MLP gets RPReLU in GELU's place by binarizers that bring it. Everything else, but for a new
-    head, must match, as in `load_into`, which has `new_head` and `key` as well.
+    head, must match, as in `load_into`, which has `new_head`, `key` and `rows` as well.
 
     Raises:
         InputError: as `load_into`.
     """
-    return load_into(network, params, path, may_lack, may_lack, new_head, key)
+    return load_into(network, params, path, may_lack, may_lack, new_head, key, rows)
 
 
 def _kind(value):

@@ -5,7 +5,10 @@ import re
 
 import numpy as np
 import pytest
+from mindspore import Tensor
 from PIL import Image
+
+from src.checkpoint import read_checkpoint, save_checkpoint
 
 from .conftest import start, succeed
 
@@ -90,6 +93,24 @@ def test_a_folder_of_some_classes_is_evaluated_by_their_names(trained, tmp_path)
     (folder / "val" / names[-1]).rename(folder / "val" / "zz")
     done = start(*command)
     assert done.returncode == 2 and "got 'zz'" in done.stderr and not done.stdout, done.stderr
+
+
+def test_data_whose_classes_are_in_another_order_are_evaluated_by_their_names(trained, tmp_path):
+    """A head with its rows turned round and settings that say so: the same network for the digits."""
+    for name in ("config.yaml", "best.ckpt"):
+        (tmp_path / name).write_bytes((trained / "step2" / name).read_bytes())
+    weights = read_checkpoint(tmp_path / "best.ckpt")
+    turned = {n: Tensor(p.asnumpy()[::-1].copy()) if n.startswith("head.") else p for n, p in weights.items()}
+    save_checkpoint(tmp_path / "best.ckpt", turned)
+    expected = succeed("eval.py", "--checkpoint", trained / "step2" / "best.ckpt").splitlines()[-1]
+    command = [
+        "eval.py",
+        "--checkpoint",
+        tmp_path / "best.ckpt",
+        "data.classes=['9','8','7','6','5','4','3','2','1','0']",
+    ]
+    assert succeed(*command).splitlines()[-1] == expected
+    assert succeed(*command, "data.labels=position").splitlines()[-1] != expected
 
 
 def test_a_packed_file_is_evaluated_as_its_checkpoint(trained, packed):

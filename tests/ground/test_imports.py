@@ -42,7 +42,7 @@ ROOMS = {
         "text",
     },
     "deploy": {"errors", "files", "config", "config_types", "checkpoint", "model"},
-    "build": GROUND | {"model"},
+    "build": GROUND | {"model", "data"},
     # what looks at networks from outside
     "paper": set(),
     "cost_cells": {"errors", "model"},

@@ -520,12 +520,12 @@ def test_a_stage_starts_a_new_head_by_its_setting(tmp_path, capsys):
     ):
         network = filled(Net(classes=4), 5)
         head = network.head.weight.asnumpy().copy()
-        first_weights(config, "step2", network, True, 4)
+        first_weights(config, "step2", network, True, tuple("abcd"))
         np.testing.assert_array_equal(network.head.weight.asnumpy(), head)
         np.testing.assert_array_equal(network.body.weight.asnumpy(), filled(Net(), 3).body.weight.asnumpy())
         assert "head.weight, head.bias keep their random numbers for 4 classes" in capsys.readouterr().err
     with pytest.raises(InputError, match="got 10: .*; stages.step2.init_head=new takes all but these"):
-        first_weights(load_config(None, [given]), "step2", Net(classes=4), True, 4)
+        first_weights(load_config(None, [given]), "step2", Net(classes=4), True, tuple("abcd"))
 
 
 def test_a_new_head_without_first_weights_is_refused(tmp_path):
