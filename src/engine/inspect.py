@@ -20,17 +20,16 @@ def trace(engine, image):
 
     Returns:
         (bits, logits): per binary layer, in the order of the file, booleans (tokens, inputs), true for +1; float32 (K,).
+
+    Raises:
+        InputError: as Engine.logits.
     """
-    orders, words = {}, {}
+    handle, orders, words = engine.handle, {}, {}
 
     def order_of(layer, group):
         if (layer, group) not in orders:
             order, slots = POINTER(c_int32)(), c_int()
-            check(
-                library().bimlp_layer_order(
-                    engine.handle, layer, group, ctypes.byref(order), ctypes.byref(slots)
-                )
-            )
+            check(library().bimlp_layer_order(handle, layer, group, ctypes.byref(order), ctypes.byref(slots)))
             orders[layer, group] = np.ctypeslib.as_array(order, (slots.value,)).copy()
         return orders[layer, group]
 
@@ -41,9 +40,10 @@ def trace(engine, image):
             words.setdefault((layer, group), {}).update(zip(range(token, token + count), rows))
 
     logits = np.empty(engine.description["classes"], np.float32)
-    image = np.ascontiguousarray(image, np.float32)
+    image = np.ascontiguousarray(image)
+    engine.require(image[None], ("float32",))
     to = pointer(logits, c_float)
-    check(library().bimlp_trace(engine.handle, pointer(image, c_float), TRACE(keep), None, to))
+    check(library().bimlp_trace(handle, pointer(image, c_float), TRACE(keep), None, to))
     layers = []
     for layer in range(engine.description["binary_layers"]):
         groups = [group for found, group in words if found == layer]

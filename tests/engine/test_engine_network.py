@@ -168,7 +168,7 @@ def test_a_number_that_is_not_finite_is_an_error(packed, engine, value):
                                         ((1, 3, 32, 32), np.float64), ((1, 32, 32, 3), np.float32)])  # fmt: skip
 def test_images_of_another_shape_or_type_are_refused(packed, engine, shape, kind):
     with pytest.raises(
-        InputError, match=r"images: expected uint8 \(B, 32, 32, 3\) or float32 \(B, 3, 32, 32\), came"
+        InputError, match=r"images: expected uint8 \(B, 32, 32, 3\) or float32 \(B, 3, 32, 32\), got"
     ):
         engine(packed()[-1]).logits(np.zeros(shape, kind))
 

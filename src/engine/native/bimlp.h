@@ -5,8 +5,13 @@
  *   bimlp_run_pixels(engine, pixels, 1, logits);
  *   bimlp_close(engine);
  *
- * Functions that return int give 0, or 1 after an error, which bimlp_last_error() then puts into one line. An engine is used by
- * one caller at a time; different engines do not know of each other.
+ * Functions that return int give 0, or 1 after an error, which bimlp_last_error() then puts into one line.
+ *
+ * Threads: every function may be called from any thread, at the same time as others. Runs of the same engine wait for each other,
+ * those of different engines do not: threads that shall run at the same time open an engine each.
+ * Forks: a process may fork at any time, also while another thread is in a call. The child can use the engine and must close its
+ * copy itself: the first run there makes threads and maps of its own. A fork or a call to the same engine from within a function
+ * that the engine calls (inspect.h) is not allowed, and neither is a function of this library in a signal handler.
  */
 #ifndef BIMLP_H
 #define BIMLP_H
@@ -30,7 +35,10 @@ typedef struct bimlp_engine bimlp_engine;
  * BIMLP_INSTRUCTION_SET names (scalar, avx2, avx512): an error where the processor or the build lacks it. */
 BIMLP_API int bimlp_open(const char *path, int threads, bimlp_engine **engine);
 BIMLP_API int bimlp_open_bytes(const void *bytes, size_t size, int threads, bimlp_engine **engine);
+/* Waits for the calls under way and frees the engine; none may begin any more. Null is no engine. */
 BIMLP_API void bimlp_close(bimlp_engine *engine);
+/* Waits for the calls under way, and frees nothing. */
+BIMLP_API void bimlp_wait(bimlp_engine *engine);
 
 /* What an engine is, as one JSON object: variant, instruction set, threads, image size, classes, .. Valid until bimlp_close. */
 BIMLP_API const char *bimlp_describe(const bimlp_engine *engine);

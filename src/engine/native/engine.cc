@@ -80,7 +80,7 @@ std::string description_of(const bimlp_engine &engine) {
   std::string names;
   for (const auto &name : d.class_names) names += (names.empty() ? "" : ", ") + quoted(name);
   return "{\"variant\": " + quoted(d.variant) + ", \"instruction_set\": " + quoted(engine.network->kernels->name) +
-         ", \"threads\": " + std::to_string(engine.threads.count()) + ", \"image_size\": " + std::to_string(d.image_size) +
+         ", \"threads\": " + std::to_string(engine.threads) + ", \"image_size\": " + std::to_string(d.image_size) +
          ", \"resize\": " + std::to_string(d.resize) + ", \"classes\": " + std::to_string(d.classes) +
          ", \"widths\": " + listed(d.widths) + ", \"depths\": " + listed(d.depths) + ", \"branches\": " + listed(d.branches) +
          ", \"mean\": " + listed(d.mean) + ", \"std\": " + listed(d.std) +
@@ -89,12 +89,17 @@ std::string description_of(const bimlp_engine &engine) {
 
 }  // namespace
 
-bimlp_engine::bimlp_engine(const uint8_t *data, size_t size, int count)
-    : network(bimlp::prepare(bimlp::read_packed(data, size), bimlp::choose_kernels())), threads(count) {
+bimlp::Team::Team(const Network &network, int count) : threads(count) {
   for (int t = 0; t < count; ++t) {
-    workspaces.push_back(std::make_unique<bimlp::Workspace>(*network, t ? 1 : count));
-    alone.push_back(std::make_unique<bimlp::Threads>(1));
+    workspaces.push_back(std::make_unique<Workspace>(network, t ? 1 : count));
+    alone.push_back(std::make_unique<Threads>(1));
   }
+}
+
+bimlp_engine::bimlp_engine(const uint8_t *data, size_t size, int count)
+    : network(bimlp::prepare(bimlp::read_packed(data, size), bimlp::choose_kernels())),
+      threads(count),
+      team(std::make_unique<bimlp::Team>(*network, count)) {
   const bimlp::Description &d = description();
   for (int c = 0; c < 3; ++c) {
     for (int v = 0; v < 256; ++v) {
@@ -104,25 +109,57 @@ bimlp_engine::bimlp_engine(const uint8_t *data, size_t size, int count)
   text = description_of(*this);
 }
 
+bimlp_engine::~bimlp_engine() { wait(); }
+
+void bimlp_engine::wait() {
+  calls.enter_process([this] { leave_team(); });
+  calls.wait();
+}
+
+bimlp::Calls::Stay bimlp_engine::enter() {
+  calls.enter_process([this] { leave_team(); });
+  return bimlp::Calls::Stay(calls);
+}
+
+void bimlp_engine::leave_team() {
+  watch = {};
+  if (bimlp::Team *left = team.release()) left->workspaces.clear();  // the rest of it stays for ever
+}
+
 template <class Fill>
 void bimlp_engine::run(int count, float *logits, Fill fill) {
+  if (!team) team = std::make_unique<bimlp::Team>(*network, threads);
   const size_t classes = description().classes;
   const auto one = [&](size_t i, bimlp::Workspace &workspace, bimlp::Threads &team) {
     fill(i, workspace.image);
     bimlp::run_image(*network, workspace, team, watch);
     std::copy(workspace.logits, workspace.logits + classes, logits + i * classes);
   };
-  const size_t images = count, shared = images / threads.count() * threads.count();  // images of which each thread has as many
-  if (threads.count() > 1 && shared) {
-    threads.run([&](int t) {
-      for (size_t i = t; i < shared; i += threads.count()) one(i, *workspaces[t], *alone[t]);
+  const size_t images = count, shared = images / threads * threads;  // images of which each thread has as many
+  if (threads > 1 && shared) {
+    team->threads.run([&](int t) {
+      for (size_t i = t; i < shared; i += threads) one(i, *team->workspaces[t], *team->alone[t]);
     });
   }
-  for (size_t i = threads.count() > 1 ? shared : 0; i < images; ++i) one(i, *workspaces[0], threads);
+  for (size_t i = threads > 1 ? shared : 0; i < images; ++i) one(i, *team->workspaces[0], team->threads);
   // numbers of a file or an image that are finite can be so large that those they lead to are not
   for (size_t i = 0; i < images * classes; ++i) {
     if (!std::isfinite(logits[i])) throw bimlp::Error("image " + std::to_string(i / classes) + ": the network's logits are not finite");
   }
+}
+
+void bimlp_engine::run_numbers(const float *images, int count, float *logits) {
+  const bimlp::ImageLayout layout(description());
+  const size_t size = description().image_size, plane = size * size;
+  check_finite(images, size_t(count), 3 * plane);
+  run(count, logits, [&](size_t image, float *to) {
+    const float *from = images + image * 3 * plane;
+    for (size_t y = 0; y < size; ++y) {
+      for (size_t x = 0; x < size; ++x) {
+        for (size_t c = 0; c < 3; ++c) to[layout.begin + y * layout.row + 3 * x + c] = from[c * plane + y * size + x];
+      }
+    }
+  });
 }
 
 int bimlp::guarded(void (*call)(void *), void *context) {
@@ -166,6 +203,10 @@ int bimlp_open(const char *path, int threads, bimlp_engine **engine) {
   });
 }
 
+void bimlp_wait(bimlp_engine *engine) {
+  if (engine) engine->wait();
+}
+
 void bimlp_close(bimlp_engine *engine) { delete engine; }
 
 const char *bimlp_describe(const bimlp_engine *engine) { return engine->text.c_str(); }
@@ -173,6 +214,7 @@ const char *bimlp_describe(const bimlp_engine *engine) { return engine->text.c_s
 int bimlp_run_pixels(bimlp_engine *engine, const uint8_t *images, int count, float *logits) {
   return bimlp::guarded([&] {
     check_arguments(engine, images, count, logits);
+    const auto stay = engine->enter();
     const bimlp::ImageLayout layout(engine->description());
     const size_t row = 3 * size_t(engine->description().image_size), size = engine->description().image_size;
     engine->run(count, logits, [&](size_t image, float *to) {
@@ -187,17 +229,8 @@ int bimlp_run_pixels(bimlp_engine *engine, const uint8_t *images, int count, flo
 int bimlp_run_numbers(bimlp_engine *engine, const float *images, int count, float *logits) {
   return bimlp::guarded([&] {
     check_arguments(engine, images, count, logits);
-    const bimlp::ImageLayout layout(engine->description());
-    const size_t size = engine->description().image_size, plane = size * size;
-    check_finite(images, size_t(count), 3 * plane);
-    engine->run(count, logits, [&](size_t image, float *to) {
-      const float *from = images + image * 3 * plane;
-      for (size_t y = 0; y < size; ++y) {
-        for (size_t x = 0; x < size; ++x) {
-          for (size_t c = 0; c < 3; ++c) to[layout.begin + y * layout.row + 3 * x + c] = from[c * plane + y * size + x];
-        }
-      }
-    });
+    const auto stay = engine->enter();
+    engine->run_numbers(images, count, logits);
   });
 }
 

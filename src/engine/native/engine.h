@@ -1,26 +1,52 @@
-// What a bimlp_engine is: a network and as many workspaces as images can be under way.
+// What a bimlp_engine is: a network, a team to run it, and the calls that take turns.
 #pragma once
 #include <memory>
 #include <string>
 
+#include "calls.h"
 #include "network.h"
+
+namespace bimlp {
+
+// What the calls of one process work with: threads, and as many workspaces as images can be under way.
+struct Team {
+  Team(const Network &network, int count);
+
+  Threads threads;                              // over images, or over the rows of one
+  std::vector<std::unique_ptr<Threads>> alone;  // one thread each
+  std::vector<std::unique_ptr<Workspace>> workspaces;
+};
+
+}  // namespace bimlp
 
 struct bimlp_engine {
   bimlp_engine(const uint8_t *data, size_t size, int threads);
+  ~bimlp_engine();
 
-  // fill(image, workspace) puts an image into the workspace
+  // Waits for this call's turn.
+  bimlp::Calls::Stay enter();
+  // Waits for the end of the calls under way.
+  void wait();
+
+  // Of a call that has its turn. fill(image, workspace) puts an image into the workspace
   template <class Fill>
   void run(int count, float *logits, Fill fill);
+  // As bimlp_run_numbers
+  void run_numbers(const float *images, int count, float *logits);
 
   const bimlp::Description &description() const { return network->description; }
 
-  std::unique_ptr<bimlp::Network> network;
-  bimlp::Threads threads;                            // over images, or over the rows of one
-  std::vector<std::unique_ptr<bimlp::Threads>> alone;  // one thread each
-  std::vector<std::unique_ptr<bimlp::Workspace>> workspaces;
-  std::vector<float> normalised;                     // per channel and pixel value
-  bimlp::Watch watch;                                // of runs by one thread
+  const std::unique_ptr<bimlp::Network> network;
+  const int threads;
+  std::unique_ptr<bimlp::Team> team;  // null in a forked process until its first run
+  bimlp::Calls calls;
+  std::vector<float> normalised;      // per channel and pixel value
+  bimlp::Watch watch;                 // of the call that has its turn
   std::string text;
+
+ private:
+  // In a forked process. Of the parent's team, the threads are not there: they cannot be joined, and their locks may be held.
+  void leave_team();
 };
 
 namespace bimlp {

@@ -9,6 +9,16 @@ namespace {
 
 using namespace bimlp;
 
+// An engine's call is watched as long as this lives.
+class Watching {
+ public:
+  Watching(bimlp_engine &engine, const Watch &watch) : engine_(engine) { engine.watch = watch; }
+  ~Watching() { engine_.watch = {}; }
+
+ private:
+  bimlp_engine &engine_;
+};
+
 const Kernels &available(const char *name) {
   const Kernels *kernels = kernels_named(name);
   if (!kernels) throw Error(std::string("instruction set: this processor or this build has no ") + name);
@@ -97,13 +107,12 @@ const char *bimlp_instruction_sets(void) {
 
 int bimlp_profile(bimlp_engine *engine, const float *images, int count, double *seconds) {
   return guarded([&] {
-    if (engine->threads.count() != 1) throw Error("profile: expected an engine of one thread");
+    if (engine->threads != 1) throw Error("profile: expected an engine of one thread, got " + std::to_string(engine->threads));
     Profile profile;
     std::vector<float> logits(static_cast<size_t>(count) * engine->description().classes);
-    engine->watch.profile = &profile;
-    const int failed = bimlp_run_numbers(engine, images, count, logits.data());
-    engine->watch = {};
-    if (failed) throw Error(bimlp_last_error());
+    const auto stay = engine->enter();
+    const Watching watching(*engine, {&profile, nullptr, nullptr});
+    engine->run_numbers(images, count, logits.data());
     std::copy(std::begin(profile.seconds), std::end(profile.seconds), seconds);
   });
 }
@@ -119,11 +128,9 @@ const char *bimlp_kinds_of_work(void) {
 
 int bimlp_trace(bimlp_engine *engine, const float *image, bimlp_trace_function trace, void *user, float *logits) {
   return guarded([&] {
-    engine->watch.trace = trace;
-    engine->watch.user = user;
-    const int failed = bimlp_run_numbers(engine, image, 1, logits);
-    engine->watch = {};
-    if (failed) throw Error(bimlp_last_error());
+    const auto stay = engine->enter();
+    const Watching watching(*engine, {nullptr, trace, user});
+    engine->run_numbers(image, 1, logits);
   });
 }
 

@@ -1,0 +1,25 @@
+#include "calls.h"
+
+#include <pthread.h>
+
+namespace bimlp {
+namespace {
+
+std::atomic<uint64_t> count{0};
+std::mutex mutex;
+
+// When the library is loaded: in the middle of a first call another thread could fork.
+[[maybe_unused]] const int registered = pthread_atfork(
+    [] { mutex.lock(); }, [] { mutex.unlock(); },
+    [] {
+      ++count;
+      mutex.unlock();
+    });
+
+}  // namespace
+
+uint64_t forks() { return count; }
+
+std::mutex &fork_mutex() { return mutex; }
+
+}  // namespace bimlp
