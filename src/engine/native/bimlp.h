@@ -44,7 +44,8 @@ BIMLP_API void bimlp_wait(bimlp_engine *engine);
 BIMLP_API const char *bimlp_describe(const bimlp_engine *engine);
 
 /* Images to logits (count x classes). Pixels: uint8, count x S x S x 3. Numbers: float, count x 3 x S x S, (pixel / 255 - mean) / std;
- * an error where one is not finite. An error also where logits are not, which a network with huge weights can give. */
+ * an error where one is not finite. An error also where logits are not, or numbers that lead to them, which huge ones in the file or
+ * the image can give. After an error all logits are NaN. Results do not depend on the process's locale and floating-point mode. */
 BIMLP_API int bimlp_run_pixels(bimlp_engine *engine, const uint8_t *images, int count, float *logits);
 BIMLP_API int bimlp_run_numbers(bimlp_engine *engine, const float *images, int count, float *logits);
 

@@ -2,9 +2,11 @@
 
 #include <cmath>
 #include <cstdio>
+#include <limits>
 
 #include "bimlp.h"
 #include "files.h"
+#include "floating_point.h"
 
 namespace {
 
@@ -100,6 +102,9 @@ bimlp_engine::bimlp_engine(const uint8_t *data, size_t size, int count)
     : network(bimlp::prepare(bimlp::read_packed(data, size), bimlp::choose_kernels())),
       threads(count),
       team(std::make_unique<bimlp::Team>(*network, count)) {
+  if (bimlp::left_finite_numbers()) {
+    throw bimlp::Error("packed file: expected numbers whose products with the number of inputs are finite, got larger ones");
+  }
   const bimlp::Description &d = description();
   for (int c = 0; c < 3; ++c) {
     for (int v = 0; v < 256; ++v) {
@@ -128,24 +133,52 @@ void bimlp_engine::leave_team() {
 
 template <class Fill>
 void bimlp_engine::run(int count, float *logits, Fill fill) {
+  const bimlp::DefaultFloats mode;
   if (!team) team = std::make_unique<bimlp::Team>(*network, threads);
   const size_t classes = description().classes;
-  const auto one = [&](size_t i, bimlp::Workspace &workspace, bimlp::Threads &team) {
+  // `left`: whether threads have left the finite numbers
+  const auto one = [&](size_t i, bimlp::Workspace &workspace, bimlp::Threads &several, auto left) {
     fill(i, workspace.image);
-    bimlp::run_image(*network, workspace, team, watch);
+    bimlp::run_image(*network, workspace, several, watch);
     std::copy(workspace.logits, workspace.logits + classes, logits + i * classes);
+    if (left()) logits[i * classes] = std::numeric_limits<float>::quiet_NaN();
   };
   const size_t images = count, shared = images / threads * threads;  // images of which each thread has as many
   if (threads > 1 && shared) {
     team->threads.run([&](int t) {
-      for (size_t i = t; i < shared; i += threads) one(i, *team->workspaces[t], *team->alone[t]);
+      for (size_t i = t; i < shared; i += threads) one(i, *team->workspaces[t], *team->alone[t], bimlp::left_finite_numbers);
     });
   }
-  for (size_t i = threads > 1 ? shared : 0; i < images; ++i) one(i, *team->workspaces[0], team->threads);
+  for (size_t i = threads > 1 ? shared : 0; i < images; ++i) {
+    one(i, *team->workspaces[0], team->threads, [this] {
+      std::atomic<bool> left{false};
+      team->threads.run([&](int) {
+        if (bimlp::left_finite_numbers()) left = true;
+      });
+      return left.load();
+    });
+  }
   // numbers of a file or an image that are finite can be so large that those they lead to are not
   for (size_t i = 0; i < images * classes; ++i) {
-    if (!std::isfinite(logits[i])) throw bimlp::Error("image " + std::to_string(i / classes) + ": the network's logits are not finite");
+    if (std::isfinite(logits[i])) continue;
+    team.reset();  // nothing of it reaches the next call
+    throw bimlp::Error("image " + std::to_string(i / classes) + ": the network's logits are not finite, or numbers that lead to them");
   }
+}
+
+// A run of images that have been checked by nobody: `logits` are those, or all NaN.
+template <class Run>
+int run_or_nan(bimlp_engine *engine, const void *images, int count, float *logits, Run run) {
+  return bimlp::guarded([&] {
+    check_arguments(engine, images, count, logits);
+    try {
+      const auto stay = engine->enter();
+      run();
+    } catch (...) {
+      std::fill(logits, logits + size_t(count) * engine->description().classes, std::numeric_limits<float>::quiet_NaN());
+      throw;
+    }
+  });
 }
 
 void bimlp_engine::run_numbers(const float *images, int count, float *logits) {
@@ -191,6 +224,7 @@ int bimlp_open_bytes(const void *bytes, size_t size, int threads, bimlp_engine *
       aligned.assign(data, data + size);
       data = aligned.data();
     }
+    const bimlp::DefaultFloats mode;
     *engine = new bimlp_engine(data, size, threads);
   });
 }
@@ -212,9 +246,7 @@ void bimlp_close(bimlp_engine *engine) { delete engine; }
 const char *bimlp_describe(const bimlp_engine *engine) { return engine->text.c_str(); }
 
 int bimlp_run_pixels(bimlp_engine *engine, const uint8_t *images, int count, float *logits) {
-  return bimlp::guarded([&] {
-    check_arguments(engine, images, count, logits);
-    const auto stay = engine->enter();
+  return run_or_nan(engine, images, count, logits, [&] {
     const bimlp::ImageLayout layout(engine->description());
     const size_t row = 3 * size_t(engine->description().image_size), size = engine->description().image_size;
     engine->run(count, logits, [&](size_t image, float *to) {
@@ -227,11 +259,7 @@ int bimlp_run_pixels(bimlp_engine *engine, const uint8_t *images, int count, flo
 }
 
 int bimlp_run_numbers(bimlp_engine *engine, const float *images, int count, float *logits) {
-  return bimlp::guarded([&] {
-    check_arguments(engine, images, count, logits);
-    const auto stay = engine->enter();
-    engine->run_numbers(images, count, logits);
-  });
+  return run_or_nan(engine, images, count, logits, [&] { engine->run_numbers(images, count, logits); });
 }
 
 const char *bimlp_last_error(void) { return last_error; }

@@ -3,11 +3,25 @@
 #include <algorithm>
 
 #include "engine.h"
+#include "floating_point.h"
 #include "layers.h"
 
 namespace {
 
 using namespace bimlp;
+
+// A function to be called within a run, and what it is given.
+struct Tracer {
+  bimlp_trace_function function;
+  void *user;
+};
+
+// Whatever the function does to the processor's floating-point flags is none of the network's.
+void trace_apart(void *tracer, int layer, int token, int count, const uint32_t *bits, const uint32_t *odd) {
+  const DefaultFloats mode;
+  const auto *to = static_cast<const Tracer *>(tracer);
+  to->function(to->user, layer, token, count, bits, odd);
+}
 
 // An engine's call is watched as long as this lives.
 class Watching {
@@ -129,7 +143,8 @@ const char *bimlp_kinds_of_work(void) {
 int bimlp_trace(bimlp_engine *engine, const float *image, bimlp_trace_function trace, void *user, float *logits) {
   return guarded([&] {
     const auto stay = engine->enter();
-    const Watching watching(*engine, {nullptr, trace, user});
+    Tracer tracer = {trace, user};
+    const Watching watching(*engine, {nullptr, trace_apart, &tracer});
     engine->run_numbers(image, 1, logits);
   });
 }

@@ -1,5 +1,7 @@
 #include "threads.h"
 
+#include <cfenv>
+
 namespace bimlp {
 
 namespace {
@@ -55,6 +57,7 @@ void Threads::run(const std::function<void(int)> &job) {
 }
 
 void Threads::work(int thread) {
+  std::fesetenv(FE_DFL_ENV);  // a new thread has the mode of the one that made it
   uint64_t seen = 0;
   const auto called = [&] { return stop_ || generation_ != seen; };
   while (true) {
