@@ -7,6 +7,7 @@
 #include "bimlp.h"
 #include "files.h"
 #include "floating_point.h"
+#include "text.h"
 
 namespace {
 
@@ -47,13 +48,7 @@ std::string quoted(const std::string &s) {
 }
 
 std::string number(uint32_t v) { return std::to_string(v); }
-
-// so that it reads as the same number
-std::string number(double v) {
-  char digits[32];
-  std::snprintf(digits, sizeof digits, "%.17g", v);
-  return digits;
-}
+std::string number(double v) { return bimlp::exact(v); }
 
 // Throws Error for the first of `count` images of `size` numbers that is not finite throughout.
 void check_finite(const float *images, size_t count, size_t size) {

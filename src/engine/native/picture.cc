@@ -1,10 +1,10 @@
 #include "picture.h"
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 
 #include "packed.h"
+#include "text.h"
 
 namespace bimlp {
 namespace {
@@ -75,21 +75,21 @@ class Header {
   // the next whole number, behind spaces and comments
   int number() {
     const size_t before = at_;
-    while (at_ < bytes_.size() && (std::isspace(bytes_[at_]) || bytes_[at_] == '#')) {
+    while (at_ < bytes_.size() && (is_space(bytes_[at_]) || bytes_[at_] == '#')) {
       if (bytes_[at_] == '#') at_ = std::find(bytes_.begin() + at_, bytes_.end(), '\n') - bytes_.begin();
       else ++at_;
     }
     int value = 0;
     const size_t begin = at_;
     // not beyond what is too large anyway
-    for (; at_ < bytes_.size() && std::isdigit(bytes_[at_]); ++at_) value = std::min(10 * value + bytes_[at_] - '0', kMaxSide + 1);
+    for (; at_ < bytes_.size() && is_digit(bytes_[at_]); ++at_) value = std::min(10 * value + bytes_[at_] - '0', kMaxSide + 1);
     if (at_ == begin || begin == before) throw Error(name_ + ": expected a whole PNM header");
     return value;
   }
 
   // where the pixels begin: one space behind the last number
   size_t end() const {
-    if (at_ == bytes_.size() || !std::isspace(bytes_[at_])) throw Error(name_ + ": expected a whole PNM header");
+    if (at_ == bytes_.size() || !is_space(bytes_[at_])) throw Error(name_ + ": expected a whole PNM header");
     return at_ + 1;
   }
 
@@ -102,8 +102,8 @@ class Header {
 }  // namespace
 
 bool is_pnm(const std::vector<uint8_t> &bytes) {
-  return bytes.size() > 3 && bytes[0] == 'P' && (bytes[1] == '5' || bytes[1] == '6') && std::isspace(bytes[2]) &&
-         (std::isspace(bytes[3]) || std::isdigit(bytes[3]) || bytes[3] == '#');
+  return bytes.size() > 3 && bytes[0] == 'P' && (bytes[1] == '5' || bytes[1] == '6') && is_space(bytes[2]) &&
+         (is_space(bytes[3]) || is_digit(bytes[3]) || bytes[3] == '#');
 }
 
 Picture read_pnm(const std::vector<uint8_t> &bytes, const std::string &name) {

@@ -3,7 +3,6 @@
 #include <climits>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <numeric>
@@ -12,6 +11,7 @@
 #include "../engine.h"
 #include "../files.h"
 #include "../picture.h"
+#include "../text.h"
 
 namespace {
 
@@ -54,9 +54,9 @@ void check(int failed, const std::string &path) {
 
 // all of it, or 0, which no engine takes
 int whole_number(const char *digits) {
-  char *end;
-  const long number = std::strtol(digits, &end, 10);
-  return *end || number < 0 || number > INT_MAX ? 0 : static_cast<int>(number);
+  long long number = 0;
+  for (; bimlp::is_digit(*digits) && number <= INT_MAX; ++digits) number = 10 * number + *digits - '0';
+  return *digits || number > INT_MAX ? 0 : static_cast<int>(number);
 }
 
 // the logits of one image file
@@ -92,7 +92,8 @@ void show(const std::string &path, const std::vector<float> &logits, const bimlp
   std::printf("%s\n", printable(path).c_str());
   for (size_t i = 0; i < shown; ++i) {
     const std::string name = d.class_names.empty() ? std::to_string(order[i]) : d.class_names[order[i]];
-    std::printf("  %7.4f  %s\n", std::exp(double{logits[order[i]]} - logits[order[0]]) / sum, printable(name).c_str());
+    const double share = std::exp(double{logits[order[i]]} - logits[order[0]]) / sum;
+    std::printf("  %s  %s\n", bimlp::fixed(share, 4, 7).c_str(), printable(name).c_str());
   }
 }
 

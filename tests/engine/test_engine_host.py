@@ -1,0 +1,85 @@
+"""What the process that loads the engine has set, a locale or a way to round, changes nothing in it."""
+
+import json
+import os
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scripts.fuzz_seeds import DESCRIPTIONS, packed
+from src.engine import Engine
+from src.native import compiler
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def comma(tmp_path_factory):
+    """A LOCPATH with glibc's file of a locale "comma", made by hand: it has a decimal comma, points between thousands."""
+    fields = [
+        b",\0",
+        b".\0",
+        b"\3\3\0\0",
+        struct.pack("<I", ord(",")),
+        struct.pack("<I", ord(".")),
+        b"UTF-8\0",
+    ]
+    offsets = np.cumsum([8 + 4 * len(fields), *map(len, fields[:-1])])
+    folder = tmp_path_factory.mktemp("locales")
+    (folder / "comma").mkdir()
+    data = struct.pack(f"<II{len(fields)}I", 0x20031115 ^ 1, len(fields), *offsets) + b"".join(fields)
+    (folder / "comma" / "LC_NUMERIC").write_bytes(data)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "small.packed"
+    path.write_bytes(packed("small"))
+    return path
+
+
+def lines_of(command, comma):
+    """The lines that a process with the locale prints, behind the first, by which it shows that it has the locale."""
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "LOCPATH": str(comma)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    first, *rest = done.stdout.splitlines()
+    if first != "0,5":
+        pytest.skip("this C library takes no locale from LOCPATH")
+    return rest
+
+
+def test_a_process_with_a_decimal_comma_in_python(comma, model):
+    code = (
+        "import ctypes, json, locale, sys\n"
+        "locale.setlocale(locale.LC_NUMERIC, 'comma')\n"
+        "print(locale.str(0.5))\n"
+        "from src.engine import Engine\n"
+        "print(json.dumps(Engine.load(sys.argv[1]).description))"
+    )
+    [line] = lines_of([sys.executable, "-c", code, model], comma)
+    with Engine.load(model) as engine:
+        assert json.loads(line) == engine.description
+    assert tuple(engine.description["mean"]) == DESCRIPTIONS["small"].mean
+
+
+def test_a_program_with_a_locale_and_a_way_to_round_of_its_own(comma, model, engine_build, tmp_path):
+    paths = [f"-I{ROOT / 'src/engine/native'}", f"-L{engine_build}", "-lbimlp", f"-Wl,-rpath,{engine_build}"]
+    source = ROOT / "tests" / "engine" / "host_program.cc"
+    subprocess.run([compiler(), "-std=c++17", source, *paths, "-o", tmp_path / "host"], check=True)
+    description, bits = lines_of([tmp_path / "host", model, "comma"], comma)
+    size = DESCRIPTIONS["small"].image_size
+    with Engine.load(model, threads=2) as engine:
+        assert json.loads(description) == engine.description
+        logits = engine.logits(np.zeros((1, size, size, 3), np.uint8))
+    assert [int(word, 16) for word in bits.split()] == logits.view(np.uint32)[0].tolist()
