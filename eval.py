@@ -199,6 +199,8 @@ def use_network(args, config):
     identity = graph_identity(to_flat(config), workers, [network])
     predict = Compiled(Predict(network), "the forward pass", note, identity)
     names = names_of(config.data.class_names, config.model.num_classes, "the network")
+    if args.image and not workers.first:
+        return 0
     if args.image:
         return show_predictions(names, logits_of, transform, args, size)
     return show_score(config, predict, workers, args.json)
@@ -239,6 +241,8 @@ def use_engine(args, config):
         given = command_line_values(args.overrides)
         names = given.get("data.class_names", network["class_names"])
         names = names_of(names, network["classes"], "the packed file")
+        if args.image and not workers.first:
+            return 0
         if args.image:
             return show_predictions(names, engine.logits, transform, args, config.data.eval_batch_size)
         own = {"model.num_classes": network["classes"], "model.name": network["variant"]}

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from mindspore import Tensor, communication, ops
 
+from .launcher import SCHEDULER, place_in_job
+
 PR_SET_PDEATHSIG = 1  # of prctl(2)
 
 
@@ -70,10 +72,21 @@ def _pieces(flat, parameters):
 
 
 def start_workers():
-    """Join the job that msrun or mpirun started; alone when there is none."""
-    if int(os.environ.get("MS_WORKER_NUM", os.environ.get("OMPI_COMM_WORLD_SIZE", "1"))) == 1:
+    """Join the job that msrun or mpirun started; alone when there is none, or no other worker in it.
+
+    msrun's scheduler runs this as well. Where several workers join, the framework ends that process when they have
+    ended; one worker needs no scheduler, which leaves by SystemExit at once.
+
+    Raises InputError for variables of a launcher that do not fit each other.
+    """
+    place = place_in_job(os.environ)
+    if place.role or place.workers > 1:
+        _end_with_parent()
+    if place.workers == 1:
+        if place.role == SCHEDULER:
+            sys.stderr.write("the scheduler of a job of one worker: nothing to do\n")
+            raise SystemExit(0)
         return Workers()
-    _end_with_parent()
     sys.excepthook = _end_at_once
     communication.init()
     return Workers(communication.get_rank(), communication.get_group_size())

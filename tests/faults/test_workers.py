@@ -131,7 +131,7 @@ def test_a_worker_does_not_wait_for_the_others_after_an_error():
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env=environment(MS_WORKER_NUM="2"),
+        env=environment(MS_WORKER_NUM="2", MS_ROLE="MS_WORKER", MS_SCHED_HOST="127.0.0.1", MS_SCHED_PORT="1"),
         capture_output=True,
         text=True,
         timeout=100,
