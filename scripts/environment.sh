@@ -1,6 +1,9 @@
 # Sourced by the other scripts: an environment with the project's packages, made on first use.
 #   environment FILE      makes $VENV (default .venv) if need be, installs requirements FILE, activates it
 #   present_environment   activates it if it is there, and installs nothing
+#   absolute PATH         its absolute path; "~/x" is in the home folder
+#   existing NAME PATH    the same; ends with 2 where nothing is there, naming the argument NAME
+#   require_count NAME N  ends with 2 unless N is a whole number from 1 to 9999
 # A VENV whose packages are the file's already is used as it is.
 environment() {
   local requirements="$1" venv="${VENV:-$PWD/.venv}" python stamp
@@ -33,4 +36,29 @@ present_environment() {
     # shellcheck disable=SC1091
     source "$venv/bin/activate"
   fi
+}
+
+absolute() {
+  local path="$1"
+  case "$path" in "~" | "~/"*) path="$HOME${path#"~"}" ;; esac
+  realpath -m -- "$path"
+}
+
+existing() {
+  local path
+  path="$(absolute "$2")"
+  if [ ! -e "$path" ]; then
+    echo "error: $1: expected something that exists, got $2" >&2
+    exit 2
+  fi
+  echo "$path"
+}
+
+require_count() {
+  case "$2" in
+    "" | 0* | *[!0-9]* | ?????*)
+      echo "error: $1: expected a whole number from 1 to 9999, got '$2'" >&2
+      exit 2
+      ;;
+  esac
 }

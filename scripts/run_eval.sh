@@ -4,10 +4,11 @@
 #   expect: a table whose last line is "top1 = 0.9611 (346/360)".
 set -euo pipefail
 case "${1:-}" in "" | -h | --help) sed -n '2,4p' "$0"; exit 2 ;; esac
-checkpoint="$(realpath -m "$1")"
-data="${2:+$(realpath -m "$2")}"
+here="$(dirname "$0")"
+source "$here/environment.sh"
+checkpoint="$(absolute "$1")"
+data="${2:+$(absolute "$2")}"
 shift $(($# > 2 ? 2 : $#))
-cd "$(dirname "$0")/.."
-source scripts/environment.sh
+cd "$here/.."
 present_environment
 exec python eval.py --checkpoint "$checkpoint" ${data:+--data_path "$data"} "$@"

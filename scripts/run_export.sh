@@ -4,10 +4,11 @@
 #   expect: the path, bytes and largest difference of a file that was compared with the network.
 set -euo pipefail
 case "${1:-}" in "" | -h | --help) sed -n '2,4p' "$0"; exit 2 ;; esac
-checkpoint="$(realpath -m "$1")"
+here="$(dirname "$0")"
+source "$here/environment.sh"
+checkpoint="$(absolute "$1")"
 format="${2:-MINDIR}"
 shift $(($# > 2 ? 2 : $#))
-cd "$(dirname "$0")/.."
-source scripts/environment.sh
+cd "$here/.."
 present_environment
 exec python export.py --checkpoint "$checkpoint" --file_format "$format" "$@"

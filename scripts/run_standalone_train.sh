@@ -5,10 +5,11 @@
 #   expect: progress per epoch, checkpoints and metrics in output_dir/<stage>, exit code of the training.
 set -euo pipefail
 case "${1:-}" in -h | --help) sed -n '2,5p' "$0"; exit 0 ;; esac
-data="${1:+$(realpath "$1")}"
-config="${2:+$(realpath "$2")}"
+here="$(dirname "$0")"
+source "$here/environment.sh"
+data="${1:+$(existing DATA_PATH "$1")}"
+config="${2:+$(existing CONFIG_PATH "$2")}"
 shift $(($# > 2 ? 2 : $#))
-cd "$(dirname "$0")/.."
-source scripts/environment.sh
+cd "$here/.."
 present_environment
 exec python train.py ${data:+--data_path "$data"} ${config:+--config_path "$config"} "$@"

@@ -1,9 +1,11 @@
 #!/usr/bin/env python
 """Run msrun, and end all its workers in order when a signal comes.
 
-    usage:  python scripts/supervise.py ADDRESS:PORT HOST msrun ...
-            ADDRESS:PORT: where msrun's scheduler listens, on host 0 of the job; HOST: the number of this one
-    expect: msrun's exit code. After SIGTERM, SIGINT or SIGHUP every worker of this host gets SIGTERM, saves its run
+    usage:  python scripts/supervise.py ADDRESS:PORT HOST LOG_DIR msrun ...
+            ADDRESS:PORT: where msrun's scheduler listens, on host 0 of the job; HOST: the number of this one;
+            LOG_DIR: where msrun puts the logs of this host's workers
+    expect: msrun's exit code. When it is not 0, the last lines on stderr say why: what the workers' logs have as
+            "error: ..", else the end of the log of the worker that ended first. After SIGTERM, SIGINT or SIGHUP every worker of this host gets SIGTERM, saves its run
             state after the step under way and ends, and the exit code is 128 + the signal's number. No process of
             the job is left: what has not ended GRACE seconds (default 60) after the signal, or after msrun, is killed,
             and so is a scheduler that outlives the workers of its host.
@@ -17,6 +19,8 @@ import contextlib
 import ctypes
 import errno
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -34,6 +38,9 @@ AFTER_WORKERS = 3
 # Seconds that the scheduler has in a job that nobody has told to end; it takes 30 to miss a worker that has joined.
 AFTER_LOST_WORKERS = 45
 LOOK = 1  # seconds between two looks at the workers of such a job
+END_OF_LOG = 1 << 16  # bytes of a log in which the cause of a failure is looked for
+LAST_LINES = 8  # of a log without words of ours
+FRAMEWORK_LOG = re.compile(r"\[(INFO|WARNING|DEBUG)\] ")
 
 
 def check_scheduler(address, port, here):
@@ -56,6 +63,23 @@ def check_scheduler(address, port, here):
             errno.EADDRNOTAVAIL: "expected an address of this host, which has NODE_RANK=0",
         }
         raise ValueError(f"{name}: {reasons.get(error.errno, error)}") from error
+
+
+def check_command(program, log_dir):
+    """Make the folder of the logs. Raises ValueError when that fails, or there is no such program."""
+    if shutil.which(program) is None:
+        raise ValueError(f"{program}: expected MindSpore's launcher, found none; activate the environment")
+    try:
+        os.makedirs(log_dir, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"LOG_DIR={log_dir}: expected a folder: {error.strerror}") from error
+
+
+def seconds_of(name, text):
+    """A number of seconds. Raises ValueError for what is none."""
+    if not re.fullmatch(r"\d{1,9}(\.\d+)?", text, re.ASCII):
+        raise ValueError(f"{name}: expected a number of seconds, got {text!r}")
+    return float(text)
 
 
 def parents():
@@ -89,6 +113,75 @@ def pass_on(source):
         with contextlib.suppress(OSError):
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
+
+
+def lives(pid):
+    """Whether a process runs; one that has ended and that its parent has not taken note of does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+class Logs:
+    """The logs that the workers of this run write to a folder, which may hold those of earlier runs."""
+
+    def __init__(self, folder):
+        self.folder, self.before = Path(folder), self._stamps(folder)
+        self.writers, self.ended = (
+            {},
+            [],
+        )  # {living worker: its log}; logs, in the order in which their workers ended
+
+    @staticmethod
+    def _stamps(folder):
+        found = {path: path.stat() for path in Path(folder).glob("worker_*.log")}
+        return {path: (status.st_mtime_ns, status.st_size) for path, status in found.items()}
+
+    def look(self, workers):
+        """Take note of the workers that live, and of those that have ended since the last look."""
+        self.ended += [self.writers.pop(pid) for pid in list(self.writers) if not lives(pid)]
+        for pid in workers:
+            with contextlib.suppress(OSError):
+                self.writers[pid] = Path(os.readlink(f"/proc/{pid}/fd/1"))
+
+    def errors(self):
+        """The workers' own words on why they ended, each with its workers, "error: workers 0, 1: ..." ."""
+        found = {}
+        for path in self._of_this_run():
+            said = [line for line in self._lines(path) if line.startswith("error: ")]
+            if said:
+                found.setdefault(said[-1].removeprefix("error: "), []).append(self._rank(path))
+        return [
+            f"error: worker{'s' * (len(ranks) > 1)} {', '.join(ranks)}: {text}"
+            for text, ranks in found.items()
+        ]
+
+    def first_end(self):
+        """The end of the log of the worker that ended first; of rank 0's where that was too quick to be seen."""
+        logs = {path.resolve(): path for path in self._of_this_run()}
+        ended = [logs[path] for path in self.ended if path in logs]
+        if not logs:
+            return [f"error: the job failed, and no worker wrote to {self.folder}"]
+        path = ended[0] if ended else next(iter(logs.values()))
+        lines = [line for line in self._lines(path) if line.strip() and not FRAMEWORK_LOG.match(line)]
+        first = f"worker {self._rank(path)} ended first" if ended else "the job failed"
+        return [*lines[-LAST_LINES:], f"error: {first}; above is the end of {path}"]
+
+    def _of_this_run(self):
+        """Paths, by rank."""
+        found = [path for path, stamp in self._stamps(self.folder).items() if self.before.get(path) != stamp]
+        return sorted(found, key=lambda path: (len(path.name), path.name))
+
+    @staticmethod
+    def _rank(path):
+        return path.stem.rpartition("_")[2]
+
+    @staticmethod
+    def _lines(path):
+        with path.open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - END_OF_LOG))
+            return file.read().decode(errors="replace").splitlines()
 
 
 class Job:
@@ -136,13 +229,15 @@ class Job:
             send(pid, signal.SIGKILL)
 
 
-def supervise(command, grace):
+def supervise(command, grace, log_dir):
     """Run the command to its end; returns the exit code."""
     noted = []
     for number in SIGNALS:
         signal.signal(number, lambda number, frame: noted.append(number))
-    job, told, ending, alone, look = Job(command), set(), None, None, 0.0
+    logs = Logs(log_dir)
+    job, told, ending, alone, look, workers = Job(command), set(), None, None, 0.0, ()
     while job.lives():
+        logs.look(workers)
         now = time.monotonic()
         ends = noted or job.code is not None
         if ends or now >= look:
@@ -161,21 +256,32 @@ def supervise(command, grace):
                 send(pid, signal.SIGKILL)
         time.sleep(TICK)
     job.printing.join()
-    if noted and job.code:
-        sys.stderr.write(f"stopped by {signal.Signals(noted[0]).name}\n")
+    return say_end(logs, noted, job.code)
+
+
+def say_end(logs, noted, code):
+    """Say on stderr why the job failed, if it did; returns the exit code."""
+    if not code:
+        return 0
+    said = logs.errors()
+    if noted:
+        said.append(f"stopped by {signal.Signals(noted[0]).name}")
+    sys.stderr.write("".join(f"{line}\n" for line in said or logs.first_end()))
+    if noted:
         return 128 + noted[0]
-    return job.code if job.code >= 0 else 128 - job.code
+    return code if code >= 0 else 128 - code
 
 
 def main(argv):
     try:
-        scheduler, host, *command = argv
-        grace = float(os.environ.get("GRACE", "60"))
+        scheduler, host, log_dir, *command = argv
+        grace = seconds_of("GRACE", os.environ.get("GRACE", "60"))
         check_scheduler(*scheduler.rpartition(":")[::2], here=host == "0")
+        check_command(command[0], log_dir)
     except ValueError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
-    return supervise(command, grace)
+    return supervise(command, grace, log_dir)
 
 
 if __name__ == "__main__":
