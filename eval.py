@@ -265,8 +265,9 @@ def main(argv):
     args = arguments(argv)
     packed = Path(args.checkpoint or "").suffix == PACKED_SUFFIX
     config = config_of_packed(args) if packed else config_of_checkpoint(args)
-    from src.build import start_device
+    from src.build import check_batch, start_device
 
+    check_batch(config, images=1)
     start_device(config)
     return (use_engine if packed else use_network)(args, config)
 

@@ -355,8 +355,9 @@ def main(argv):
 
         summary_library()
     check_writable_dir(config.output_dir)
-    from src.build import start_device
+    from src.build import check_batch, start_device
 
+    check_batch(config, config.data.batch_size)
     start_device(config)
     from src.learn.parallel import start_workers
     from src.learn.progress import say

@@ -13,6 +13,7 @@ from src.text import one_line
 
 # of the model section: what the paper's ablations vary, and a network without it must not take in silence
 SWITCHES = ("branches", "shortcut", "norm", "activation", "downsample", "local_form", "binarizer")
+CPU_TYPES = ("float32", "float16")  # of model.compute_type; MindSpore's CPU operators know no bfloat16
 
 
 def start_device(config):
@@ -33,17 +34,33 @@ def start_device(config):
     ms.set_seed(config.seed)
 
 
-def build_network(config, name, classes, precision, pretrained=False, form=None):
+def check_batch(config, images):
+    """Raises InputError when so many float32 images of data.image_size are more than this machine's memory: the system
+    would end the process without a word."""
+    size, memory = config.data.image_size, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    needed = images * 3 * size * size * 4
+    if needed > memory:
+        raise InputError(
+            f"data.image_size: expected images that fit the memory of {memory / 2**30:.0f} GiB, got {images} of "
+            f"{size} x {size} at once, {needed / 2**30:.0f} GiB"
+        )
+
+
+def build_network(config, name, classes, precision, pretrained=False, form=None, computes=True):
     """create_model with the overrides of the config's model section that this network knows.
 
-    form: overrides model.form. Raises InputError for what create_model refuses, for one of SWITCHES that is set
-    while the config's own network, model.name, does not know it, and for published weights that are not finite.
+    form: overrides model.form. computes: False where the network's numbers alone are wanted, whatever this device can
+    compute. Raises InputError for what create_model refuses, for images too small for the network, for a type that the
+    device lacks, for published weights that are not finite, and for one of SWITCHES that is set while the config's own
+    network, model.name, does not know it.
     """
     from src.checkpoint import parameters_of
     from src.loading import require_finite
-    from src.model import accepted_overrides, create_model
+    from src.model import accepted_overrides, create_model, smallest_image
 
     known = accepted_overrides(name)
+    if computes and "compute_type" in known:
+        _check_compute_type(config)
     overrides = {k: v for k, v in vars(config.model).items() if k in known}
     if form is not None and "form" in overrides:
         overrides["form"] = form
@@ -55,6 +72,10 @@ def build_network(config, name, classes, precision, pretrained=False, form=None)
         raise InputError(str(error)) from error
     if pretrained:
         require_finite(parameters_of(network), f"{name}, published weights")
+    if config.data.image_size < smallest_image(network):
+        raise InputError(
+            f"data.image_size: {name} expects at least {smallest_image(network)} pixels, got {config.data.image_size}"
+        )
     if name == config.model.name:
         defaults = load_config().model
         for key in SWITCHES:
@@ -62,6 +83,15 @@ def build_network(config, name, classes, precision, pretrained=False, form=None)
             if key not in known and value != default:
                 raise InputError(f"model.{key}: {name} has no such switch; expected {default}, got {value}")
     return network
+
+
+def _check_compute_type(config):
+    wanted = config.model.compute_type
+    if config.device_target == "CPU" and wanted not in CPU_TYPES:
+        raise InputError(
+            f"model.compute_type: expected {' or '.join(CPU_TYPES)} on a CPU, for which MindSpore has no convolution of "
+            f"another type, got {wanted}"
+        )
 
 
 def trained_model(config):
@@ -72,12 +102,15 @@ def trained_model(config):
     return stage.model or config.model.name, stage.precision
 
 
-def trained_network(config, form=None):
-    """The network of a saved run: that of config.stage, or model.name in binary precision for stage "all"."""
+def trained_network(config, form=None, computes=True):
+    """The network of a saved run: that of config.stage, or model.name in binary precision for stage "all".
+
+    form, computes: as of build_network.
+    """
     name, precision = trained_model(config)
     if not config.model.num_classes:
         raise InputError("model.num_classes: expected the number of classes of the checkpoint, got 0")
-    network = build_network(config, name, config.model.num_classes, precision, form=form)
+    network = build_network(config, name, config.model.num_classes, precision, form=form, computes=computes)
     network.set_train(False)
     return network
 

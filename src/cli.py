@@ -6,6 +6,7 @@ import io
 import os
 import re
 import sys
+import traceback
 from pathlib import Path
 
 from src.config import command_line_values, load_config, nearest_keys, show
@@ -225,7 +226,7 @@ def run(main, argv=None):
     """Call main(argv) and return the exit code of the program.
 
     main's own code (None counts as 0); 2 after an InputError, or what the system refuses, printed as one line
-    "error: ..." on stderr; 130 after Ctrl-C. --help leaves by SystemExit, as argparse does. Characters that a terminal's
+    "error: ..." on stderr, by python -X dev behind the traceback; 130 after Ctrl-C. --help leaves by SystemExit, as argparse does. Characters that a terminal's
     encoding lacks are written as escapes.
     """
     for stream in (sys.stdout, sys.stderr):
@@ -234,18 +235,21 @@ def run(main, argv=None):
     try:
         return main(sys.argv[1:] if argv is None else argv) or 0
     except InputError as error:
-        return _refused(error)
+        return _refused(error, error)
     except OSError as error:  # what was in the way of a path that nobody tried before
         where = f"{error.filename}: " if error.filename else ""
-        return _refused(f"{where}{reason(error)}")
+        return _refused(f"{where}{reason(error)}", error)
     except MemoryError as error:
-        return _refused(f"not enough memory: {error}")
+        words = str(error) or "smaller images or batches need less"
+        return _refused(f"not enough memory: {words}", error)
     except KeyboardInterrupt:
         print("error: stopped by the keyboard", file=sys.stderr)
         return 130
 
 
-def _refused(message):
+def _refused(message, error):
     """Say why on stderr, in one line; returns the exit code."""
+    if sys.flags.dev_mode:
+        traceback.print_exception(error)
     print(f"error: {one_line(message)}", file=sys.stderr)
     return 2

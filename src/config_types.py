@@ -187,7 +187,7 @@ RULES = {
     "model.form": _one_of("auto", "plain", "fast", "fused"),
     "model.compute_type": _one_of("float32", "float16", "bfloat16"),
     "data.source": _one_of("digits", "cifar10", "imagenet"),
-    "data.image_size": _at_least(1),
+    "data.image_size": Rule("from 1 to 65535", lambda value: 1 <= value <= 65535),
     "data.batch_size": _at_least(1),
     "data.eval_batch_size": _at_least(1),
     "data.workers": _at_least(1),

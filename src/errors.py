@@ -1,4 +1,4 @@
-"""The one exception for what a user can put right."""
+"""The one exception for what a user can put right, and the words of other exceptions."""
 
 
 class InputError(ValueError):
@@ -6,3 +6,9 @@ class InputError(ValueError):
 
     The entry scripts print it as one line on stderr and end with exit code 2.
     """
+
+
+def first_line(error):
+    """The first line of an error's message that holds words, or its type."""
+    lines = (line.strip(" -") for line in str(error).splitlines())
+    return next((line for line in lines if line), type(error).__name__)

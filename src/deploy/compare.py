@@ -13,9 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from mindspore import Tensor
 
-from src.errors import InputError
+from src.errors import InputError, first_line
 
-from .mindir_file import first_line
 from .modes import eager
 
 # Of logits; of phases and of turned signs' values as well, there relative to the largest value when that is above 1.

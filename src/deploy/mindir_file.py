@@ -5,7 +5,7 @@ import numpy as np
 from mindspore import Tensor, nn
 from mindspore.train.mind_ir_pb2 import ModelProto
 
-from src.errors import InputError
+from src.errors import InputError, first_line
 
 from .modes import compiled
 
@@ -59,9 +59,3 @@ def load_mindir(path):
         return tuple(y.asnumpy() for y in outputs) if isinstance(outputs, tuple) else outputs.asnumpy()
 
     return run
-
-
-def first_line(error):
-    """The first line of an error's message that holds words, or its type."""
-    lines = (line.strip(" -") for line in str(error).splitlines())
-    return next((line for line in lines if line), type(error).__name__)

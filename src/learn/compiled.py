@@ -4,6 +4,8 @@ import gc
 import time
 from contextlib import nullcontext
 
+from src.errors import InputError, first_line
+
 from .graph_cache import graph_cache
 
 
@@ -19,6 +21,9 @@ class Compiled:
 
     Attributes:
         ready: whether the first call is over.
+
+    Raises InputError at the first call for what the framework cannot compile or compute, most often for a setting; its
+    own exception is the cause.
     """
 
     def __init__(self, function, what, speak, identity=None):
@@ -35,7 +40,7 @@ class Compiled:
         with self._keeping(arguments) as found:
             if not found:
                 self.speak(f"compiling {self.what} ...")
-            result = self.function(*arguments)
+            result = self._first_call(arguments)
         self.ready = True
         seconds = time.perf_counter() - start
         self.speak(
@@ -44,6 +49,19 @@ class Compiled:
             else f"compiled in {seconds:.1f} s"
         )
         return result
+
+    def _first_call(self, arguments):
+        try:
+            return self.function(*arguments)
+        except InputError:
+            raise
+        except (RuntimeError, TypeError, ValueError) as error:
+            shapes = [tuple(a.shape) for a in arguments if a is not None and len(a.shape) == 4]
+            batch = f" for images {shapes[0]}" if shapes else ""
+            raise InputError(
+                f"{self.what}: MindSpore cannot compute it{batch}: {first_line(error)} (data.image_size, the batch size "
+                "or a setting of the model may be the reason; python -X dev shows all that MindSpore says)"
+            ) from error
 
     def _keeping(self, arguments):
         if self.identity is None or graph_cache() is None:

@@ -1,6 +1,6 @@
 """Networks: binarize -> layers -> blocks -> bimlp, the Wave-MLP baseline, and the published checkpoints' network."""
 
-from .layers import BinaryLayer
+from .layers import BinaryLayer, FullConv
 from .zoo import accepted_overrides, create_model, default_precision, image_size_of, model_names
 
 __all__ = [
@@ -10,9 +10,20 @@ __all__ = [
     "default_precision",
     "image_size_of",
     "model_names",
+    "smallest_image",
 ]
 
 
 def binary_layers(network):
     """(name, layer) of every BinaryFC and LocalBinaryFC of a network, whatever its precision."""
     return [(name, cell) for name, cell in network.cells_and_names() if isinstance(cell, BinaryLayer)]
+
+
+def smallest_image(network):
+    """Pixels of the smallest square image for which the network's stem has a place: its kernel less the padding on both
+    sides. 1 for networks without such a stem, of which nothing is known (MindCV's, the published one)."""
+    stem = getattr(getattr(network, "stem", None), "conv", None)
+    if not isinstance(stem, FullConv):
+        return 1
+    kernel, _, padding = stem.window
+    return max(kernel - 2 * padding, 1)

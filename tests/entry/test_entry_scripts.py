@@ -76,6 +76,20 @@ def unknown_model(tmp_path, trained):
     return ["train.py", "model.name=bimlp_x"], "bimlp_x.*bimlp_"
 
 
+def tiny_pictures(tmp_path, trained):
+    return ["train.py", "stage=teacher", "data.image_size=2"], "data.image_size: bimlp_t expects at least 3"
+
+
+def a_type_that_cpus_lack(tmp_path, trained):
+    best = trained / "step2" / "best.ckpt"
+    return [
+        "eval.py",
+        "--checkpoint",
+        best,
+        "model.compute_type=bfloat16",
+    ], "model.compute_type: expected float32"
+
+
 def long_warm_up(tmp_path, trained):
     return ["train.py", "stages.teacher.epochs=1"], "stages.teacher.warmup_epochs.*1 epochs, got 2"
 
@@ -146,6 +160,7 @@ BAD = [
     long_warm_up, other_architecture, other_class_count, truncated_checkpoint, no_checkpoint, air,
     few_class_names, names_for_training, folder_of_no_source, weights_of_no_teacher, two_sources_of_a_teacher,
     pictures_and_a_folder,
+    tiny_pictures, a_type_that_cpus_lack,
 ]  # fmt: skip
 
 

@@ -208,3 +208,13 @@ def test_the_message_names_both_places_of_a_link(tmp_path):
     places = f"{tmp_path / 'config.yaml'} or {tmp_path / 'run' / 'config.yaml'}, got: no such file"
     with pytest.raises(InputError, match=re.escape(places)):
         config_beside(tmp_path / "best.ckpt")
+
+
+def test_developers_see_the_traceback_of_an_error():
+    code = "from src.cli import run; from src.errors import InputError\ndef main(argv): raise InputError('mine')\nrun(main)"
+    plain, dev = (
+        subprocess.run([sys.executable, *words, "-c", code], cwd=ROOT, capture_output=True, text=True).stderr
+        for words in ((), ("-X", "dev"))
+    )
+    assert plain == "error: mine\n"
+    assert "in main" in dev and dev.splitlines()[-1] == "error: mine"
