@@ -8,6 +8,7 @@ what was expected and what came.
 import dataclasses
 import difflib
 import math
+import re
 import typing
 from pathlib import Path
 
@@ -43,6 +44,9 @@ __all__ = [
 
 DEFAULT_CONFIG = Path(__file__).resolve().parent.parent / "default_config.yaml"
 COMMAND_LINE = "command line"
+DECIMAL = re.compile(
+    r"[-+]?(0|[1-9][0-9]*)?(\.[0-9]*)?([eE][-+]?[0-9]+)?", re.ASCII
+)  # as a text; float() takes more
 LARGEST = 2**32 - 1  # whole number; larger ones do not fit what they are handed to
 # Keys younger than the first saved runs, whose files lack them and so get the defaults.
 YOUNGER = (
@@ -178,7 +182,7 @@ def _collect(tree, section, path, values):
     """Put the leaves of a YAML mapping into `values`, under their full keys."""
     if not isinstance(tree, dict):
         thing = f"section {section}: " if section else ""
-        raise InputError(f"{path}: {thing}expected a mapping (key: value), came {show(tree)}")
+        raise InputError(f"{path}: {thing}expected a mapping (key: value), got {show(tree)}")
     for name, value in tree.items():
         key = _set_by(f"{section}.{name}" if section else str(name), value)
         if key in SECTIONS:
@@ -202,12 +206,20 @@ def checked(key, value, source=COMMAND_LINE):
     else:
         result = _as(kind, value)
     if result is None:
-        raise InputError(f"{source}: {key}: expected {type_name(key)}, came {show(value)}")
+        raise InputError(f"{source}: {key}: expected {type_name(key)}, got {show(value)}{_hint(kind, value)}")
     rule = rule_of(key)
     allowed = rule.allowed if rule and not rule.holds(result) else _beyond(result)
     if allowed:
-        raise InputError(f"{source}: {key}: expected {allowed}, came {show(value)}")
+        raise InputError(f"{source}: {key}: expected {allowed}, got {show(value)}")
     return result
+
+
+def _hint(kind, value):
+    """On numbers that are not decimal (010, 0x10, 1:30, 1_000), which some readers take in another base; else ""."""
+    items = value if isinstance(value, (list, tuple)) else (value,)
+    odd = any(isinstance(item, str) and re.match(r"[-+]?[0-9]", item) for item in items)
+    numbers = kind in (int, float) or bool({int, float} & set(typing.get_args(kind)))
+    return "; write it as a plain decimal number" if odd and numbers else ""
 
 
 def _beyond(value):
@@ -226,6 +238,8 @@ def _as(kind, value):
     An int does for a float. So does the text of a number: YAML 1.1 reads 5e-4, without a point, as text.
     A bool is not a number here, and neither are NaN and the infinities.
     """
+    if kind is float and type(value) is str and not DECIMAL.fullmatch(value):
+        return None
     if kind is float and type(value) in (int, str):
         try:
             value = float(value)

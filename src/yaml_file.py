@@ -1,5 +1,7 @@
 """YAML files as untrusted input: plain data of a bounded size, each key once, and nothing that refers to other parts."""
 
+import re
+
 import yaml
 
 from src.errors import InputError
@@ -13,12 +15,32 @@ MOST_CHARACTERS = (
 )
 TEXT_TAG = "tag:yaml.org,2002:str"
 MERGE_TAG = "tag:yaml.org,2002:merge"
+INT_TAG, FLOAT_TAG = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
+# Numbers are decimal. YAML 1.1 reads 010 in base 8, 0x10 in base 16, 0b1 in base 2 and 1:30 in base 60, and leaves the
+# lines out of 1_000: here all of these are texts.
+INT = re.compile(r"[-+]?(0|[1-9][0-9]*)$", re.ASCII)
+FLOAT = re.compile(
+    r"([-+]?([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))$", re.ASCII
+)
+
+
+def _decimal_resolvers():
+    """{first character: [(tag, pattern)]} of plain values, as SafeLoader has them, but numbers by INT and FLOAT."""
+    numbers = (INT_TAG, FLOAT_TAG)
+    found = {
+        first: [(tag, pattern) for tag, pattern in rows if tag not in numbers]
+        for first, rows in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    for first in "-+.0123456789":
+        found[first] = [(INT_TAG, INT), (FLOAT_TAG, FLOAT), *found.get(first, ())]
+    return found
 
 
 class _Loader(yaml.SafeLoader):
     """Safe loader that refuses what plain YAML takes: a key given twice (the last one wins), anchors, aliases and merge
-    keys (a few lines stand for gigabytes), deep nesting and numbers without end."""
+    keys (a few lines stand for gigabytes), deep nesting and numbers without end. Numbers are decimal."""
 
+    yaml_implicit_resolvers = _decimal_resolvers()
     depth = 0
 
     def compose_node(self, parent, index):
@@ -34,6 +56,8 @@ class _Loader(yaml.SafeLoader):
         self.depth -= 1
         if isinstance(node, yaml.ScalarNode) and node.tag != TEXT_TAG and len(node.value) > MOST_CHARACTERS:
             raise _fault(f"a value of {len(node.value)} characters that is no text", event)
+        if node.tag == INT_TAG and not INT.match(node.value):  # !!int 010
+            raise _fault(f"{cut(node.value, 100)}: a whole number is written in plain decimals, as 10", event)
         return node
 
     def construct_mapping(self, node, deep=False):

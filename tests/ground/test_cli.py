@@ -88,7 +88,7 @@ def test_flags_win_over_overrides_and_overrides_over_the_file(parser, tmp_path):
         (["--image"], "--image: expected at least one argument"),
         (["train"], "expected section.key=value, got 'train'"),
         (["sede=3"], "unknown key sede; did you mean seed?"),
-        (["--device_target", "NPU"], "device_target: expected one of CPU, GPU, Ascend, came 'NPU'"),
+        (["--device_target", "NPU"], "device_target: expected one of CPU, GPU, Ascend, got 'NPU'"),
         (["--output_dir="], "output_dir: expected a text that is not empty"),
         (["--config_path="], "Is a directory"),
     ],

@@ -134,7 +134,7 @@ def test_with_values_checks_and_leaves_the_original():
     changed = with_values(config, {"data.class_names": ["a", "b"], "stages.step1.epochs": 1})
     assert (changed.data.class_names, changed.stages.step1.epochs) == (("a", "b"), 1)
     assert config == load_config()
-    with pytest.raises(InputError, match="data.flip: expected a number from 0 to 1, came 2"):
+    with pytest.raises(InputError, match="data.flip: expected a number from 0 to 1, got 2"):
         with_values(config, {"data.flip": 2})
 
 
@@ -183,25 +183,25 @@ def test_a_run_saved_before_its_heads_could_be_new_is_read(tmp_path):
         ("modle:\n  name: x\n", "unknown key modle; did you mean model?"),
         ("batch_size: 3\n", "unknown key batch_size; did you mean data.batch_size?"),
         ("true: 3\n", "unknown key True"),
-        ("seed: yes\n", "seed: expected int, came true"),
-        ("seed: 1.0\n", "seed: expected int, came 1.0 (float)"),
-        ("seed: '1'\n", "seed: expected int, came '1' (text)"),
-        ("seed:\n", "seed: expected int, came nothing"),
-        ("resume: 1\n", "resume: expected true or false, came 1 (int)"),
-        ("output_dir: 2024\n", "output_dir: expected text, came 2024 (int)"),
-        ("train: {eps: true}\n", "train.eps: expected float, came true"),
-        ("train: {eps: abc}\n", "train.eps: expected float, came 'abc' (text)"),
-        ("train: {eps: .nan}\n", "train.eps: expected float, came nan (float)"),
-        ("train: {eps: .inf}\n", "train.eps: expected float, came inf (float)"),
-        (f"train: {{eps: 1{'0' * 400}}}\n", "train.eps: expected float, came 1000"),
-        ("model: {branches: 2}\n", "model.branches: expected list of int, came 2 (int)"),
-        ("model: {branches: [2, 1, 2, 1.0]}\n", "model.branches: expected list of int, came [2, 1, 2, 1.0]"),
+        ("seed: yes\n", "seed: expected int, got true"),
+        ("seed: 1.0\n", "seed: expected int, got 1.0 (float)"),
+        ("seed: '1'\n", "seed: expected int, got '1' (text)"),
+        ("seed:\n", "seed: expected int, got nothing"),
+        ("resume: 1\n", "resume: expected true or false, got 1 (int)"),
+        ("output_dir: 2024\n", "output_dir: expected text, got 2024 (int)"),
+        ("train: {eps: true}\n", "train.eps: expected float, got true"),
+        ("train: {eps: abc}\n", "train.eps: expected float, got 'abc' (text)"),
+        ("train: {eps: .nan}\n", "train.eps: expected float, got nan (float)"),
+        ("train: {eps: .inf}\n", "train.eps: expected float, got inf (float)"),
+        (f"train: {{eps: 1{'0' * 400}}}\n", "train.eps: expected float, got 1000"),
+        ("model: {branches: 2}\n", "model.branches: expected list of int, got 2 (int)"),
+        ("model: {branches: [2, 1, 2, 1.0]}\n", "model.branches: expected list of int, got [2, 1, 2, 1.0]"),
         ("model: {branches: [2, true, 2, 1]}\n", "model.branches: expected list of int"),
-        ("data: {class_names: [1]}\n", "data.class_names: expected list of text, came [1] (list)"),
-        ("data: 3\n", "section data: expected a mapping (key: value), came 3 (int)"),
-        ("seed: {a: 1}\n", "seed: expected int, came {'a': 1} (dict)"),
-        ("- a\n- b\n", "expected a mapping (key: value), came ['a', 'b'] (list)"),
-        ("just words", "expected a mapping (key: value), came 'just words' (text)"),
+        ("data: {class_names: [1]}\n", "data.class_names: expected list of text, got [1] (list)"),
+        ("data: 3\n", "section data: expected a mapping (key: value), got 3 (int)"),
+        ("seed: {a: 1}\n", "seed: expected int, got {'a': 1} (dict)"),
+        ("- a\n- b\n", "expected a mapping (key: value), got ['a', 'b'] (list)"),
+        ("just words", "expected a mapping (key: value), got 'just words' (text)"),
         ("seed: 1\nseed: 2\n", "line 2, column 1: not valid YAML: key 'seed' is given twice"),
         ("data:\n  flip: 0\n  flip: 1\n", "line 3, column 3: not valid YAML: key 'flip' is given twice"),
         ("data: [1,\n", "not valid YAML: "),
@@ -222,11 +222,11 @@ def test_a_run_saved_before_its_heads_could_be_new_is_read(tmp_path):
             "line 1, column 8: not valid YAML: merge keys (<<) are not taken",
         ),
         (f"seed: {'9' * 10000}\n", "line 1, column 7: not valid YAML: a value of 10000 characters"),
-        (f"seed: 0x{'f' * 10000}\n", "not valid YAML: a value of 10002 characters that is no text"),
-        (f"seed: 0x{'f' * 900}\n", "seed: expected from 0 to 4294967295, came "),
-        (f"train: {{eps: 1{':10' * 300}.5}}\n", "not valid YAML: int too large to convert to float"),
-        ("data: {batch_size: 4294967296}\n", "data.batch_size: expected at most 4294967295, came 4294967296"),
-        ('output_dir: "a\\0b"\n', "output_dir: expected text without NUL characters, came 'a\\x00b' (text)"),
+        (f"seed: {'9' * 10000}\n", "not valid YAML: a value of 10000 characters that is no text"),
+        (f"seed: {'9' * 900}\n", "seed: expected from 0 to 4294967295, got "),
+        (f"train: {{eps: 1{':10' * 300}.5}}\n", "train.eps: expected float, got '1:10:10"),
+        ("data: {batch_size: 4294967296}\n", "data.batch_size: expected at most 4294967295, got 4294967296"),
+        ('output_dir: "a\\0b"\n', "output_dir: expected text without NUL characters, got 'a\\x00b' (text)"),
         (f"data: {{'{'x' * 1000}': 1}}\n", "unknown key data.xxx"),
         (f"seed: !!{'x' * 100000} 1\n", "not valid YAML: could not determine a constructor"),
         (b"seed: \0\n", "not valid YAML: unacceptable character #x0000"),
@@ -272,9 +272,9 @@ def test_files_that_cannot_be_read(tmp_path):
         ("stages.epochs=1", "did you mean stages."),
         ("qqqq=1", "unknown key qqqq"),
         ("model=x", "model is a section: expected one of its keys (model.name, "),
-        ("data.batch_size=", "data.batch_size: expected int, came nothing"),
-        ("data.batch_size=[", "data.batch_size: expected int, came '[' (text)"),
-        ("data.batch_size=1e3", "data.batch_size: expected int, came '1e3' (text)"),
+        ("data.batch_size=", "data.batch_size: expected int, got nothing"),
+        ("data.batch_size=[", "data.batch_size: expected int, got '[' (text)"),
+        ("data.batch_size=1e3", "data.batch_size: expected int, got '1e3' (text)"),
     ],
 )
 def test_bad_overrides(override, words):
@@ -370,7 +370,7 @@ def test_every_rule_at_its_edges(key, inside, outside):
     load_config(None, [f"{key}={inside}"])
     with pytest.raises(InputError) as error:
         load_config(None, [f"{key}={outside}"])
-    assert str(error.value).startswith(f"command line: {key}: expected {rule_of(key).allowed}, came ")
+    assert str(error.value).startswith(f"command line: {key}: expected {rule_of(key).allowed}, got ")
 
 
 def test_means_of_pixels_from_0_to_255_are_told_to_be_divided():
@@ -487,3 +487,46 @@ def test_recipes_for_imagenet_are_the_papers_and_differ_in_the_network_alone():
     )
     assert (found["stages.step2.init"], found["stages.step2.teacher"]) == ("step1", "resnet34")
     assert min(found["data.mixup"], found["data.cutmix"], found["data.rand_augment"]) > 0
+
+
+ODD = ("010", "0x10", "0o17", "0b1", "1_000", "1:30", "1:30:00", "-010", "+0x1", "00", "09")
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_numbers_in_another_base_are_refused(tmp_path, text):
+    path = tmp_path / "a.yaml"
+    hint = "(text); write it as a plain decimal number"
+    for key, kind in (("seed", "int"), ("train.eps", "float")):
+        section, _, name = key.rpartition(".")
+        path.write_text(f"{section}:\n  {name}: {text}\n" if section else f"{name}: {text}\n")
+        message = f"{key}: expected {kind}, got {text!r} {hint}"
+        for arguments, source in (((path,), path), ((None, [f"{key}={text}"]), "command line")):
+            with pytest.raises(InputError) as caught:
+                load_config(*arguments)
+            assert str(caught.value) == f"{source}: {message}"
+    with pytest.raises(
+        InputError, match="model.branches: expected list of int, got .*; write it as a plain decimal"
+    ):
+        load_config(overrides=[f"model.branches=[2, 1, 2, {text}]"])
+
+
+def test_texts_of_such_numbers_are_texts_and_decimal_numbers_are_numbers(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text(
+        "data: {class_names: [010, '0x10', 1:30]}\nseed: +7\ntrain: {eps: 1.5e-3, betas: [0.10, .5]}\n"
+    )
+    config = load_config(
+        path, ["train.min_learning_rate=5e-4", "train.weight_decay=-0.0", "train.clip_norm=10"]
+    )
+    assert config.data.class_names == ("010", "0x10", "1:30")
+    assert (config.seed, config.train.eps, config.train.betas) == (7, 0.0015, (0.1, 0.5))
+    assert (config.train.min_learning_rate, config.train.clip_norm) == (5e-4, 10.0)
+    save_config(config, tmp_path / "b.yaml")
+    assert load_config(tmp_path / "b.yaml") == config
+
+
+@pytest.mark.parametrize("tag", ["!!int 010", "!!int '0x10'", "!!int 1:30", "!!int 1_0"])
+def test_a_tag_does_not_bring_another_base_back(tmp_path, tag):
+    (tmp_path / "a.yaml").write_text(f"seed: {tag}\n")
+    with pytest.raises(InputError, match="not valid YAML: .*: a whole number is written in plain decimals"):
+        load_config(tmp_path / "a.yaml")
