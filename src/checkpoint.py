@@ -33,7 +33,7 @@ MOST_BYTES = 2**31 - 1  # protobuf takes no longer message
 def save_checkpoint(path, params, previous=None):
     """Write a network's parameters, or a dict from name to Tensor, to `path`, whole or not at all.
 
-    The file has exactly the name `path` (any suffix) and mode 0644; equal input gives equal bytes. Shapes,
+    The file has exactly the name `path` (any suffix) and the mode of any new file; equal input gives equal bytes. Shapes,
     () included, and types come back as they were. Run state is saved the same way, numbers as 0-d tensors.
 
     Args:

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from src.errors import InputError
 
-FILE_MODE = 0o644
 PACKED_SUFFIX = ".packed"  # of the files that the engine runs
 PACKED_SIGNATURE = b"\x89BiMLP\r\n"  # which they begin with
 LOOKS = 50  # at whether a folder can be written, while others look too
@@ -103,8 +102,8 @@ def replacing(path, previous=None):
     """Context manager: yield a temporary path; on success that file takes the place of `path`.
 
     The temporary path has the name of `path` in a new hidden folder beside it, so that savers which
-    look at the suffix, or put further files next to theirs, work as usual. On success the file gets mode
-    0644, is flushed to the disk and renamed over `path` in one step; on any failure, an interruption
+    look at the suffix, or put further files next to theirs, work as usual. On success the file gets the mode of
+    any new file there (0666 less the umask), is flushed to the disk and renamed over `path` in one step; on any failure, an interruption
     included, `path` stays as it was and nothing else is left. A process that is killed meanwhile leaves the hidden
     folder (see `remove_parts`). With `previous` the file that was at `path` is renamed to that first: killed between
     the two renames, there is `previous` alone.
@@ -118,9 +117,10 @@ def replacing(path, previous=None):
     folder = None
     try:
         folder = Path(tempfile.mkdtemp(prefix=f".{path.name[:32]}.", suffix=PART, dir=path.parent))
+        mode = _mode_of_new_files(folder)
         temporary = folder / path.name
         yield temporary
-        os.chmod(temporary, FILE_MODE)
+        os.chmod(temporary, mode)
         _flush_to_disk(temporary)
         if previous is not None and path.exists():
             os.replace(path, previous)
@@ -131,6 +131,15 @@ def replacing(path, previous=None):
     finally:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _mode_of_new_files(folder):
+    """Taken from a file that is made for that: the umask can be read in no other way without changing it for all threads."""
+    probe = folder / "probe"
+    with open(probe, "xb") as file:
+        mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+    probe.unlink()
+    return mode
 
 
 def _flush_to_disk(path):

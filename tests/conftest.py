@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 os.environ.setdefault("GLOG_v", "3")
+os.umask(0o022)  # some tests look at the modes of files
 
 
 # of two processes none is left alone with them at the end

@@ -33,7 +33,7 @@ def export_network(network, file_format, batch_size, feeding, path):
     """Freeze the network in place, write it to `path`, load that file and compare it with the network as it was.
 
     The file takes its place only when the comparison holds; otherwise nothing is left, and a file that was there
-    stays. It gets mode 0644.
+    stays. It gets the mode of any new file.
 
     Args:
         network: images (B, 3, H, W) -> logits, in evaluation, in its plain form; not compiled before.

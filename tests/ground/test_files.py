@@ -30,23 +30,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("data", [b"\x00\xff", "grüße\n"])
-def test_write_atomic_writes_exactly_the_data_with_mode_0644(tmp_path, data):
+def test_write_atomic_writes_exactly_the_data(tmp_path, data):
     path = tmp_path / "a.bin"
     write_atomic(path, data)
     assert path.read_bytes() == (data if isinstance(data, bytes) else data.encode("utf-8"))
-    assert stat.S_IMODE(path.stat().st_mode) == 0o644
     assert os.listdir(tmp_path) == ["a.bin"]
-
-
-def test_the_mode_does_not_depend_on_the_mask_or_on_the_writer(tmp_path):
-    before = os.umask(0o077)
-    try:
-        with replacing(tmp_path / "a") as temporary:
-            temporary.write_text("x")
-            temporary.chmod(0o400)
-    finally:
-        os.umask(before)
-    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o644
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, OSError])
@@ -291,3 +279,25 @@ def test_a_folder_that_cannot_be_made_is_not_held(tmp_path):
     message = "file: expected a folder that can be written to, came: File exists"
     with pytest.raises(InputError, match=message), holding(tmp_path / "file"):
         pass
+
+
+@pytest.fixture
+def umask():
+    """umask(mask) sets that of this process until the test's end."""
+    before = os.umask(0)
+    os.umask(before)
+    yield os.umask
+    os.umask(before)
+
+
+@pytest.mark.parametrize("mask, mode", [(0o077, 0o600), (0o027, 0o640), (0o002, 0o664), (0o022, 0o644)])
+def test_new_files_and_folders_heed_the_umask(umask, tmp_path, mask, mode):
+    """Whatever mode the one who writes has given them."""
+    umask(mask)
+    write_atomic(tmp_path / "whole", b"x")
+    with replacing(tmp_path / "secret") as temporary:
+        temporary.touch(0o400)
+    append_json_line(tmp_path / "lines", {"a": 1})
+    ensure_writable_dir(tmp_path / "folder" / "inner")
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    assert modes == {"whole": mode, "secret": mode, "lines": mode, "folder": mode | (0o111 & ~mask)}
