@@ -19,6 +19,7 @@ from src.cli import (
 from src.config import command_line_values
 from src.errors import InputError
 from src.files import PACKED_SUFFIX
+from src.output import expect_stdout, result, warn
 from src.text import one_line, printable
 
 MOST_THREADS = 256  # of an engine
@@ -81,7 +82,7 @@ def centres(files, transform):
         try:
             yield file, load_centred(file, transform)
         except UnreadableImage as error:
-            sys.stderr.write(f"error: {one_line(error)}\n")
+            warn(f"error: {one_line(error)}")
             yield file, None
 
 
@@ -117,15 +118,15 @@ def show_predictions(names, logits_of, transform, args, size):
     if missing == len(args.image):
         return 2
     if args.json:
-        print(json.dumps(records, allow_nan=False))
+        result(json.dumps(records, allow_nan=False))
     return 1 if missing else 0
 
 
 def show_prediction(file, record):
     """Print what `predictions` says of one picture."""
-    print(printable(file))
+    result(printable(file))
     for each in record:
-        print(f"  {each['probability']:7.4f}  {each['class']:4}  {printable(each['name'])}")
+        result(f"  {each['probability']:7.4f}  {each['class']:4}  {printable(each['name'])}")
 
 
 def show_score(config, predict, workers, as_json, transform=None):
@@ -151,18 +152,18 @@ def show_score(config, predict, workers, as_json, transform=None):
         "images_per_second": score.images_per_second,
     }
     if as_json:
-        print(json.dumps(record))
+        result(json.dumps(record, allow_nan=False))
         return
-    print(f"model        {printable(config.model.name)}")
-    print(f"checkpoint   {printable(config.checkpoint.path)}")
-    print(f"data         {config.data.source}, {score.total} images")
-    print(f"images/s     {score.images_per_second:.0f}")
+    result(f"model        {printable(config.model.name)}")
+    result(f"checkpoint   {printable(config.checkpoint.path)}")
+    result(f"data         {config.data.source}, {score.total} images")
+    result(f"images/s     {score.images_per_second:.0f}")
     if data.skipped:
-        print(f"skipped      {len(data.skipped)} files that cannot be read")
+        result(f"skipped      {len(data.skipped)} files that cannot be read")
     for line in lines(data.skipped):
-        print(f"skipped      {printable(line)}")
-    print(f"top5 = {score.top5:.4f} ({score.correct5}/{score.total})")
-    print(f"top1 = {score.top1:.4f} ({score.correct}/{score.total})")
+        result(f"skipped      {printable(line)}")
+    result(f"top5 = {score.top5:.4f} ({score.correct5}/{score.total})")
+    result(f"top1 = {score.top1:.4f} ({score.correct}/{score.total})")
 
 
 def use_network(args, config):
@@ -233,7 +234,7 @@ def use_engine(args, config):
         if workers.first:
             set_name, threads = network["instruction_set"], network["threads"]
             variant = printable(network["variant"])
-            sys.stderr.write(f"{variant}: engine, {set_name}, {threads} threads\n")
+            warn(f"{variant}: engine, {set_name}, {threads} threads")
         transform = Transform(*(network[key] for key in ("image_size", "resize", "mean", "std")))
         own = {"data.image_size": network["image_size"], "model.name": network["variant"]}
         own |= {f"data.{key}": tuple(network[key]) for key in ("mean", "std")}
@@ -263,6 +264,7 @@ def classes_of_packed(names, data, given):
 def main(argv):
     """Evaluates or predicts; returns the exit code."""
     args = arguments(argv)
+    expect_stdout()
     packed = Path(args.checkpoint or "").suffix == PACKED_SUFFIX
     config = config_of_packed(args) if packed else config_of_checkpoint(args)
     from src.build import check_batch, start_device

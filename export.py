@@ -6,6 +6,7 @@ from pathlib import Path
 
 from src.cli import add_model_flag, config_of_checkpoint, create_parser, parse, run
 from src.errors import InputError
+from src.output import expect_stdout, result
 from src.text import printable
 
 DESCRIPTION = (
@@ -79,28 +80,28 @@ def show_feeding(feeding):
     from src.deploy.feeding import PIXELS
 
     size, names = feeding.image_size, len(feeding.class_names)
-    print(
+    result(
         f"images              {size} x {size}, the middle of a picture whose shorter side is resized to {feeding.resize}"
     )
-    print(f"pixels              {PIXELS}")
+    result(f"pixels              {PIXELS}")
     for name in ("mean", "std"):
-        print(f"{name:<20}{', '.join(f'{value:g}' for value in getattr(feeding, name))}")
-    print(f"classes             {feeding.classes}, {f'{names} names' if names else 'without names'}")
+        result(f"{name:<20}{', '.join(f'{value:g}' for value in getattr(feeding, name))}")
+    result(f"classes             {feeding.classes}, {f'{names} names' if names else 'without names'}")
 
 
 def report(feeding, exported):
     """Print what was written and how it was checked."""
     sizes = " and ".join(str(size) for size in exported.batches)
-    print(
+    result(
         f"model               {printable(feeding.model)} in {feeding.precision}, {exported.frozen} binary layers frozen"
     )
     show_feeding(feeding)
-    print(
+    result(
         f"compared on         random images of {feeding.image_size} x {feeding.image_size}, batches of {sizes}"
     )
-    print(f"file                {printable(exported.path)}")
-    print(f"bytes               {exported.size}")
-    print(f"largest difference  {exported.comparison}")
+    result(f"file                {printable(exported.path)}")
+    result(f"bytes               {exported.size}")
+    result(f"largest difference  {exported.comparison}")
 
 
 def pack(network, config, feeding, output):
@@ -118,16 +119,17 @@ def pack(network, config, feeding, output):
         class_names=feeding.class_names,
     )
     checkpoint_size = Path(config.checkpoint.path).stat().st_size
-    print(f"model               {printable(feeding.model)} in binary, weights at one bit")
+    result(f"model               {printable(feeding.model)} in binary, weights at one bit")
     show_feeding(feeding)
-    print("compared on         the file, read back: all numbers and bits are the network's")
-    print(f"file                {printable(output)}")
-    print(f"bytes               {size} ({checkpoint_size / size:.1f} times smaller than the checkpoint)")
+    result("compared on         the file, read back: all numbers and bits are the network's")
+    result(f"file                {printable(output)}")
+    result(f"bytes               {size} ({checkpoint_size / size:.1f} times smaller than the checkpoint)")
 
 
 def main(argv):
     """Exports; returns the exit code."""
     args = arguments(argv)
+    expect_stdout()
     file_format, batch_size = args.file_format.upper(), batch_size_of(args.batch_size)
     config = config_of_checkpoint(args)
     from src.build import load_weights, start_device, trained_network

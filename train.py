@@ -9,6 +9,7 @@ from pathlib import Path
 
 from src.cli import config_from, create_parser, parse, run
 from src.errors import InputError
+from src.output import warn
 
 STAGES = ("teacher", "step1", "step2")
 SETTINGS = "config.yaml"  # in a stage's folder
@@ -297,9 +298,8 @@ def write_summary(config, summary):
     path = summary_path(config)
     known = read_summary(path)
     known[summary["name"]] = summary
-    write_atomic(
-        path, json.dumps({"stages": [known[name] for name in STAGES if name in known]}, indent=2) + "\n"
-    )
+    stages = [known[name] for name in STAGES if name in known]
+    write_atomic(path, json.dumps({"stages": stages}, indent=2, allow_nan=False) + "\n")
 
 
 def open_data(config, workers):
@@ -379,7 +379,7 @@ def main(argv):
                     )
     except Stopped as stopped:
         say_skipped(config, data, workers)
-        sys.stderr.write(f"stopped by {stopped}; resume=true goes on\n")
+        warn(f"stopped by {stopped}; resume=true goes on")
         return stopped.code
     late = sum(len(split.found_late) for split in data.values())
     say_skipped(config, data, workers, round(workers.sum([late])[0]) - late)

@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from src.cli import run
 from src.errors import InputError
+from src.output import result
 
 ROOT = Path(__file__).resolve().parent.parent
 RUNS = 50
@@ -64,12 +65,12 @@ def main(argv):
     if len(argv) != 2:
         raise InputError("compare_packed.py: expected a checkpoint and its packed file")
     checkpoint, packed = argv
-    print(f"{'':22}{'bytes':>12}{'ms per image':>14}{'top-1':>9}")
+    result(f"{'':22}{'bytes':>12}{'ms per image':>14}{'top-1':>9}")
     rows = zip(
         ("checkpoint, MindSpore", "packed, engine"), (checkpoint, packed), times_of(checkpoint, packed)
     )
     for name, path, ms in rows:
-        print(f"{name:22}{Path(path).stat().st_size:>12,}{ms:>14.3f}{top1(path):>9.4f}")
+        result(f"{name:22}{Path(path).stat().st_size:>12,}{ms:>14.3f}{top1(path):>9.4f}")
 
 
 if __name__ == "__main__":

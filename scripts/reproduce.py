@@ -22,6 +22,7 @@ sys.path.insert(0, str(ROOT))
 from src.cli import Parser, parse, run  # noqa: E402
 from src.config import load_config  # noqa: E402
 from src.errors import InputError  # noqa: E402
+from src.output import result  # noqa: E402
 from src.paper import TABLES  # noqa: E402
 
 EVERY = "all"
@@ -52,16 +53,15 @@ def chosen_rows(number, table, names):
 def print_costs(tables, args):
     """The costs of every table's chosen rows."""
     from src.build import start_device
-    from src.reproduce.costs import write_costs
+    from src.reproduce.costs import costs_text
 
     if args.overrides:
         raise InputError(f"--cost: expected no settings, rows have their own, got {args.overrides[0]}")
     start_device(load_config())
     for place, (number, table) in enumerate(tables):
         if place:
-            sys.stdout.write("\n")
-        write_costs(number, dataclasses.replace(table, rows=chosen_rows(number, table, args.row)))
-        sys.stdout.flush()
+            result("")
+        result(costs_text(number, dataclasses.replace(table, rows=chosen_rows(number, table, args.row))))
 
 
 def train(tables, args):
@@ -96,7 +96,7 @@ def train(tables, args):
         say(f"{title.lstrip('# ')}: {about}")
         for results in train_table(rows, args.seeds, budget, say):
             write_results(budget.output_dir, name, title, about, results)
-        say(f"\n{result_table(results)}\n\n-> {budget.output_dir / name}.md, .json, .png\n")
+        result(f"\n{result_table(results)}\n\n-> {budget.output_dir / name}.md, .json, .png\n")
 
 
 def print_ability(args):
@@ -119,12 +119,12 @@ def print_ability(args):
             config, config.model.name, config.model.num_classes or 10, "binary", form="fast"
         )
     images, _ = next(iter(create_dataset(config, "val").epoch(0)))
-    sys.stdout.write(f"{ability_table()}\n\n")
-    sys.stdout.write(f"{measured_table(measure(network, [images]))}\n\n")
+    result(f"{ability_table()}\n")
+    result(f"{measured_table(measure(network, [images]))}\n")
     weights = args.checkpoint or "random weights"
-    sys.stdout.write(
+    result(
         f"Measured: {config.model.name}, {weights}, {len(images)} images of {config.data.source}. Layers along an axis can "
-        "exceed K + 1: at the map's border their sums have fewer terms, and the other parity.\n"
+        "exceed K + 1: at the map's border their sums have fewer terms, and the other parity."
     )
 
 

@@ -12,6 +12,7 @@ from src.cli import run
 from src.errors import InputError
 from src.files import read_json_lines
 from src.markdown import markdown_table
+from src.output import result
 
 HEADER = ("fault", "what was done", "times", "what was lost", "minutes", "command")
 
@@ -50,7 +51,7 @@ def table(path):
 def main(argv):
     if len(argv) != 1:
         raise InputError("soak_table.py: expected one file, as scripts/run_soak.sh writes it")
-    print(table(argv[0]))
+    result(table(argv[0]))
 
 
 if __name__ == "__main__":

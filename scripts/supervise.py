@@ -110,7 +110,7 @@ def leads_a_session(pid):
 def pass_on(source):
     """Write to stdout what comes, to its end, even when nobody reads it any more."""
     while data := os.read(source, 1 << 16):
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, AttributeError):  # AttributeError: stdout was closed from the start
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
 
@@ -266,7 +266,8 @@ def say_end(logs, noted, code):
     said = logs.errors()
     if noted:
         said.append(f"stopped by {signal.Signals(noted[0]).name}")
-    sys.stderr.write("".join(f"{line}\n" for line in said or logs.first_end()))
+    with contextlib.suppress(OSError, AttributeError):
+        sys.stderr.write("".join(f"{line}\n" for line in said or logs.first_end()))
     if noted:
         return 128 + noted[0]
     return code if code >= 0 else 128 - code

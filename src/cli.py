@@ -2,9 +2,9 @@
 
 import argparse
 import difflib
-import io
 import os
 import re
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -14,6 +14,7 @@ from src.config_help import help_text
 from src.config_types import TYPES
 from src.errors import InputError
 from src.files import reason
+from src.output import ReaderGone, prepare_streams, result, settle_streams, warn
 from src.text import one_line
 from src.yaml_file import read_yaml
 
@@ -32,10 +33,13 @@ OVERRIDE = re.compile(r"[A-Za-z_][\w.]*=")
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are InputErrors."""
+    """An argument parser whose errors are InputErrors, and whose help is a result."""
 
     def error(self, message):
         raise InputError(f"command line: {message}")
+
+    def print_help(self, file=None):
+        result(self.format_help().rstrip("\n"))
 
 
 class SettingsParser(Parser):
@@ -225,17 +229,18 @@ def check_against_packed(args, own):
 def run(main, argv=None):
     """Call main(argv) and return the exit code of the program.
 
-    main's own code (None counts as 0); 2 after an InputError, or what the system refuses, printed as one line
-    "error: ..." on stderr, by python -X dev behind the traceback; 130 after Ctrl-C. --help leaves by SystemExit, as argparse does. Characters that a terminal's
-    encoding lacks are written as escapes.
+    main's own code (None counts as 0); 2 after an InputError, or what the system refuses, told in one line "error: ..."
+    on stderr, by python -X dev behind the traceback; 130 after Ctrl-C; 141, as of a program that SIGPIPE ends, when the
+    reader of the results has gone. --help leaves by SystemExit, as argparse does. Streams that are closed or cannot be
+    written lose remarks, and change no exit code (see output.py).
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    prepare_streams()
     try:
         return main(sys.argv[1:] if argv is None else argv) or 0
     except InputError as error:
         return _refused(error, error)
+    except ReaderGone:
+        return 128 + signal.SIGPIPE
     except OSError as error:  # what was in the way of a path that nobody tried before
         where = f"{error.filename}: " if error.filename else ""
         return _refused(f"{where}{reason(error)}", error)
@@ -243,13 +248,15 @@ def run(main, argv=None):
         words = str(error) or "smaller images or batches need less"
         return _refused(f"not enough memory: {words}", error)
     except KeyboardInterrupt:
-        print("error: stopped by the keyboard", file=sys.stderr)
+        warn("error: stopped by the keyboard")
         return 130
+    finally:
+        settle_streams()
 
 
 def _refused(message, error):
     """Say why on stderr, in one line; returns the exit code."""
     if sys.flags.dev_mode:
         traceback.print_exception(error)
-    print(f"error: {one_line(message)}", file=sys.stderr)
+    warn(f"error: {one_line(message)}")
     return 2

@@ -27,6 +27,7 @@ from src.cli import Parser, parse, run
 from src.config import load_config
 from src.errors import InputError
 from src.markdown import markdown_table
+from src.output import result
 
 BITS_PER_OP = 64  # binary operations that count as one
 KINDS = ("normalisation", "activation", "sign", "trigonometry", "pooling")
@@ -238,9 +239,9 @@ def main(argv):
     size = args.image_size or image_size_of(args.model)
     cost = cost_of(network, size, args.model, config.data.class_names)
     if args.json:
-        sys.stdout.write(json.dumps(cost.totals()) + "\n")
+        result(json.dumps(cost.totals(), allow_nan=False))
     else:
-        sys.stdout.write("\n\n".join((layer_table(cost), totals_table(cost), rest_table(cost))) + "\n")
+        result("\n\n".join((layer_table(cost), totals_table(cost), rest_table(cost))))
 
 
 if __name__ == "__main__":

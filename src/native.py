@@ -4,12 +4,12 @@ import hashlib
 import os
 import platform
 import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from src.errors import InputError
 from src.files import reason, replacing
+from src.output import warn
 
 COMMON = ("-O3", "-fno-math-errno", "-Wall", "-Wextra", "-fPIC", "-pthread")
 # for this machine alone; sources that choose an instruction set at run time have theirs in FLAGS_FILE
@@ -43,7 +43,7 @@ def build_library(folder, name, flags=FLAGS):
     path = cache_dir() / f"{name}-{_identity(folder, flags)}.so"
     if path.exists():
         return path
-    sys.stderr.write(f"compiling {name} for this machine, once: some seconds\n")
+    warn(f"compiling {name} for this machine, once: some seconds")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:

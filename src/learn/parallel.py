@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from mindspore import Tensor, communication, ops
 
+from src.output import settle_streams
+
 from .launcher import SCHEDULER, place_in_job
 
 PR_SET_PDEATHSIG = 1  # of prctl(2)
@@ -96,8 +98,7 @@ def _end_at_once(kind, error, trace):
     """sys.excepthook: tell of the error and end. The framework's own way out waits for the job's other processes, a
     minute and more where they are gone, as they may well be."""
     sys.__excepthook__(kind, error, trace)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    settle_streams()
     os._exit(1)
 
 

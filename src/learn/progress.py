@@ -5,7 +5,7 @@ import time
 
 from tqdm import tqdm
 
-from src.text import printable
+from src.output import is_terminal, remark
 
 
 class Display:
@@ -21,7 +21,7 @@ class Display:
         self.speaking = speaking
         self.leave_out(done)
         self.bar = None
-        if speaking and sys.stderr.isatty():
+        if speaking and is_terminal(sys.stderr):
             self.bar = tqdm(
                 total=steps, initial=done, desc=title, unit="step", leave=False, dynamic_ncols=True
             )
@@ -50,7 +50,7 @@ class Display:
 
 
 def say(text, stream=None):
-    """One printable line on `stream` (stdout if None), at once, above a bar if there is one."""
-    stream = stream or sys.stdout
-    tqdm.write(printable(text), file=stream)
-    stream.flush()
+    """A remark on `stream` (stdout if None), above a bar if there is one."""
+    stream = sys.stdout if stream is None else stream
+    with tqdm.external_write_mode(file=stream):
+        remark(text, stream)

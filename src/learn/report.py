@@ -15,9 +15,10 @@ from src.config_types import SECTIONS
 from src.errors import InputError
 from src.files import ensure_writable_dir, write_atomic
 from src.markdown import markdown_table
+from src.output import result
+from src.text import printable
 
 from .curves import draw_runs
-from .progress import say
 from .records import read_records
 
 TABLE, PICTURE = "table.md", "curves.png"
@@ -157,8 +158,8 @@ def main(argv):
     write_atomic(output / TABLE, text + "\n")
     draw_runs(output / PICTURE, {name: stage.records for name, stage in runs.items()})
     for line in text.splitlines():
-        say(line)
-    say(f"-> {output / TABLE}, {output / PICTURE}")
+        result(printable(line))
+    result(f"-> {printable(output / TABLE)}, {printable(output / PICTURE)}")
 
 
 if __name__ == "__main__":

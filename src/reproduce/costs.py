@@ -1,6 +1,5 @@
 """The cost of a table's rows beside the paper's."""
 
-import sys
 from functools import cache
 
 from src.config import load_config
@@ -85,12 +84,11 @@ def cost_table(table):
     return markdown_table((*header, "costs"), rows, ("row", "costs"))
 
 
-def write_costs(number, table, out=sys.stdout):
-    """Print one table's costs with its title and note."""
-    out.write(f"{heading(number, table)}\n\n{cost_table(table)}\n")
+def costs_text(number, table):
+    """One table's costs with its title and notes, Markdown."""
     about_rows = [f"{row.name}: {row.notes['top1']}." for row in table.rows if "top1" in row.notes]
-    for note in filter(None, (table.note, *about_rows)):
-        out.write(f"\n{note}\n")
+    notes = filter(None, (table.note, *about_rows))
+    return "\n\n".join((heading(number, table), cost_table(table), *notes))
 
 
 def heading(number, table):

@@ -1,6 +1,7 @@
 """What is measured of the steps, and what says so: figures by hand, compiling, the display's speed."""
 
 import io
+import sys
 import time
 
 import numpy as np
@@ -97,3 +98,16 @@ def test_the_display_leaves_compiling_out_of_its_speed(capsys, monkeypatch):
     first, second = capsys.readouterr().out.splitlines()
     assert first == "t  step 1/3  loss 2.0000  lr 1.00e-01  top-1 0.5000"
     assert second == "t  step 2/3  4 images/s  loss 2.0000  lr 1.00e-01  top-1 0.5000  2 s left"
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_the_display_needs_no_streams(monkeypatch, closed):
+    """They are None where a process begins without them."""
+    stream = io.StringIO() if closed else None
+    if closed:
+        stream.close()
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setattr(sys, "stderr", stream)
+    display = Display("t", 3, 0, 8, 1, True)
+    display.update(1, 2.0, 0.1, 0.5)
+    display.close()
