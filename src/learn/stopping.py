@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a run after a whole step, or a batch of an evaluation, instead of at once."""
+"""Ctrl-C, SIGTERM and SIGHUP end a run after a whole step, or a batch of an evaluation, instead of at once."""
 
 import signal
 from contextlib import contextmanager
@@ -14,12 +14,14 @@ class Stopped(Exception):
 
 @contextmanager
 def signals_noted():
-    """Within, SIGINT and SIGTERM are noted in the yielded list instead of ending the process."""
-    noted = []
-    before = {
-        n: signal.signal(n, lambda number, frame: noted.append(number))
-        for n in (signal.SIGINT, signal.SIGTERM)
-    }
+    """Within, SIGINT, SIGTERM and SIGHUP are noted in the yielded list instead of ending the process.
+
+    A SIGHUP that the process was started to ignore, as by nohup, stays ignored.
+    """
+    noted, numbers = [], [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    before = {n: signal.signal(n, lambda number, frame: noted.append(number)) for n in numbers}
     try:
         yield noted
     finally:

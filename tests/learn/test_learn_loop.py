@@ -17,7 +17,7 @@ from src.learn import loop
 from src.learn.assign import make_assign
 from src.learn.loop import run_stage
 from src.learn.run_data import said_of_step
-from src.learn.stopping import Stopped
+from src.learn.stopping import Stopped, signals_noted
 from tests.learn.stages import small_network, small_stage
 
 FILES = {"metrics.jsonl", "curves.png", "best.ckpt", "last.ckpt", "state.ckpt", "state.previous.ckpt"}
@@ -98,22 +98,22 @@ def test_compiling_is_not_counted_as_training(whole):
     assert total == pytest.approx(sum(r["seconds"] for r in records))
 
 
-@pytest.mark.parametrize("stop_at", [3, 5])
-def test_a_stopped_run_ends_as_the_whole_one(whole, tmp_path, monkeypatch, capsys, stop_at):
-    """Stopped by SIGTERM after step 3 (the end of an epoch) or 5 (in the middle of one), then resumed."""
+@pytest.mark.parametrize(("number", "stop_at"), [(signal.SIGTERM, 3), (signal.SIGHUP, 5)])
+def test_a_stopped_run_ends_as_the_whole_one(whole, tmp_path, monkeypatch, capsys, number, stop_at):
+    """Stopped by a signal after step 3 (the end of an epoch) or 5 (in the middle of one), then resumed."""
     one_step, done = loop._Trainer._one_step, []
 
     def step_then_signal(self, *arguments):
         result = one_step(self, *arguments)
         done.append(1)
         if len(done) == stop_at:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
         return result
 
     monkeypatch.setattr(loop._Trainer, "_one_step", step_then_signal)
     with pytest.raises(Stopped) as stopped:
         run_stage(taught_stage(tmp_path), resume=True)
-    assert stopped.value.code == 128 + signal.SIGTERM and len(done) == stop_at
+    assert stopped.value.code == 128 + number and len(done) == stop_at
     monkeypatch.setattr(loop._Trainer, "_one_step", one_step)
     run_stage(taught_stage(tmp_path), resume=True)
     for name in ("best.ckpt", "last.ckpt"):
@@ -129,6 +129,19 @@ def test_a_stopped_run_ends_as_the_whole_one(whole, tmp_path, monkeypatch, capsy
     for what, times in (("the training step", 2), ("the evaluation", 1 if stop_at == 3 else 2)):
         lines = rf"^step2: compiling {what} \.\.\.\nstep2: compiled in \d+\.\d s$"
         assert len(re.findall(lines, said, re.MULTILINE)) == times
+
+
+def test_a_process_that_ignores_its_terminals_end_goes_on_ignoring_it():
+    """As one that nohup started."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with signals_noted() as noted:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert noted == [signal.SIGTERM]
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_run_stopped_in_an_evaluation_leaves_it_and_does_no_step_again(whole, tmp_path, monkeypatch):
