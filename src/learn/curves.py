@@ -52,7 +52,21 @@ def curve(records, key, scale=1):
 
 
 def _draw(path, panels, title, shared_legend):
-    """panels: dict from a panel's title to its lines, dict from name to (x, y)."""
+    """panels: dict from a panel's title to its lines, dict from name to (x, y).
+
+    The user's own settings of matplotlib (matplotlibrc) do not count: they may ask for LaTeX or fonts that are not there.
+    """
+    import matplotlib
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        figure = _figure(panels, title, shared_legend)
+        with replacing(path) as temporary:
+            figure.savefig(temporary, dpi=100, format="png")
+
+
+def _figure(panels, title, shared_legend):
+    """The drawn figure."""
     import matplotlib
     from cycler import cycler
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -79,5 +93,4 @@ def _draw(path, panels, title, shared_legend):
     if shared_legend:
         figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=COLUMNS)
     figure.suptitle(title)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=100, format="png")
+    return figure

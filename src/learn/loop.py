@@ -13,18 +13,18 @@ from mindspore import Tensor
 from src.errors import InputError
 
 from .compiled import Compiled
+from .decoration import Decoration
 from .evaluate import evaluate
 from .flip import Flips
 from .measures import Measures
 from .parallel import Workers
 from .progress import Display, say
-from .records import write_record
+from .records import curves_are_old, write_record
 from .run_data import facts_of, require_same_data, said_of_step
 from .schedule import scaled_learning_rate, warmup_cosine
 from .state import Progress, holds_run, load_state, save_state
 from .step import Predict, TrainStep, make_forward, path_factors
 from .stopping import Stopped, signals_noted
-from .summary import Summary
 from .weights import Weights
 
 LAST, BEST = "last.ckpt", "best.ckpt"
@@ -60,7 +60,7 @@ def run_stage(stage, resume):
 
     With `resume` it goes on where the newest whole run state in its folder stands, and ends as the uninterrupted run.
     Raises InputError for damaged run states, a loss that is not finite, or a file that cannot be written; Stopped
-    after SIGINT or SIGTERM.
+    after SIGINT, SIGTERM or SIGHUP.
     """
     trainer = _Trainer(stage)
     if resume and stage.workers.agree(stage.workers.first and holds_run(stage.folder)):
@@ -70,7 +70,7 @@ def run_stage(stage, resume):
             while trainer.progress.epoch < stage.settings.epochs:
                 trainer.epoch(stop)
     finally:
-        trainer.tensorboard.close()
+        trainer.decoration.close()
     return trainer.summary()
 
 
@@ -111,7 +111,7 @@ class _Trainer:
         )
         self.predict = Compiled(Predict(stage.network), "the evaluation", self._say, stage.identity)
         self.measures = Measures(self.steps)
-        self.tensorboard = Summary(stage.folder)
+        self.decoration = Decoration(stage.folder, stage.name, train.summary, self._say)
         self.path_rates = getattr(stage.network, "drop_path_rates", ())
         self.facts = facts_of(stage.train_data, stage.val_data, self.images_per_step)
         self.progress = Progress(**self.facts)
@@ -135,6 +135,8 @@ class _Trainer:
         for fault in faults:
             self._say(f"{fault}; the run state before it is taken")
         self._say(f"goes on after epoch {self.progress.epoch}, step {self.progress.step}")
+        if stage.workers.first and curves_are_old(stage.folder):
+            self.decoration.draw()
 
     def _say(self, text):
         if self.stage.workers.first:
@@ -180,14 +182,12 @@ class _Trainer:
             return evaluate(self.predict, stage.val_data, stage.eval_batch_size, stage.workers, stop)
 
     def _finish_epoch(self, record):
-        """Move progress to the next epoch and write the files, the run state last."""
+        """Move progress to the next epoch and write the files: the run state last, but for what decorates the run."""
         stage, progress = self.stage, self.progress
         self._require_finite()
         best = record["top1"] > progress.best_top1
         if stage.workers.first:
-            write_record(stage.folder, stage.name, record)
-            if stage.train.summary:
-                self.tensorboard.write(record)
+            written = write_record(stage.folder, record)
         progress.total_seconds += record["seconds"]
         progress.epoch, progress.step, progress.skipped = record["epoch"], 0, 0
         progress.loss_sum = progress.hits = 0.0
@@ -200,6 +200,8 @@ class _Trainer:
                 self.weights.save(stage.folder / BEST, averaged=True)
             self.weights.save(stage.folder / LAST)
         self._save_state()
+        if stage.workers.first:
+            self.decoration.write(written)
         self._say(
             f"epoch {progress.epoch}/{stage.settings.epochs}  loss {record['train_loss']:.4f}  "
             f"train top-1 {record['train_top1']:.4f}  top-1 {record['top1']:.4f}  top-5 {record['top5']:.4f}  "

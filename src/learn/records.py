@@ -36,16 +36,29 @@ def _is_number(value):
     return type(value) in (int, float) and math.isfinite(value)
 
 
-def write_record(folder, title, record):
-    """Add the record of an epoch to metrics.jsonl in `folder`, and draw the curves anew.
+def write_record(folder, record):
+    """Add the record of an epoch to metrics.jsonl in `folder`; returns it as it is written there.
 
     Records of that epoch and later ones, which a process may have written that was killed before it saved its run
-    state, are dropped. Figures that the epoch lacks, NaN, are left out.
+    state, are dropped. Figures that the epoch lacks, NaN, and infinities are left out: JSON has no words for them.
     """
-    record = {name: value for name, value in record.items() if not math.isnan(value)}
+    record = {name: value for name, value in record.items() if math.isfinite(value)}
     path, found = folder / METRICS, read_records(folder)
     records = [each for each in found if each["epoch"] < record["epoch"]]
     if len(records) < len(found):
-        write_atomic(path, "".join(json.dumps(each) + "\n" for each in records))
+        write_atomic(path, "".join(json.dumps(each, allow_nan=False) + "\n" for each in records))
     append_json_line(path, record)
-    draw_stage(folder / CURVES, [*records, record], title)
+    return record
+
+
+def draw_curves(folder, title):
+    """Draw curves.png in `folder` from its metrics.jsonl. Raises InputError as `read_records` and `replacing`."""
+    draw_stage(folder / CURVES, read_records(folder), title)
+
+
+def curves_are_old(folder):
+    """Whether curves.png is missing or older than metrics.jsonl: a process was killed between the two."""
+    metrics, curves = folder / METRICS, folder / CURVES
+    if not metrics.is_file():
+        return False
+    return not curves.is_file() or curves.stat().st_mtime_ns < metrics.stat().st_mtime_ns

@@ -1,0 +1,47 @@
+"""What decorates a run and must not end it: the picture of its curves and the files for TensorBoard."""
+
+from src.text import one_line
+
+from .records import draw_curves
+from .summary import Summary
+
+
+class Decoration:
+    """The picture and, where `summary` asks for them, the TensorBoard files of one stage, written after each epoch.
+
+    A picture that cannot be drawn is tried again after the next epoch; TensorBoard is left out from its first fault
+    on. Each fault is told once.
+
+    Args:
+        speak: called with one text.
+    """
+
+    def __init__(self, folder, title, summary, speak):
+        self.folder, self.title, self.speak = folder, title, speak
+        self.tensorboard = Summary(folder) if summary else None
+        self.told = False
+
+    def write(self, record):
+        """Show an epoch's record, which metrics.jsonl holds already."""
+        self.draw()
+        if self.tensorboard is not None:
+            try:
+                self.tensorboard.write(record)
+            except Exception as error:
+                self.speak(f"{one_line(error)}; training goes on without TensorBoard")
+                self.close()
+                self.tensorboard = None
+
+    def draw(self):
+        """Draw the curves of all epochs in metrics.jsonl."""
+        try:
+            draw_curves(self.folder, self.title)
+        except Exception as error:  # matplotlib's own are of many kinds
+            if not self.told:
+                self.speak(f"the curves cannot be drawn: {one_line(error)}; training goes on")
+            self.told = True
+
+    def close(self):
+        """Close the files."""
+        if self.tensorboard is not None:
+            self.tensorboard.close()
