@@ -22,13 +22,13 @@ from .progress import Display, say
 from .records import curves_are_old, write_record
 from .run_data import facts_of, require_same_data, said_of_step
 from .schedule import scaled_learning_rate, warmup_cosine
-from .state import Progress, holds_run, load_state, save_state
+from .skips import Skips
+from .state import UNKNOWN, Progress, holds_run, load_state, save_state
 from .step import Predict, TrainStep, make_forward, path_factors
 from .stopping import Stopped, signals_noted
 from .weights import Weights
 
 LAST, BEST = "last.ckpt", "best.ckpt"
-MOST_SKIPPED = 50  # steps in a row whose numbers are not finite, before a run that skips such ends
 
 
 @dataclass
@@ -59,7 +59,8 @@ def run_stage(stage, resume):
     """Train `stage` to its last epoch and return its summary: name, epochs, top1, top5, seconds, images_per_second.
 
     With `resume` it goes on where the newest whole run state in its folder stands, and ends as the uninterrupted run.
-    Raises InputError for damaged run states, a loss that is not finite, or a file that cannot be written; Stopped
+    Raises InputError for damaged run states, a loss that is not finite, a stage in which every step was left out for
+    such numbers, or a file that cannot be written; Stopped
     after SIGINT, SIGTERM or SIGHUP.
     """
     trainer = _Trainer(stage)
@@ -69,6 +70,7 @@ def run_stage(stage, resume):
         with signals_noted() as stop:
             while trainer.progress.epoch < stage.settings.epochs:
                 trainer.epoch(stop)
+        trainer.require_updates()
     finally:
         trainer.decoration.close()
     return trainer.summary()
@@ -96,7 +98,7 @@ class _Trainer:
             settings.warmup_epochs * self.steps,
         )
         self.weights = Weights(stage.network, train, workers)
-        self.skipped_in_a_row = 0
+        self.skips = Skips(stage.name, train.on_nonfinite == "skip", self._say)
         alpha = settings.kd_alpha if stage.teacher is not None else 0.0
         forward = make_forward(stage.network, stage.teacher, alpha, train.label_smoothing)
         networks = [each for each in (stage.network, stage.teacher) if each is not None]
@@ -129,6 +131,10 @@ class _Trainer:
         require_same_data(stage.folder, stage.name, before, self.facts)
         for name, value in self.facts.items():
             setattr(self.progress, name, value)
+        if self.progress.updates == UNKNOWN:
+            self.progress.updates = (
+                self.progress.epoch * self.steps + self.progress.step - self.progress.skipped
+            )
         self.measures.restore()
         if said := said_of_step(before, self.facts):
             self._say(said)
@@ -169,6 +175,14 @@ class _Trainer:
         }
         self._finish_epoch(record)
 
+    def require_updates(self):
+        """Refuse a finished stage that has its first weights still."""
+        if not self.progress.updates:
+            raise InputError(
+                f"stage {self.stage.name}: expected steps with a finite loss and gradient norm, got none: all "
+                f"{self.progress.epoch * self.steps} were left out, nothing is learnt and there is no {BEST}"
+            )
+
     def _means(self):
         """Loss and top-1 of the epoch so far, over its steps but the skipped ones; NaN where there are no others."""
         steps = self.progress.step - self.progress.skipped or math.nan
@@ -185,7 +199,7 @@ class _Trainer:
         """Move progress to the next epoch and write the files: the run state last, but for what decorates the run."""
         stage, progress = self.stage, self.progress
         self._require_finite()
-        best = record["top1"] > progress.best_top1
+        best = progress.updates > 0 and record["top1"] > progress.best_top1
         if stage.workers.first:
             written = write_record(stage.folder, record)
         progress.total_seconds += record["seconds"]
@@ -261,22 +275,20 @@ class _Trainer:
     def _one_step(self, batches, stop):
         """One step and its share of the epoch's sums; returns its learning rate, its gradient norm (NaN if the step is
         skipped) and whether a worker wished to stop."""
-        stage, progress = self.stage, self.progress
-        skips = stage.train.on_nonfinite == "skip"
-        before = self.weights.buffers_now() if skips else None
+        progress = self.progress
+        before = self.weights.buffers_now() if self.skips.skips else None
         number = progress.epoch * self.steps + progress.step
         rate = self.rates[number]
         coefficients = self.weights.optimizer.coefficients(rate, number + 1)
         figures, norm = self.step(self._with_paths(batches, number), coefficients, bool(stop))
         (loss, hits, stops), norm = figures.asnumpy().tolist(), float(norm.asnumpy().item())
         progress.step += 1
-        if math.isfinite(loss) and math.isfinite(norm):
-            self.skipped_in_a_row = 0
+        if self.skips.note(progress, loss, norm):
             progress.loss_sum += loss
             progress.hits += hits
             self.weights.update_average()
+            progress.updates += 1
             return rate, norm, stops > 0
-        self._not_finite(loss, norm)
         self.weights.put_buffers(before)
         return rate, math.nan, stops > 0
 
@@ -289,23 +301,6 @@ class _Trainer:
                 (place, len(batches)), (workers.rank, workers.size),
             )  # fmt: skip
             yield Tensor(images), Tensor(labels), keep
-
-    def _not_finite(self, loss, norm):
-        """Skip the step that has just been left out, or raise, as train.on_nonfinite says."""
-        stage, progress = self.stage, self.progress
-        text = (
-            f"epoch {progress.epoch + 1}, step {progress.step}: expected a finite loss and gradient norm, "
-            f"came {loss} and {norm}"
-        )
-        progress.skipped += 1
-        self.skipped_in_a_row += 1
-        if stage.train.on_nonfinite == "stop" or self.skipped_in_a_row == MOST_SKIPPED:
-            many = f" in {MOST_SKIPPED} steps in a row" if self.skipped_in_a_row == MOST_SKIPPED else ""
-            raise InputError(
-                f"stage {stage.name}, {text}{many}; the last run state and checkpoints are kept (a lower learning rate "
-                "or train.clip_norm may help, train.on_nonfinite=skip leaves single steps out)"
-            )
-        self._say(f"{text}; the step is left out")
 
     def _between_steps(self, stop, stops):
         """Save the run state where it is time, and end the run after a signal, on all workers after the same step."""

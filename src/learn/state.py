@@ -22,7 +22,15 @@ _MEASURED = {"run.seconds", "run_measures"}
 # states of earlier versions lack these
 _YOUNGER = {
     f"{_PREFIX}{name}"
-    for name in ("skipped", "train_images", "train_checksum", "val_images", "val_checksum", "images_per_step")
+    for name in (
+        "skipped",
+        "updates",
+        "train_images",
+        "train_checksum",
+        "val_images",
+        "val_checksum",
+        "images_per_step",
+    )
 }
 
 
@@ -30,13 +38,14 @@ _YOUNGER = {
 class Progress:
     """Where a stage stands: finished epochs, steps done of the one under way, and its sums so far.
 
-    loss_sum and hits are over the job's workers; skipped: steps of the epoch left out for numbers that were not finite.
-    The last five are the run's data and step size, see run_data.py.
+    loss_sum and hits are over the job's workers; skipped: steps of the epoch left out for numbers that were not finite;
+    updates: steps of all epochs that were not. The last five are the run's data and step size, see run_data.py.
     """
 
     epoch: int = 0
     step: int = 0
     skipped: int = 0
+    updates: int = 0
     loss_sum: float = 0.0
     hits: float = 0.0
     total_seconds: float = 0.0
@@ -137,4 +146,4 @@ def _put(path, found, tensors, workers):
         value = rows[name].asnumpy()[workers.rank] if name in rows else found[name].asnumpy()
         tensors[name].set_data(Tensor(value))
     values = {name: found[_PREFIX + name].asnumpy() for name in names if _PREFIX + name in found}
-    return Progress(**{name: names[name](value) for name, value in values.items()})
+    return Progress(**{"updates": UNKNOWN} | {name: names[name](value) for name, value in values.items()})

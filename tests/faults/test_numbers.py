@@ -7,8 +7,9 @@ import pytest
 from src.config import load_config, save_config, with_values
 from src.errors import InputError
 from src.files import read_json_lines
-from src.learn import loop, records
+from src.learn import loop, records, skips
 from src.learn.assign import make_assign
+from src.learn.evaluate import Score
 from src.learn.state import STATE, newest_state
 from src.model import binary_layers
 from tests.faults.jobs import assert_equal, timeless
@@ -170,7 +171,7 @@ def test_the_step_is_named_the_files_stay_and_the_run_goes_on(tmp_path, tell):
 
 def test_a_run_of_skipped_steps_ends(tmp_path, monkeypatch, tell):
     """An epoch of skipped steps has no loss; so many in a row are the end, and the epoch's state is the last."""
-    monkeypatch.setattr(loop, "MOST_SKIPPED", 5)
+    monkeypatch.setattr(skips, "MOST_SKIPPED", 5)
     stage = stage_of(tmp_path, SKIP, batches=range(3, 9))
     trainer = loop._Trainer(stage)
     trainer.epoch([])
@@ -184,6 +185,28 @@ def test_a_run_of_skipped_steps_ends(tmp_path, monkeypatch, tell):
         trainer.epoch([])
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
     tell("only numbers that are not finite", "ended after as many skipped steps in a row as is allowed", 1)
+
+
+def test_a_stage_of_skipped_steps_alone_has_failed(tmp_path):
+    """Fewer than end a run by themselves; started again it fails as well, and the next stage finds no checkpoint."""
+    stage = stage_of(tmp_path, SKIP, "stages.step2.epochs=2", batches=range(6))
+    message = "stage step2: expected steps with a finite loss .*, got none: all 6 were left out"
+    with pytest.raises(InputError, match=message):
+        loop.run_stage(stage, resume=False)
+    assert not (tmp_path / "best.ckpt").exists()
+    assert [r["skipped_steps"] for r in read_json_lines(tmp_path / "metrics.jsonl")] == [3, 3]
+    with pytest.raises(InputError, match=message):
+        loop.run_stage(stage_of(tmp_path, SKIP, "stages.step2.epochs=2"), resume=True)
+
+
+def test_an_epoch_of_skipped_steps_is_not_the_best(tmp_path):
+    """The first one, whose untrained weights may score higher than those of the second."""
+    stage = stage_of(tmp_path, SKIP, "stages.step2.epochs=2", batches=range(3))
+    scores = iter((0.9, 0.1))
+    trainer = loop._Trainer(stage)
+    trainer._evaluate = lambda stop: Score(100, round(100 * next(scores)), 95, 1.0)
+    run(trainer)
+    assert (trainer.summary()["best_epoch"], trainer.summary()["top1"]) == (2, 0.1)
 
 
 def test_steps_of_two_batches_are_counted_over_an_interruption(tmp_path, monkeypatch):

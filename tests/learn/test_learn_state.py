@@ -7,7 +7,7 @@ from mindspore import Parameter, Tensor
 from src.checkpoint import read_checkpoint, save_checkpoint
 from src.errors import InputError
 from src.learn.parallel import Workers
-from src.learn.state import PREVIOUS, STATE, Progress, holds_run, load_state, save_state
+from src.learn.state import PREVIOUS, STATE, UNKNOWN, Progress, holds_run, load_state, save_state
 
 
 def weight(seed):
@@ -29,7 +29,9 @@ def assert_loads(folder, epoch, faults=0):
 
 
 def test_state_comes_back_as_it_was(tmp_path):
-    progress = Progress(epoch=3, step=2, skipped=1, loss_sum=1 / 3, best_top1=0.1, total_seconds=2.5)
+    progress = Progress(
+        epoch=3, step=2, skipped=1, updates=7, loss_sum=1 / 3, best_top1=0.1, total_seconds=2.5
+    )
     save_state(tmp_path, progress, weight(1), {})
     other = weight(2)
     assert load_state(tmp_path, other, Workers()) == (progress, [])
@@ -37,21 +39,15 @@ def test_state_comes_back_as_it_was(tmp_path):
 
 
 def test_state_of_an_earlier_version_comes_back(tmp_path):
-    """It has run.seconds, which is not read any more, and neither measurements nor run.skipped, nor the run's data."""
+    """It has run.seconds, which is not read any more, and lacks measurements, skipped steps, updates and the run's data."""
     save_state(tmp_path, Progress(epoch=3, step=2), {**weight(1), "run.seconds": Tensor(np.float64(7.0))}, {})
     entries = dict(read_checkpoint(tmp_path / STATE))
-    for name in (
-        "skipped",
-        "train_images",
-        "train_checksum",
-        "val_images",
-        "val_checksum",
-        "images_per_step",
-    ):
+    facts = ("train_images", "train_checksum", "val_images", "val_checksum", "images_per_step")
+    for name in ("skipped", "updates", *facts):
         del entries[f"run.{name}"]
     save_checkpoint(tmp_path / STATE, entries)
     now = {**weight(2), "run_measures": Parameter(Tensor(np.ones(2)), name="m")}
-    assert load_state(tmp_path, now, Workers())[0] == Progress(epoch=3, step=2)
+    assert load_state(tmp_path, now, Workers())[0] == Progress(epoch=3, step=2, updates=UNKNOWN)
     np.testing.assert_array_equal(now["w"].asnumpy(), weight(1)["w"].asnumpy())
     np.testing.assert_array_equal(now["run_measures"].asnumpy(), [1, 1])
 
