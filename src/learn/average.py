@@ -3,6 +3,7 @@
 import contextlib
 
 import mindspore as ms
+import numpy as np
 from mindspore import ParameterTuple, Tensor, nn, ops
 
 from .assign import make_assign
@@ -10,13 +11,21 @@ from .assign import make_assign
 _blend = ops.MultitypeFuncGraph("blend")
 
 
-@_blend.register("Number", "Tensor", "Tensor")
-def _blend_one(decay, average, value):
-    return ops.assign(average, average * decay + value * (1 - decay))
+@_blend.register("Tensor", "Tensor", "Tensor", "Tensor")
+def _blend_one(kept, added, average, value):
+    return ops.assign(average, average * kept + value * added)
+
+
+def warmed_decay(decay, updates):
+    """Decay of update number `updates`, from 0: min(decay, (1 + updates) / (10 + updates)).
+
+    With the full decay from the start, the average of a short run would be its random first weights.
+    """
+    return min(decay, (1 + updates) / (10 + updates))
 
 
 class MovingAverage(nn.Cell):
-    """average <- decay average + (1 - decay) value, over all parameters, running statistics included."""
+    """average <- d average + (1 - d) value, over all parameters, running statistics included; d = warmed_decay."""
 
     def __init__(self, parameters, decay):
         super().__init__()
@@ -27,12 +36,14 @@ class MovingAverage(nn.Cell):
         self.put = make_assign(parameters)
         self.blend_all = ms.jit(self._blend_all)
 
-    def _blend_all(self):
-        return ops.HyperMap()(ops.partial(_blend, self.decay), self.averages, self.values)
+    def _blend_all(self, kept, added):
+        return ops.HyperMap()(ops.partial(_blend, kept, added), self.averages, self.values)
 
-    def update(self):
-        """One step of the average."""
-        self.blend_all()
+    def update(self, updates):
+        """One step of the average, after so many."""
+        decay = warmed_decay(self.decay, updates)
+        # tensors: another number would be another graph
+        self.blend_all(Tensor(np.float32(decay)), Tensor(np.float32(1 - decay)))
 
     def state(self):
         """The averages by name, for the run state."""

@@ -286,7 +286,7 @@ class _Trainer:
         if self.skips.note(progress, loss, norm):
             progress.loss_sum += loss
             progress.hits += hits
-            self.weights.update_average()
+            self.weights.update_average(progress.updates)
             progress.updates += 1
             return rate, norm, stops > 0
         self.weights.put_buffers(before)

@@ -51,10 +51,10 @@ class Weights:
         """Context manager: within, the network holds the averages where there are any."""
         return self.average.in_place() if self.average is not None else nullcontext()
 
-    def update_average(self):
-        """One step of the average."""
+    def update_average(self, updates):
+        """One step of the average, after so many."""
         if self.average is not None:
-            self.average.update()
+            self.average.update(updates)
 
     def save(self, path, averaged=False):
         """Write the network's checkpoint, or that of its averages."""

@@ -10,7 +10,7 @@ from mindspore import Parameter, Tensor, ops
 
 from src.errors import InputError
 from src.learn.assign import make_assign
-from src.learn.average import MovingAverage
+from src.learn.average import MovingAverage, warmed_decay
 from src.learn.compiled import Compiled
 from src.learn.evaluate import evaluate, hits, padded
 from src.learn.flip import flip_ratio, signs
@@ -142,11 +142,21 @@ def test_assignment_reaches_compiled_functions():
     assert read(two).asnumpy().tolist() == [6.0, 8.0] and p.asnumpy().tolist() == [3.0, 4.0]
 
 
+def test_the_decay_of_the_average_warms_up():
+    assert [warmed_decay(0.9999, n) for n in (0, 1, 8, 90)] == [1 / 10, 2 / 11, 1 / 2, 91 / 100]
+    assert warmed_decay(0.3, 1) == 2 / 11 and warmed_decay(0.3, 3) == 0.3
+    assert warmed_decay(0.9999, 10**6) == 0.9999
+
+
 def test_moving_average_blends_and_gives_the_weights_back():
+    """Updates 0, 1 and 71 of decay 0.75, of the values 5, 3 and 7, from 1."""
     p = Parameter(Tensor(np.array([1.0, 2.0], np.float32)), name="w")
-    average = MovingAverage([p], 0.75)
-    make_assign([p])([Tensor(np.array([5.0, 2.0], np.float32))])
-    average.update()
+    average, put = MovingAverage([p], 0.75), make_assign([p])
+    expected = 1.0
+    for updates, value, decay in ((0, 5.0, 0.1), (1, 3.0, 2 / 11), (71, 7.0, 0.75)):
+        put([Tensor(np.array([value, 2.0], np.float32))])
+        average.update(updates)
+        expected = decay * expected + (1 - decay) * value
 
     @ms.jit
     def read(x):
@@ -154,8 +164,10 @@ def test_moving_average_blends_and_gives_the_weights_back():
 
     one = Tensor(np.ones(2, np.float32))
     with average.in_place():
-        assert p.asnumpy().tolist() == read(one).asnumpy().tolist() == [2.0, 2.0]
-    assert p.asnumpy().tolist() == read(one).asnumpy().tolist() == [5.0, 2.0]
+        assert (
+            p.asnumpy().tolist() == read(one).asnumpy().tolist() == pytest.approx([expected, 2.0], rel=1e-6)
+        )
+    assert p.asnumpy().tolist() == read(one).asnumpy().tolist() == [7.0, 2.0]
 
 
 def test_flip_ratio_counts_changed_signs_and_zero_is_negative():
