@@ -327,6 +327,17 @@ def open_data(config, workers):
     return data
 
 
+def check_norms(config, names, classes, workers):
+    """Refuse networks that cannot be trained with such batches (see `require_norm_values`), before the first one trains."""
+    from src.build import require_norm_values
+
+    settings = [getattr(config.stages, name) for name in names]
+    for model, precision in dict.fromkeys(
+        (each.model or config.model.name, each.precision) for each in settings
+    ):
+        require_norm_values(config, model, classes, precision, workers.size)
+
+
 def say_skipped(config, data, workers, elsewhere=0):
     """How many files were left out, and the first few. elsewhere: those that only other workers know of."""
     from src.data.left_out import lines, list_path
@@ -367,6 +378,7 @@ def main(argv):
     config = with_classes_of_run(config, names)
     data = open_data(config, workers)
     check_labels(config, names, data["train"].classes)
+    check_norms(config, names, len(data["train"].classes), workers)
     try:
         with output_folder(config, names, data["train"].classes, workers):
             for name in names:

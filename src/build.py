@@ -11,6 +11,7 @@ from src.config import load_config
 from src.errors import InputError
 from src.text import one_line
 
+LARGER = 8  # times an image's side, to see whether maps grow with it
 # of the model section: what the paper's ablations vary, and a network without it must not take in silence
 SWITCHES = ("branches", "shortcut", "norm", "activation", "downsample", "local_form", "binarizer")
 CPU_TYPES = ("float32", "float16")  # of model.compute_type; MindSpore's CPU operators know no bfloat16
@@ -91,6 +92,27 @@ def _check_compute_type(config):
         raise InputError(
             f"model.compute_type: expected {' or '.join(CPU_TYPES)} on a CPU, for which MindSpore has no convolution of "
             f"another type, got {wanted}"
+        )
+
+
+def require_norm_values(config, name, classes, precision, workers):
+    """Raise InputError where a BatchNorm of a network would see one value per channel in a step of `workers` workers:
+    nothing is learnt there."""
+    from src.model import accepted_overrides, norms_of_one_value
+
+    together = workers if config.model.sync_bn and "sync_bn" in accepted_overrides(name) else 1
+    if config.data.batch_size * together > 1:
+        return
+    network, size = build_network(config, name, classes, precision, form="plain"), config.data.image_size
+    found = norms_of_one_value(network, size)
+    if found:
+        advice = f"a larger data.batch_size (now {config.data.batch_size})"
+        if not norms_of_one_value(network, LARGER * size):  # others see means over whole maps
+            advice += f" or data.image_size (now {size})"
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        raise InputError(
+            f"{name}: BatchNorm in training: expected more than one value per channel, got one in {found[0]}{more}, "
+            f"where maps are 1 x 1; give {advice}"
         )
 
 

@@ -1,6 +1,7 @@
 """Networks: binarize -> layers -> blocks -> bimlp, the Wave-MLP baseline, and the published checkpoints' network."""
 
 from .layers import BinaryLayer, FullConv
+from .norm_values import norms_of_one_value
 from .zoo import accepted_overrides, create_model, default_precision, image_size_of, model_names
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "default_precision",
     "image_size_of",
     "model_names",
+    "norms_of_one_value",
     "smallest_image",
 ]
 
