@@ -35,7 +35,12 @@ def arguments(argv):
         metavar="FILE",
         help="default: the checkpoint's name with another ending, in its folder or --output_dir",
     )
-    return parse(parser, argv)
+    args = parse(parser, argv)
+    if args.data_path:
+        raise InputError(
+            f"command line: export.py reads no data, expected no --data_path, got {args.data_path}"
+        )
+    return args
 
 
 def batch_size_of(text):

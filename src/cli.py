@@ -199,7 +199,13 @@ def config_of_packed(args):
 
     What else there is, the data above all, comes from the settings beside the file, as of a checkpoint, where there
     are any, else from --config_path or the defaults; then overrides and flags.
+
+    Raises InputError where --model is given.
     """
+    if args.model:
+        raise InputError(
+            f"command line: expected no --model, for a packed file has its network in it, got {args.model}"
+        )
     beside = settings_beside(args.checkpoint)
     if beside and not args.config_path:
         return load_config(beside, [BY_NAME, *args.overrides], flags_of(args), complete=True)

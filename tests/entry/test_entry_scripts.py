@@ -82,12 +82,8 @@ def tiny_pictures(tmp_path, trained):
 
 def a_type_that_cpus_lack(tmp_path, trained):
     best = trained / "step2" / "best.ckpt"
-    return [
-        "eval.py",
-        "--checkpoint",
-        best,
-        "model.compute_type=bfloat16",
-    ], "model.compute_type: expected float32"
+    command = ["eval.py", "--checkpoint", best, "model.compute_type=float16"]
+    return command, "model.compute_type: expected float32 on a CPU"
 
 
 def long_warm_up(tmp_path, trained):
@@ -146,6 +142,16 @@ def pictures_and_a_folder(tmp_path, trained):
     return command, "expected --image or --data_path, got both"
 
 
+def data_for_an_export(tmp_path, trained):
+    best = trained / "step2" / "best.ckpt"
+    return ["export.py", "--checkpoint", best, "--data_path", tmp_path], "expected no --data_path"
+
+
+def a_model_for_a_packed_file(tmp_path, trained):
+    command = ["eval.py", "--checkpoint", tmp_path / "a.packed", "--model", "bimlp_t"]
+    return command, "expected no --model"
+
+
 def no_checkpoint(tmp_path, trained):
     return ["export.py", "--checkpoint", tmp_path / "none.ckpt"], "none.ckpt"
 
@@ -159,7 +165,7 @@ BAD = [
     no_such_folder, empty_class, no_pictures, broken_picture, unknown_key, mistyped_value, missing_key, unknown_model,
     long_warm_up, other_architecture, other_class_count, truncated_checkpoint, no_checkpoint, air,
     few_class_names, names_for_training, folder_of_no_source, weights_of_no_teacher, two_sources_of_a_teacher,
-    pictures_and_a_folder,
+    pictures_and_a_folder, data_for_an_export, a_model_for_a_packed_file,
     tiny_pictures, a_type_that_cpus_lack,
 ]  # fmt: skip
 
@@ -194,15 +200,16 @@ def test_more_epochs_for_a_run_that_goes_on_are_refused_with_what_to_do_instead(
     )
 
 
-def readme_commands():
-    """The lines of README.md's bash blocks, continued lines joined."""
-    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+def documented_commands():
+    """The lines of the bash blocks of README.md and docs/, continued lines joined."""
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    blocks = re.findall(r"```bash\n(.*?)```", "\n".join(page.read_text() for page in pages), re.DOTALL)
     lines = "".join(blocks).replace("\\\n", " ").splitlines()
     return [line.split("  #")[0].strip() for line in lines if line.strip() and "$LITE" not in line]
 
 
-@pytest.mark.parametrize("command", readme_commands())
-def test_readme_commands_are_understood(command):
+@pytest.mark.parametrize("command", documented_commands())
+def test_documented_commands_are_understood(command):
     """Scripts exist and parse; flags and settings of the Python commands are known. Files need not exist."""
     words = re.sub(r"^([A-Z_]+=\S+ )+", "", command).split()
     if words[0] == "bash":

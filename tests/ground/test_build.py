@@ -7,7 +7,7 @@ from mindspore import Tensor
 
 from src.build import build_network, check_batch, trained_network
 from src.cli import run
-from src.config import load_config
+from src.config import load_config, with_values
 from src.errors import InputError
 from src.learn.compiled import Compiled
 from src.learn.step import Predict
@@ -80,20 +80,21 @@ def test_images_beyond_the_memory_are_refused():
         load_config(overrides=["data.image_size=65536"])
 
 
-def test_a_cpu_has_no_bfloat16():
-    config = load_config(
-        overrides=["model.compute_type=bfloat16", "stage=step2", "model.num_classes=10", "model.name=bimlp_t"]
-    )
-    with pytest.raises(
-        InputError, match="^model.compute_type: expected float32 or float16 on a CPU, .* got bfloat16$"
-    ):
+@pytest.mark.parametrize("kind", ["float16", "bfloat16"])
+def test_a_cpu_refuses_half_types(kind):
+    values = [f"model.compute_type={kind}", "stage=step2", "model.num_classes=10", "model.name=bimlp_t"]
+    config = load_config(overrides=values)
+    with pytest.raises(InputError, match=f"^model.compute_type: expected float32 on a CPU, .* got {kind}$"):
         trained_network(config)
     network = trained_network(config, form="plain", computes=False)  # its numbers can be packed
-    assert network.stem.conv.compute_type == ms.bfloat16
+    assert network.stem.conv.compute_type == getattr(ms, kind)
 
 
-def test_a_cpu_computes_in_float16():
+def test_a_file_for_another_device_is_checked_in_float16_on_a_cpu():
     config = load_config(overrides=["model.compute_type=float16", "data.image_size=8"])
-    network = build_network(config, "wave_mlp_nano", 10, "fp32").set_train(False)
+    network = build_network(config, "wave_mlp_nano", 10, "fp32", form="plain").set_train(False)
     predict = Compiled(Predict(network), "the evaluation", lambda text: None)
     assert np.isfinite(predict(Tensor(np.zeros((1, 3, 8, 8), np.float32))).asnumpy()).all()
+    config = with_values(config, {"model.compute_type": "bfloat16"})
+    with pytest.raises(InputError, match="expected float32 or float16 on a CPU"):
+        build_network(config, "wave_mlp_nano", 10, "fp32", form="plain")
