@@ -23,8 +23,12 @@ KINDS = {
 
 
 def reason(error):
-    """The operating system's words for an OSError, without number and path."""
-    return error.strerror or type(error).__name__
+    """The words of an OSError, without number and path: the operating system's, else its own, as dlopen's and http's are."""
+    cause = getattr(error, "reason", None)  # of urllib's errors
+    if isinstance(cause, Exception):
+        return reason(cause)
+    words = getattr(error, "strerror", None) or str(error)
+    return words or f"{type(error).__name__}, which says no more"
 
 
 def read_file(path, limit=None, name=None, expected="a file"):

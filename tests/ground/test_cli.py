@@ -164,6 +164,14 @@ def test_run_gives_the_exit_code_of_main(capsys):
         run(broken, [])
 
 
+def test_an_error_without_a_number_keeps_its_words(capsys):
+    def fails(argv):
+        raise OSError("x.so: failed to map\nsegment")
+
+    assert run(fails, []) == 2
+    assert capsys.readouterr().err == "error: x.so: failed to map segment\n"
+
+
 def test_config_beside_a_checkpoint(tmp_path):
     checkpoint = tmp_path / "best.ckpt"
     with pytest.raises(InputError, match="best.ckpt: expected a file, got: no such file"):

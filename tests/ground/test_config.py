@@ -374,7 +374,7 @@ def test_every_rule_at_its_edges(key, inside, outside):
 
 
 def test_means_of_pixels_from_0_to_255_are_told_to_be_divided():
-    words = r"data\.mean: expected .*, of pixels in \[0, 1\] \(divide those of pixels 0\.\.255 by 255\), came"
+    words = r"data\.mean: expected .*, of pixels in \[0, 1\] \(divide those of pixels 0\.\.255 by 255\), got"
     with pytest.raises(InputError, match=words):
         load_config(None, ["data.mean=[123.675, 116.28, 103.53]"])
     with pytest.raises(InputError, match=words.replace("mean", "std")):

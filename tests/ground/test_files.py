@@ -1,11 +1,16 @@
 """Files are written whole or not at all, and leave nothing else behind."""
 
+import errno
+import http.client
 import json
 import os
 import resource
+import socket
+import ssl
 import stat
 import subprocess
 import sys
+import urllib.error
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,6 +25,7 @@ from src.files import (
     read_file,
     read_json_lines,
     read_summary,
+    reason,
     remove_parts,
     replacing,
     write_atomic,
@@ -301,3 +307,22 @@ def test_new_files_and_folders_heed_the_umask(umask, tmp_path, mask, mode):
     ensure_writable_dir(tmp_path / "folder" / "inner")
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
     assert modes == {"whole": mode, "secret": mode, "lines": mode, "folder": mode | (0o111 & ~mask)}
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "a path"), "No space left on device"),
+        (OSError("x.so: failed to map segment"), "x.so: failed to map segment"),  # dlopen's
+        (urllib.error.URLError(ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")), "Connection refused"),
+        (urllib.error.URLError(socket.gaierror(-2, "Name or service not known")), "Name or service not known"),
+        (urllib.error.URLError("no host given"), "<urlopen error no host given>"),
+        (urllib.error.HTTPError("http://x", 404, "Not Found", {}, None), "HTTP Error 404: Not Found"),
+        (http.client.RemoteDisconnected("Remote end closed connection"), "Remote end closed connection"),
+        (ssl.SSLCertVerificationError(1, "certificate verify failed"), "certificate verify failed"),
+        (TimeoutError("timed out"), "timed out"),
+        (TimeoutError(), "TimeoutError, which says no more"),
+    ],
+)  # fmt: skip
+def test_the_reason_of_an_error_is_its_words(error, words):
+    assert reason(error) == words
