@@ -1,5 +1,6 @@
 """C++ sources compiled on first use into a library of this machine's own, kept for later processes."""
 
+import ctypes
 import hashlib
 import os
 import platform
@@ -7,6 +8,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from src.cache_folder import ANOTHER, cache_dir
 from src.errors import InputError
 from src.files import reason, replacing
 from src.output import warn
@@ -18,15 +20,7 @@ FLAGS_FILE = "flags.txt"
 
 
 class BuildError(Exception):
-    """No library can be made on this machine; the message says why."""
-
-
-def cache_dir():
-    """Where compiled libraries are kept: BIMLP_CACHE, else bimlp in the user's cache folder."""
-    named = os.environ.get("BIMLP_CACHE")
-    if named:
-        return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bimlp"
+    """No library can be made, or used, on this machine; the message says why."""
 
 
 def compiler():
@@ -34,24 +28,54 @@ def compiler():
     return os.environ.get("CXX") or "c++"
 
 
-def build_library(folder, name, flags=FLAGS):
-    """The path of the shared library made of all *.cc in `folder`, compiled unless the same is there already.
-
-    Its file name holds a hash of the sources, the compiler and the processor's instruction set, so a change of
-    any makes a new one. Raises BuildError when there is no compiler, it fails, or the cache cannot be written.
-    """
-    path = cache_dir() / f"{name}-{_identity(folder, flags)}.so"
-    if path.exists():
-        return path
-    warn(f"compiling {name} for this machine, once: some seconds")
+def load_library(folder, name, flags=FLAGS):
+    """The library of `build_library`, loaded: a ctypes.CDLL. Raises BuildError as that, or when it cannot be loaded."""
+    path = build_library(folder, name, flags)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        return ctypes.CDLL(str(path))
+    except OSError as error:  # as from a file system that is mounted noexec
+        raise BuildError(
+            f"{path.parent}: expected a folder from which code can be loaded, got: {reason(error)}; {ANOTHER}"
+        ) from error
+
+
+def build_library(folder, name, flags=FLAGS):
+    """The path of the shared library made of all *.cc in `folder`, compiled unless the same is there already, whole.
+
+    Its file name holds a hash of the sources, the compiler, the C library and the processor's instruction set, so a
+    change of any makes a new one; its last bytes are a checksum, for a damaged library ends the process that loads it.
+    Raises BuildError when there is no compiler, it fails, or the cache cannot be written.
+    """
+    identity = _identity(folder, flags)
+    try:
+        path = cache_dir() / f"{name}-{identity}.so"
+        if _is_whole(path, identity):
+            return path
+        warn(f"compiling {name} for this machine, once: some seconds")
         with replacing(path) as temporary:
             objects = compile_objects(folder, temporary.parent, flags)
             _run([compiler(), "-shared", "-pthread", *map(str, objects), "-o", str(temporary)])
+            with temporary.open("ab") as file:
+                file.write(_checksum(temporary.read_bytes(), identity))
     except (OSError, InputError) as error:
-        raise BuildError(f"{path.parent}: expected a folder for compiled code: {error}") from error
+        words = str(error) if isinstance(error, InputError) else reason(error)
+        more = "" if ANOTHER in words else f"; {ANOTHER} folder for compiled code"
+        raise BuildError(f"{words}{more}") from error
     return path
+
+
+def _is_whole(path, identity):
+    """Whether a library is there as it was made, and made for that identity."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return False
+    end = len(data) - hashlib.sha256().digest_size
+    return end > 0 and data[end:] == _checksum(data[:end], identity)
+
+
+def _checksum(data, identity):
+    return hashlib.sha256(identity.encode() + b"\0" + data).digest()
 
 
 def compile_objects(folder, target, flags):
@@ -96,8 +120,17 @@ def _identity(folder, flags):
     digest = hashlib.sha256()
     for source in sorted(path for path in Path(folder).iterdir() if path.is_file()):
         digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
-    digest.update("\0".join((_run([compiler(), "--version"]), *flags, _instruction_set())).encode())
+    version = _run([compiler(), "--version"])
+    digest.update("\0".join((version, *flags, c_library(), _instruction_set())).encode())
     return digest.hexdigest()[:16]
+
+
+def c_library():
+    """The running C library's name and version, as "glibc 2.36"; for others than glibc what Python finds out."""
+    try:
+        return os.confstr("CS_GNU_LIBC_VERSION") or ""
+    except (ValueError, OSError):
+        return " ".join(platform.libc_ver())
 
 
 def _instruction_set():

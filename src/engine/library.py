@@ -1,12 +1,11 @@
 """The engine's library: made on first use, its C interface by ctypes."""
 
-import ctypes
 from ctypes import POINTER, c_char_p, c_double, c_float, c_int, c_int32, c_size_t, c_uint8, c_void_p
 from functools import cache
 from pathlib import Path
 
 from src.errors import InputError
-from src.native import COMMON, BuildError, build_library
+from src.native import COMMON, BuildError, load_library
 
 FLAGS = ("-std=c++17", "-fvisibility=hidden", *COMMON)
 FUNCTIONS = {  # name -> (result, arguments)
@@ -33,9 +32,9 @@ FUNCTIONS = {  # name -> (result, arguments)
 def library():
     """The library, compiled when this machine has not got it yet. Raises InputError where it cannot be."""
     try:
-        loaded = ctypes.CDLL(str(build_library(Path(__file__).parent / "native", "bimlp-engine", FLAGS)))
+        loaded = load_library(Path(__file__).parent / "native", "bimlp-engine", FLAGS)
     except BuildError as error:
-        raise InputError(f"the engine cannot be compiled here: {error}") from error
+        raise InputError(f"the engine cannot be compiled and loaded here: {error}") from error
     for name, (result, arguments) in FUNCTIONS.items():
         function = getattr(loaded, name)
         function.restype, function.argtypes = result, arguments

@@ -17,13 +17,14 @@ import shutil
 import sys
 import tempfile
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 
 import mindspore as ms
 
 from src.errors import InputError
 from src.files import replacing
-from src.native import cache_dir
+from src.native import c_library, cache_dir
 from src.operators import available, library_path
 
 GRAPH, DEPENDENCY = "graph.mindir", "dependency.hash"
@@ -137,17 +138,26 @@ class GraphCache:
 
 @cache
 def graph_cache():
-    """The cache of this process, or None where it finds no folder for temporary files."""
+    """The cache of this process, or None where it finds no folder for temporary files, or none for code of its own."""
     try:
         return GraphCache(cache_dir() / "graphs")
-    except OSError:
+    except (OSError, InputError):
         return None
 
 
 def digest(identity):
     """A hash of the identity, the project's sources, the versions and the fused operators of this machine."""
-    facts = (identity, ms.__version__, sys.version, platform.machine(), library_path() if available() else "")
+    versions = (ms.__version__, _mindcv_version(), sys.version, platform.machine(), c_library())
+    facts = (identity, *versions, library_path() if available() else "")
     return hashlib.sha256((json.dumps(facts, sort_keys=True) + _sources()).encode()).hexdigest()[:32]
+
+
+def _mindcv_version():
+    """Of the package that teachers' networks come from; it takes seconds to import. "" where it is not installed."""
+    try:
+        return metadata.version("mindcv")
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 @cache

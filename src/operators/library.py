@@ -4,18 +4,18 @@ import warnings
 from functools import cache
 from pathlib import Path
 
-from src.native import BuildError, build_library
+from src.native import BuildError, load_library
 
 
 @cache
 def library_path():
-    """The library's path. Raises BuildError when this machine cannot compile it."""
-    return str(build_library(Path(__file__).parent / "native", "bimlp-operators"))
+    """The library's path. Raises BuildError when this machine cannot compile it, or load it: MindSpore gets the path alone."""
+    return load_library(Path(__file__).parent / "native", "bimlp-operators")._name
 
 
 @cache
 def available():
-    """Whether this machine has, or can compile, the library; a warning says why not."""
+    """Whether this machine has, or can compile, the library and load it; a warning says why not."""
     try:
         library_path()
     except BuildError as error:

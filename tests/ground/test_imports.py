@@ -8,6 +8,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 GROUND = {
     "native",
+    "cache_folder",
     "errors",
     "file_kinds",
     "files",

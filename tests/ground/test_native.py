@@ -2,11 +2,16 @@
 
 import ctypes
 import platform
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from src import native
-from src.native import BuildError, build_library
+from src.native import BuildError, build_library, load_library
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -56,3 +61,91 @@ def test_a_cache_that_cannot_be_written_is_named(source, tmp_path):
     (tmp_path / "cache").write_text("in the way")
     with pytest.raises(BuildError, match="cache"):
         build_library(source, "seven")
+
+
+def damaged(data):
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda data: data[:2000], lambda data: b"", damaged, lambda data: data[:-1], lambda data: data + b"\0"],
+    ids=["cut off", "empty", "a bit", "a byte less", "a byte more"],
+)
+def test_a_damaged_library_is_made_anew(source, damage, capsys):
+    path = build_library(source, "seven")
+    whole = path.read_bytes()
+    path.write_bytes(damage(whole))
+    capsys.readouterr()
+    # in a process of its own, for a damaged library is a bus error
+    code = f"from src.native import *; print(load_library({str(source)!r}, 'seven').answer())"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "7\n")
+    assert "compiling seven" in done.stderr and path.read_bytes() == whole
+
+
+def test_a_library_made_for_something_else_is_made_anew(source, monkeypatch):
+    first = build_library(source, "seven")
+    monkeypatch.setattr(native, "c_library", lambda: "glibc 1.0")
+    second = build_library(source, "seven")
+    assert second != first
+    monkeypatch.undo()
+    monkeypatch.setenv("BIMLP_CACHE", str(first.parent))
+    other = second.read_bytes()
+    first.write_bytes(other)
+    assert load_library(source, "seven").answer() == 7 and first.read_bytes() != other
+
+
+def test_a_library_that_cannot_be_loaded_is_told_in_the_loaders_words(source, monkeypatch):
+    path = build_library(source, "seven")
+
+    def refuses(name):
+        raise OSError(f"{name}: failed to map segment from shared object")
+
+    monkeypatch.setattr(ctypes, "CDLL", refuses)
+    said = (
+        rf"cache: expected a folder from which code can be loaded, got: {path}: failed to map .*; BIMLP_CACHE"
+    )
+    with pytest.raises(BuildError, match=said):
+        load_library(source, "seven")
+
+
+def test_a_cache_on_a_file_system_mounted_noexec(source, tmp_path):
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    # in name spaces of its own, so that the mount ends with the process
+    code = f"from src.native import *; load_library({str(source)!r}, 'seven')"
+    shell = 'mount -t tmpfs -o noexec,size=16m tmpfs "$1" && exec "$2" -c "$3"'
+    command = [
+        "unshare",
+        "--mount",
+        "--user",
+        "--map-root-user",
+        "bash",
+        "-c",
+        shell,
+        "-",
+        cache,
+        sys.executable,
+        code,
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode and "BuildError" not in done.stderr:
+        pytest.skip(f"no mount here: {done.stderr[-100:]}")
+    last = done.stderr.splitlines()[-1]
+    assert "expected a folder from which code can be loaded, got: " in last
+    assert "failed to map segment from shared object" in last and last.endswith("BIMLP_CACHE names another")
+
+
+def test_processes_that_compile_at_once_each_get_a_whole_library(source):
+    code = f"from src.native import *; print(load_library({str(source)!r}, 'seven').answer())"
+    command = [sys.executable, "-c", code]
+    several = [
+        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    for process in several:
+        out, err = process.communicate()
+        assert (process.returncode, out) == (0, "7\n"), err
+    assert [path.suffix for path in native.cache_dir().iterdir()] == [".so"]

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +105,25 @@ def test_changed_sources_make_other_graphs(monkeypatch):
     assert graph_cache.digest({}) != before
 
 
+@pytest.mark.parametrize("name", ["_mindcv_version", "c_library"])
+def test_another_version_of_a_package_or_of_the_c_library_makes_other_graphs(monkeypatch, name):
+    before = graph_cache.digest({})
+    monkeypatch.setattr(graph_cache, name, lambda: "0.0")
+    assert graph_cache.digest({}) != before
+
+
+def test_the_version_of_mindcv_is_told_without_importing_it(monkeypatch):
+    code = "from src.learn import graph_cache; import sys; print(graph_cache._mindcv_version(), 'mindcv' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{metadata.version('mindcv')} False\n"
+
+    def missing(name):
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", missing)
+    assert graph_cache._mindcv_version() == ""
+
+
 def keep(cache, identity):
     """What compiling a function leaves, without compiling."""
     with cache.keeping(identity) as found:
@@ -155,3 +175,11 @@ def test_without_a_temporary_folder_nothing_is_kept(monkeypatch):
     finally:
         graph_cache.graph_cache.cache_clear()
     assert said[0] == "compiling the doubling ..."
+
+
+def test_in_a_folder_that_others_can_write_nothing_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("BIMLP_CACHE", str(tmp_path))
+    tmp_path.chmod(0o777)
+    graph_cache.graph_cache.cache_clear()
+    assert graph_cache.graph_cache() is None
+    graph_cache.graph_cache.cache_clear()
