@@ -154,7 +154,7 @@ class Timers:
         )
         # linked with it: what the shim lacks is found there
         command = [
-            native.compiler(),
+            *native.compiler(),
             "-std=c++20",
             "-O2",
             "-shared",

@@ -8,6 +8,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/environment.sh
+source scripts/compiler.sh
 environment requirements.txt
 out=output/quickstart
 best="$out/step2/best"
@@ -18,7 +19,7 @@ python eval.py --checkpoint "$best.ckpt" --image "$out/seven.png"
 python export.py --checkpoint "$best.ckpt" --file_format MINDIR --output "$out/bimlp_t.mindir"
 python export.py --checkpoint "$best.ckpt" --file_format PACKED
 evaluated="$best.ckpt"
-if command -v "${CXX:-c++}" >/dev/null; then
+if (find_compiler) 2>/dev/null; then
   python scripts/compare_packed.py "$best.ckpt" "$best.packed"
   evaluated="$best.packed"
 else

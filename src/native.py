@@ -4,6 +4,7 @@ import ctypes
 import hashlib
 import os
 import platform
+import shlex
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,8 +25,12 @@ class BuildError(Exception):
 
 
 def compiler():
-    """The C++ compiler: CXX, else c++."""
-    return os.environ.get("CXX") or "c++"
+    """The words of the C++ compiler's command: CXX, which may have several and quotes, else c++. Raises BuildError."""
+    text = os.environ.get("CXX", "")
+    try:
+        return shlex.split(text) or ["c++"]
+    except ValueError as error:
+        raise BuildError(f"CXX: expected a command, got {text!r}: {error}") from error
 
 
 def load_library(folder, name, flags=FLAGS):
@@ -54,7 +59,7 @@ def build_library(folder, name, flags=FLAGS):
         warn(f"compiling {name} for this machine, once: some seconds")
         with replacing(path) as temporary:
             objects = compile_objects(folder, temporary.parent, flags)
-            _run([compiler(), "-shared", "-pthread", *map(str, objects), "-o", str(temporary)])
+            _run([*compiler(), "-shared", "-pthread", *map(str, objects), "-o", str(temporary)])
             with temporary.open("ab") as file:
                 file.write(_checksum(temporary.read_bytes(), identity))
     except (OSError, InputError) as error:
@@ -88,7 +93,7 @@ def compile_objects(folder, target, flags):
     def compiled(source):
         out = Path(target) / f"{source.stem}.o"
         more = own.get(source.name, [])
-        _run([compiler(), *flags, *(more if _knows(more) else ()), "-c", str(source), "-o", str(out)])
+        _run([*compiler(), *flags, *(more if _knows(more) else ()), "-c", str(source), "-o", str(out)])
         return out
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -98,7 +103,7 @@ def compile_objects(folder, target, flags):
 def _knows(flags):
     """Whether the compiler knows all of these flags."""
     try:
-        _run([compiler(), *flags, "-x", "c++", "-E", os.devnull])
+        _run([*compiler(), *flags, "-x", "c++", "-E", os.devnull])
     except BuildError:
         return False
     return True
@@ -120,7 +125,7 @@ def _identity(folder, flags):
     digest = hashlib.sha256()
     for source in sorted(path for path in Path(folder).iterdir() if path.is_file()):
         digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
-    version = _run([compiler(), "--version"])
+    version = _run([*compiler(), "--version"])
     digest.update("\0".join((version, *flags, c_library(), _instruction_set())).encode())
     return digest.hexdigest()[:16]
 

@@ -27,7 +27,7 @@ CLASSES = ("ant", "bee", "cow")
 @pytest.fixture(scope="session", autouse=True)
 def needs_a_compiler():
     """The engine is compiled where it runs."""
-    if shutil.which(compiler()) is None:
+    if shutil.which(compiler()[0]) is None:
         pytest.skip("no C++ compiler")
 
 
@@ -99,7 +99,7 @@ def _make(widths, depths, branches, size, changes, tmp_path_factory):
 @pytest.fixture(scope="session")
 def engine_build(tmp_path_factory):
     """The folder that scripts/build_engine.sh fills, a warning being an error; made once for all test processes."""
-    if shutil.which(compiler()) is None:
+    if shutil.which(compiler()[0]) is None:
         pytest.skip("no C++ compiler")
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "engine-build"

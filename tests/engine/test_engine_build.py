@@ -66,6 +66,38 @@ def test_flags_that_the_compiler_does_not_know_are_left_out(tmp_path):
         assert "-mavx" not in commands[name]
 
 
+def words_of(command):
+    """The finished process of find_compiler in scripts/compiler.sh for a CXX, which prints the words that it found."""
+    code = "source scripts/compiler.sh; find_compiler; printf '%s\\n' \"${compiler[@]}\""
+    environment = {**os.environ, "CXX": command}
+    return subprocess.run(
+        ["bash", "-euc", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_a_compilers_command_has_several_words_and_quotes(tmp_path):
+    (tmp_path / "two words").mkdir()
+    wrapper = executable(tmp_path / "two words" / "wrapper", '#!/usr/bin/env bash\nexec "$@"\n')
+    log = tmp_path / "log"
+    text = f"""#!/usr/bin/env bash
+        echo "$@" >>{log}
+        while [ "$1" != -o ] && [ $# -gt 1 ]; do shift; done
+        [ "$1" != -o ] || touch "$2"
+    """
+    command = f"'{wrapper}' {executable(tmp_path / 'compiler', text)} --first"
+    assert words_of(command).stdout.splitlines() == [wrapper, str(tmp_path / "compiler"), "--first"]
+    done = build(tmp_path / "out", CXX=command)
+    assert done.returncode == 0, done.stderr
+    lines = log.read_text().splitlines()
+    assert all(line.startswith("--first ") for line in lines)
+    assert len([line for line in lines if " -c " in line]) == len(list(NATIVE.glob("*.cc")))
+
+
+def test_a_command_without_its_last_quote_is_one_line():
+    done = words_of('ccache "g++')
+    assert (done.returncode, done.stderr) == (2, 'error: CXX: expected a command, got ccache "g++\n')
+
+
 def test_a_missing_compiler_is_one_line(tmp_path):
     done = build(tmp_path / "out", CXX="no-such-compiler")
     assert done.returncode == 2 and done.stderr == "error: no-such-compiler: expected a C++ compiler\n"

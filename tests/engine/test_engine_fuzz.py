@@ -13,9 +13,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_damaged_files_lead_to_success_or_a_named_error(tmp_path):
-    if shutil.which(compiler()) is None:
+    if shutil.which(compiler()[0]) is None:
         pytest.skip("no C++ compiler")
-    probe = [compiler(), "-fsanitize=address,undefined", "-x", "c++", "-", "-o", str(tmp_path / "probe")]
+    probe = [*compiler(), "-fsanitize=address,undefined", "-x", "c++", "-", "-o", str(tmp_path / "probe")]
     if subprocess.run(probe, input="int main() {}", text=True, capture_output=True, check=False).returncode:
         pytest.skip("the compiler has no sanitizers")
     done = subprocess.run(

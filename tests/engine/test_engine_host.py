@@ -76,7 +76,7 @@ def test_a_process_with_a_decimal_comma_in_python(comma, model):
 def test_a_program_with_a_locale_and_a_way_to_round_of_its_own(comma, model, engine_build, tmp_path):
     paths = [f"-I{ROOT / 'src/engine/native'}", f"-L{engine_build}", "-lbimlp", f"-Wl,-rpath,{engine_build}"]
     source = ROOT / "tests" / "engine" / "host_program.cc"
-    subprocess.run([compiler(), "-std=c++17", source, *paths, "-o", tmp_path / "host"], check=True)
+    subprocess.run([*compiler(), "-std=c++17", source, *paths, "-o", tmp_path / "host"], check=True)
     description, bits = lines_of([tmp_path / "host", model, "comma"], comma)
     size = DESCRIPTIONS["small"].image_size
     with Engine.load(model, threads=2) as engine:

@@ -188,7 +188,7 @@ def cut(engine_build, tmp_path_factory):
     folder = tmp_path_factory.mktemp("cut")
     objects = [engine_build / "objects" / f"{name}.o" for name in ("picture", "files")]
     source = Path(__file__).parent / "cut_picture.cc"
-    command = [compiler(), "-std=c++17", f"-I{NATIVE}", source, *objects, "-o", folder / "cut"]
+    command = [*compiler(), "-std=c++17", f"-I{NATIVE}", source, *objects, "-o", folder / "cut"]
     subprocess.run(command, check=True)
 
     def cut(pixels, size, shorter):

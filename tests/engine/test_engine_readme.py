@@ -34,7 +34,7 @@ def test_the_python_example(packed, tmp_path):
 def test_the_c_example(packed, engine_build, tmp_path):
     (tmp_path / "example.cc").write_text(example("c"))
     paths = [f"-I{ROOT / 'src/engine/native'}", f"-L{engine_build}", "-lbimlp", f"-Wl,-rpath,{engine_build}"]
-    subprocess.run([compiler(), "example.cc", *paths, "-o", "example"], cwd=tmp_path, check=True)
+    subprocess.run([*compiler(), "example.cc", *paths, "-o", "example"], cwd=tmp_path, check=True)
     assert "logit of class 0: " in in_folder(tmp_path, packed, "./example")
 
 

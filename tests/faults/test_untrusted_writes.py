@@ -69,7 +69,7 @@ def check(place, out, said, pairs):
     written = {what for kind, what in pairs if kind == "write"} - {os.devnull}
     assert [path for path in written if not any(Path(path).is_relative_to(each) for each in inside)] == []
     assert [what for kind, what in pairs if kind == "ask"] == []
-    assert {what for kind, what in pairs if kind == "run"} <= {compiler(), *PROGRAMS}
+    assert {what for kind, what in pairs if kind == "run"} <= {compiler()[0], *PROGRAMS}
     for stream in said:
         assert [line for line in stream.split("\n") if not line.isprintable()] == []
     for folder in FOLDERS:

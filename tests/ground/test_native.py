@@ -149,3 +149,28 @@ def test_processes_that_compile_at_once_each_get_a_whole_library(source):
         out, err = process.communicate()
         assert (process.returncode, out) == (0, "7\n"), err
     assert [path.suffix for path in native.cache_dir().iterdir()] == [".so"]
+
+
+def test_a_compilers_command_has_several_words_and_quotes(source, tmp_path, monkeypatch):
+    folder = tmp_path / "two words"
+    folder.mkdir()
+    (folder / "my compiler").write_text('#!/bin/sh\nexec "$@" -DANSWER=7\n')
+    (folder / "my compiler").chmod(0o755)
+    (source / "seven.cc").write_text('extern "C" int answer() { return ANSWER; }\n')
+    monkeypatch.setenv("CXX", f"'{folder}/my compiler' {native.compiler()[0]}")
+    assert native.compiler() == [f"{folder}/my compiler", "c++"]
+    assert load_library(source, "seven").answer() == 7
+
+
+@pytest.mark.parametrize("text", ["", " "])
+def test_an_empty_name_of_a_compiler_is_none(monkeypatch, text):
+    monkeypatch.setenv("CXX", text)
+    assert native.compiler() == ["c++"]
+
+
+def test_a_compilers_command_without_its_last_quote_is_named(source, monkeypatch):
+    monkeypatch.setenv("CXX", 'ccache "g++')
+    with pytest.raises(
+        BuildError, match="CXX: expected a command, got 'ccache \"g\\+\\+': No closing quotation"
+    ):
+        build_library(source, "seven")

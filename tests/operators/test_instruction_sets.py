@@ -22,7 +22,7 @@ def libraries(tmp_path_factory):
         pytest.skip("the processor has no AVX-512: its library is the narrow one")
     narrow = tmp_path_factory.mktemp("narrow") / "narrow.so"
     sources = map(str, sorted(FOLDER.glob("*.cc")))
-    native._run([native.compiler(), *native.FLAGS, "-shared", "-mno-avx512f", *sources, "-o", str(narrow)])
+    native._run([*native.compiler(), *native.FLAGS, "-shared", "-mno-avx512f", *sources, "-o", str(narrow)])
     return [ctypes.CDLL(path) for path in (library_path(), str(narrow))]
 
 
