@@ -128,9 +128,8 @@ def build_teacher(config, settings, classes):
         raise InputError(
             f"teacher {name}: expected weights; give teacher_checkpoint=FILE or teacher_pretrained=true"
         )
-    teacher = build_network(
-        config, name, len(classes), precision, pretrained=settings.teacher_pretrained and not source
-    )
+    published_or = None if source or not settings.teacher_pretrained else "teacher_checkpoint=FILE"
+    teacher = build_network(config, name, len(classes), precision, published_or)
     if source:
         load_weights(teacher, source, head_rows(source, classes, config.data.labels))
     teacher.set_train(False)
@@ -255,7 +254,8 @@ def run_one(config, name, first, data, workers):
     classes = data["train"].classes
     ms.set_seed(config.seed)
     model = settings.model or config.model.name
-    network = build_network(config, model, len(classes), settings.precision, pretrained=settings.pretrained)
+    published_or = f"stages.{name}.init=FILE stages.{name}.pretrained=false" if settings.pretrained else None
+    network = build_network(config, model, len(classes), settings.precision, published_or)
     first_weights(config, name, network, first, classes)
     teacher = build_teacher(config, settings, classes)
     folder = stage_folder(config, name)

@@ -48,17 +48,19 @@ def check_batch(config, images):
         )
 
 
-def build_network(config, name, classes, precision, pretrained=False, form=None, computes=True):
+def build_network(config, name, classes, precision, published_or=None, form=None, computes=True):
     """create_model with the overrides of the config's model section that this network knows.
 
+    published_or: for MindCV's published weights, the setting by which a file can be given instead, for messages.
     form: overrides model.form. computes: False where the network's numbers alone are wanted, whatever this device can
-    compute. Raises InputError for what create_model refuses, for images too small for the network, for a type that the
-    device lacks, for published weights that are not finite, and for one of SWITCHES that is set while the config's own
-    network, model.name, does not know it.
+    compute. Raises InputError for what create_model refuses, for published weights that cannot be had or are not finite,
+    for images too small for the network, for a type that the device lacks, and for one of SWITCHES that is set while the
+    config's own network, model.name, does not know it.
     """
     from src.checkpoint import parameters_of
     from src.loading import require_finite
-    from src.model import accepted_overrides, create_model, smallest_image
+    from src.model import accepted_overrides, create_model, model_names, smallest_image
+    from src.published import published
 
     known = accepted_overrides(name)
     if computes and "compute_type" in known:
@@ -66,13 +68,21 @@ def build_network(config, name, classes, precision, pretrained=False, form=None,
     overrides = {k: v for k, v in vars(config.model).items() if k in known}
     if form is not None and "form" in overrides:
         overrides["form"] = form
-    if pretrained:
+
+    if published_or is not None:
         overrides["pretrained"] = True
+
+    def create():
+        return create_model(name, classes, precision, **overrides)
+
     try:
-        network = create_model(name, classes, precision, **overrides)
+        if published_or is None or name in model_names() or precision != "fp32":
+            network = create()
+        else:
+            network = published(name, create, published_or)
     except ValueError as error:
         raise InputError(str(error)) from error
-    if pretrained:
+    if published_or is not None:
         require_finite(parameters_of(network), f"{name}, published weights")
     if config.data.image_size < smallest_image(network):
         raise InputError(

@@ -23,7 +23,7 @@ KINDS = {
 
 
 def reason(error):
-    """The words of an OSError, without number and path: the operating system's, else its own, as dlopen's and http's are."""
+    """The words of an error, an OSError as a rule, without number and path: the operating system's, else its own, as dlopen's and http's are."""
     cause = getattr(error, "reason", None)  # of urllib's errors
     if isinstance(cause, Exception):
         return reason(cause)

@@ -9,6 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 GROUND = {
     "native",
     "cache_folder",
+    "published",
     "errors",
     "file_kinds",
     "files",

@@ -1,0 +1,76 @@
+"""MindCV's published weights: downloaded by MindCV, or one line that says what was in the way."""
+
+import contextlib
+import http.client
+import os
+import socket
+import ssl
+from pathlib import Path
+
+from src.errors import InputError
+from src.files import reason
+
+SILENCE = 60.0  # seconds without a byte after which a download fails; MindCV would wait for ever
+# what MindCV lets through: of the network and the file system; of a file that is no checkpoint, or another network's
+FAILURES = (OSError, http.client.HTTPException, ValueError, RuntimeError, KeyError, TypeError)
+
+
+def published(name, create, instead):
+    """create(), a network of MindCV with its published weights.
+
+    MindCV takes a file for whole because it is there: what an attempt that failed has left is removed.
+
+    Args:
+        name: the model's.
+        instead: the setting by which a file can be given, for messages.
+
+    Raises:
+        InputError: there are none; they cannot be downloaded or read.
+        ValueError: as `create` for a name that MindCV does not know.
+    """
+    import mindcv
+    from mindcv.models.registry import get_pretrained_cfg_value, is_model_pretrained
+
+    if not mindcv.is_model(name):
+        return create()
+    if not is_model_pretrained(name):
+        raise InputError(
+            f"{name}: expected a model whose weights MindCV publishes, got one without; give {instead}"
+        )
+    address = get_pretrained_cfg_value(name, "url")
+    path = _place_of(address)
+    was_there = path.exists()
+    try:
+        with _as_it_was():
+            return create()
+    except BaseException as error:
+        if not was_there:
+            path.unlink(missing_ok=True)
+        if not isinstance(error, FAILURES):
+            raise
+        where = f"in {path} (remove that file to download it again)" if was_there else f"from {address}"
+        raise InputError(
+            f"{name}: expected MindCV's published weights {where}, got: {reason(error)}; or give {instead}"
+        ) from error
+
+
+def _place_of(address):
+    """Where MindCV puts the file."""
+    from mindcv.models.helpers import get_checkpoint_download_root
+
+    return Path(get_checkpoint_download_root()) / os.path.basename(address)
+
+
+@contextlib.contextmanager
+def _as_it_was():
+    """Context manager: downloads end after a time of silence; then sockets wait, and certificates are checked, as before.
+
+    MindCV leaves the check off in the whole process when its last attempt fails.
+    """
+    context, wait = ssl._create_default_https_context, socket.getdefaulttimeout()
+    socket.setdefaulttimeout(SILENCE)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(wait)
+        ssl._create_default_https_context = context
