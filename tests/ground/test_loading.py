@@ -415,7 +415,7 @@ def test_published_weights_that_are_not_finite_are_refused(monkeypatch):
     with pytest.raises(
         InputError, match="resnet18, published weights: expected finite numbers, got inf in body.bias"
     ):
-        build_network(config, "resnet18", 10, "fp32", pretrained=True)
+        build_network(config, "resnet18", 10, "fp32", published_or="init=FILE")
 
 
 # --- a new head ---
