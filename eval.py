@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from src.cli import (
+    PATH,
     add_model_flag,
     check_against_packed,
     config_of_checkpoint,
@@ -36,7 +37,9 @@ def arguments(argv):
     """The parsed command line."""
     parser = create_parser("eval.py", DESCRIPTION)
     add_model_flag(parser)
-    parser.add_argument("--image", metavar="FILE", nargs="+", help="predict these pictures instead")
+    parser.add_argument(
+        "--image", type=PATH, metavar="FILE", nargs="+", help="predict these pictures instead"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     args = parse(parser, argv)
     if args.image and args.data_path:

@@ -4,7 +4,7 @@
 import sys
 from pathlib import Path
 
-from src.cli import add_model_flag, config_of_checkpoint, create_parser, parse, run
+from src.cli import PATH, add_model_flag, config_of_checkpoint, create_parser, parse, run
 from src.errors import InputError
 from src.output import expect_stdout, result
 from src.text import printable
@@ -32,6 +32,7 @@ def arguments(argv):
     )
     parser.add_argument(
         "--output",
+        type=PATH,
         metavar="FILE",
         help="default: the checkpoint's name with another ending, in its folder or --output_dir",
     )

@@ -156,8 +156,8 @@ def stage_folder(config, name):
 
 
 def resolved_settings(config, name, classes):
-    """The settings that a stage's folder keeps: those of this stage, with what the data say."""
-    from src.config import with_values
+    """The settings that a stage's folder keeps: those of this stage, with what the data say and absolute paths."""
+    from src.config import with_absolute_paths, with_values
 
     found = {
         "stage": name,
@@ -165,7 +165,18 @@ def resolved_settings(config, name, classes):
         "data.classes": classes,
         "data.class_names": config.data.class_names or classes,
     }
-    return with_values(config, found)
+    return with_absolute_paths(with_values(config, found))
+
+
+def same_setting(key, before, now):
+    """Whether two values of a setting mean the same: a file or folder may be named in several ways, or have moved, by
+    which the earlier path leads nowhere and the later one ends in the same name."""
+    from src.config import names_a_path
+
+    if before == now or not (names_a_path(key, before) and names_a_path(key, now)):
+        return before == now
+    moved = not os.path.lexists(before) and os.path.basename(before) == os.path.basename(now)
+    return moved or os.path.realpath(before) == os.path.realpath(now)
 
 
 def with_classes_of_run(config, names):
@@ -195,7 +206,7 @@ def check_folder(folder, resolved):
     if not resolved.resume:
         raise InputError(f"{folder}: holds a run; give resume=true to go on with it, or another --output_dir")
     before, now = to_flat(load_config(folder / SETTINGS, complete=True)), to_flat(resolved)
-    differing = [key for key in now if key not in MAY_DIFFER and now[key] != before[key]]
+    differing = [key for key in now if key not in MAY_DIFFER and not same_setting(key, before[key], now[key])]
     if differing:
         first = differing[0]
         raise InputError(

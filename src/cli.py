@@ -29,6 +29,7 @@ FLAGS = {
     "checkpoint": "checkpoint.path",
 }
 BY_NAME = "data.labels=name"  # what a run took for its own data does not hold for others
+PATH = os.path.expanduser  # type of a flag that names a file or folder
 OVERRIDE = re.compile(r"[A-Za-z_][\w.]*=")
 
 
@@ -63,11 +64,13 @@ def create_parser(program, description):
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--config_path", metavar="FILE", help="YAML file that overlays default_config.yaml")
-    parser.add_argument("--data_path", metavar="DIR", help="sets data.path")
-    parser.add_argument("--output_dir", metavar="DIR", help="sets output_dir")
+    parser.add_argument(
+        "--config_path", type=PATH, metavar="FILE", help="YAML file that overlays default_config.yaml"
+    )
+    parser.add_argument("--data_path", type=PATH, metavar="DIR", help="sets data.path")
+    parser.add_argument("--output_dir", type=PATH, metavar="DIR", help="sets output_dir")
     parser.add_argument("--device_target", metavar="NAME", help="sets device_target: CPU, GPU or Ascend")
-    parser.add_argument("--checkpoint", metavar="FILE", help="sets checkpoint.path")
+    parser.add_argument("--checkpoint", type=PATH, metavar="FILE", help="sets checkpoint.path")
     parser.add_argument("overrides", nargs="*", metavar="section.key=value", help="any setting, see below")
     return parser
 

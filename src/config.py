@@ -8,6 +8,7 @@ what was expected and what came.
 import dataclasses
 import difflib
 import math
+import os
 import re
 import typing
 from pathlib import Path
@@ -39,11 +40,15 @@ __all__ = [
     "TrainConfig",
     "load_config",
     "save_config",
+    "with_absolute_paths",
     "with_values",
 ]
 
 DEFAULT_CONFIG = Path(__file__).resolve().parent.parent / "default_config.yaml"
 COMMAND_LINE = "command line"
+PATHS = ("output_dir", "data.path", "checkpoint.path")
+PATHS_OF_STAGES = ("init", "teacher_checkpoint")
+STAGE_NAMES = tuple(Stages.__dataclass_fields__)
 DECIMAL = re.compile(
     r"[-+]?(0|[1-9][0-9]*)?(\.[0-9]*)?([eE][-+]?[0-9]+)?", re.ASCII
 )  # as a text; float() takes more
@@ -134,6 +139,23 @@ def save_config(config, path):
     write_atomic(path, "# All settings of one run, defaults included.\n" + dump_yaml(nested))
 
 
+def with_absolute_paths(config):
+    """A copy of `config` whose files and folders are found from any folder; output_dir stays as it was given."""
+    flat = to_flat(config)
+    paths = {
+        key: os.path.abspath(flat[key])
+        for key in flat
+        if names_a_path(key, flat[key]) and key != "output_dir"
+    }
+    return with_values(config, paths)
+
+
+def names_a_path(key, value):
+    """Whether the value of `key` is the path of a file or folder: not empty, and not a stage's name in its place."""
+    is_path = key in PATHS or key.rpartition(".")[2] in PATHS_OF_STAGES
+    return is_path and value not in ("", *STAGE_NAMES)
+
+
 def to_flat(config, prefix=""):
     """A dict from full key to value, in order of declaration."""
     flat = {}
@@ -195,7 +217,8 @@ def _collect(tree, section, path, values):
 
 
 def checked(key, value, source=COMMAND_LINE):
-    """`value` in the type of `key`, or InputError naming `source`, key, what is allowed and what came."""
+    """`value` in the type of `key`, "~" in a path as the home folder; or InputError naming `source`, key, what is allowed
+    and what came."""
     if key not in TYPES:
         raise InputError(f"{source}: {_unknown(key)}")
     kind = TYPES[key]
@@ -211,7 +234,7 @@ def checked(key, value, source=COMMAND_LINE):
     allowed = rule.allowed if rule and not rule.holds(result) else _beyond(result)
     if allowed:
         raise InputError(f"{source}: {key}: expected {allowed}, got {show(value)}")
-    return result
+    return os.path.expanduser(result) if names_a_path(key, result) else result
 
 
 def _hint(kind, value):

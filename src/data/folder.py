@@ -4,6 +4,7 @@ Every file in a class folder counts as an image, whatever its suffix, unless its
 """
 
 import os
+import unicodedata
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -152,6 +153,13 @@ def _compare_classes(path, split, classes):
             continue
         other_names = _class_names(path / other)
         differing = sorted(set(classes) ^ set(other_names))
+        if {unicodedata.normalize("NFC", name) for name in classes} == {
+            unicodedata.normalize("NFC", name) for name in other_names
+        } and differing:
+            raise InputError(
+                f"{path}: expected the same classes in train/ and val/, got {differing[0]} in two ways: the names differ "
+                "only in Unicode normalisation (NFC and NFD, as macOS has them); rename one of the folders"
+            )
         if differing:
             where = split if differing[0] in classes else other
             raise InputError(

@@ -80,6 +80,17 @@ def test_classes_that_differ_between_the_splits_are_named(make_folder, refusal):
         assert "came 2 that only one of them has, the first dog (in train/)" in refusal(path, split)
 
 
+def test_class_names_that_differ_only_in_normalisation_are_told(make_folder, refusal):
+    """As folders copied from macOS do: e and an accent, instead of the one letter."""
+    path = make_folder()
+    for split, name in (("train", "caf\u00e9"), ("val", "cafe\u0301")):
+        (path / split / "dog").rename(path / split / name)
+    for split in ("train", "val"):
+        message = refusal(path, split)
+        assert "same classes in train/ and val/, got cafe\u0301 in two ways" in message
+        assert "only in Unicode normalisation" in message
+
+
 def test_a_folder_among_the_images_is_named(make_folder, refusal):
     path = make_folder()
     (path / "train" / "cat" / "more").mkdir()

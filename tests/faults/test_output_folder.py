@@ -2,11 +2,11 @@
 
 import pytest
 
-from src.config import load_config, save_config
+from src.config import load_config, save_config, with_values
 from src.errors import InputError
 from src.learn.parallel import Workers
 from src.learn.state import STATE
-from train import output_folder, resolved_settings
+from train import check_folder, output_folder, resolved_settings
 
 CLASSES = ("a", "b")
 
@@ -73,3 +73,48 @@ def test_output_dir_is_one_jobs_also_for_another_stage(tmp_path):
             pass
     with output_folder(settings(out), ("step1",), CLASSES, Workers()):
         pass
+
+
+def test_a_run_keeps_paths_that_are_found_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    given = [
+        "data.path=photos",
+        "checkpoint=a.ckpt",
+        "stages.step2.init=../b.ckpt",
+        "stages.step2.teacher_checkpoint=c",
+    ]
+    kept = resolved_settings(settings("out", *given), "step2", CLASSES)
+    assert kept.data.path == str(tmp_path / "photos") and kept.checkpoint.path == str(tmp_path / "a.ckpt")
+    step2 = kept.stages.step2
+    assert (step2.init, step2.teacher_checkpoint) == (str(tmp_path.parent / "b.ckpt"), str(tmp_path / "c"))
+    assert (kept.output_dir, kept.stages.step1.teacher, step2.teacher) == ("out", "teacher", "teacher")
+    nothing = resolved_settings(settings("out"), "step2", CLASSES)
+    assert (nothing.data.path, nothing.checkpoint.path, nothing.stages.step2.init) == ("", "", "step1")
+
+
+@pytest.mark.parametrize("before", ["w/b.ckpt", "./w//b.ckpt", "ABSOLUTE", "link/b.ckpt"])
+@pytest.mark.parametrize("now", ["w/b.ckpt", "ABSOLUTE", "link/b.ckpt", "other/../w/b.ckpt"])
+def test_a_run_goes_on_with_a_file_that_is_named_in_another_way(tmp_path, monkeypatch, before, now):
+    """As runs were kept with the paths that had been given."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("w", "other", "run"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "link").symlink_to("w")
+    (tmp_path / "w" / "b.ckpt").touch()
+    before, now = (text.replace("ABSOLUTE", str(tmp_path / "w" / "b.ckpt")) for text in (before, now))
+    old = with_values(resolved_settings(settings("out"), "step2", CLASSES), {"stages.step2.init": before})
+    save_config(old, tmp_path / "run" / "config.yaml")
+    (tmp_path / "run" / STATE).touch()
+
+    def go_on(path):
+        config = settings("out", "resume=true", f"stages.step2.init={path}")
+        check_folder(tmp_path / "run", resolved_settings(config, "step2", CLASSES))
+
+    go_on(now)
+    for other in ("other/b.ckpt", "step1", "''"):
+        with pytest.raises(InputError, match="stages.step2.init differ"):
+            go_on(other)
+    (tmp_path / "w" / "b.ckpt").rename(tmp_path / "other" / "b.ckpt")
+    go_on("other/b.ckpt")
+    with pytest.raises(InputError, match="stages.step2.init differ"):
+        go_on("other/c.ckpt")

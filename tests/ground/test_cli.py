@@ -1,5 +1,6 @@
 """The command line: flags, overrides wherever they stand, help from the config's comments, exit codes."""
 
+import importlib
 import re
 import subprocess
 import sys
@@ -226,3 +227,17 @@ def test_developers_see_the_traceback_of_an_error():
     )
     assert plain == "error: mine\n"
     assert "in main" in dev and dev.splitlines()[-1] == "error: mine"
+
+
+def test_the_home_folder_in_flags(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    words = ["--config_path=~/a", "--data_path", "~/b", "--output_dir=~/c", "--checkpoint", "~/d"]
+    args = parse(create_parser("eval.py", ""), words)
+    assert (args.config_path, args.data_path, args.output_dir, args.checkpoint) == tuple(
+        f"/home/me/{name}" for name in "abcd"
+    )
+    assert importlib.import_module("eval").arguments(["--image", "~/a.png", "b.png"]).image == [
+        "/home/me/a.png",
+        "b.png",
+    ]
+    assert importlib.import_module("export").arguments(["--output=~/x"]).output == "/home/me/x"

@@ -530,3 +530,23 @@ def test_a_tag_does_not_bring_another_base_back(tmp_path, tag):
     (tmp_path / "a.yaml").write_text(f"seed: {tag}\n")
     with pytest.raises(InputError, match="not valid YAML: .*: a whole number is written in plain decimals"):
         load_config(tmp_path / "a.yaml")
+
+
+def test_the_home_folder_in_paths(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    path = tmp_path / "a.yaml"
+    path.write_text("data: {path: ~/photos}\nstages: {step2: {init: '~/b.ckpt'}}\nmodel: {name: ~/no}\n")
+    config = load_config(
+        path, ["stages.step1.teacher_checkpoint=~/t", "output_dir=~"], {"checkpoint.path": "~/c"}
+    )
+    assert (config.data.path, config.output_dir, config.checkpoint.path) == (
+        "/home/me/photos",
+        "/home/me",
+        "/home/me/c",
+    )
+    assert (config.stages.step2.init, config.stages.step1.teacher_checkpoint) == (
+        "/home/me/b.ckpt",
+        "/home/me/t",
+    )
+    assert config.model.name == "~/no"  # no path
+    assert load_config(None, ["data.path=./~/photos"]).data.path == "./~/photos"
