@@ -57,6 +57,8 @@ def padded(images, size):
 def evaluate(predict, dataset, batch_size, workers, stop=()):
     """Score of `predict` (images tensor -> logits tensor) over dataset.epoch(0), summed over the workers.
 
+    batch_size: of the batches that dataset.epoch gives; the last one is filled up, and where a worker's images are fewer
+    in all, to their number.
     predict: a Compiled. When it is not compiled yet, the first batch is computed once more for that, outside of
     the time that is measured.
     stop: as soon as there is something in it, this worker leaves off; None is returned then, to all workers.
@@ -67,10 +69,11 @@ def evaluate(predict, dataset, batch_size, workers, stop=()):
     """
     start = time.perf_counter()
     counts = np.zeros(3, int)
+    rows = min(batch_size, -(-dataset.size // workers.size))
     for images, labels in dataset.epoch(0):
         if stop:
             break
-        batch = Tensor(padded(images, batch_size))
+        batch = Tensor(padded(images, rows))
         if not predict.ready:
             begin = time.perf_counter()
             predict(batch).asnumpy()

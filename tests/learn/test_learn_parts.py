@@ -223,6 +223,49 @@ def test_the_last_partial_batch_counts():
     assert (score.total, score.correct, score.top1, score.top5) == (5, 5, 1.0, 1.0)
 
 
+@pytest.mark.parametrize(
+    "images, batch_size, workers, rows",
+    [(5, 2, 1, 2), (5, 5, 1, 5), (5, 5000, 1, 5), (9, 5000, 2, 5), (9, 4, 2, 4), (5, 5000, 7, 1)],
+)
+def test_no_more_rows_are_computed_than_a_worker_has_images(images, batch_size, workers, rows):
+    """And all batches have the same number of rows."""
+    shapes, data = [], Numbers(-(-images // workers), images, batch_size)
+
+    def predict(x):
+        shapes.append(x.shape)
+        return one_hot_of_pixel(x)
+
+    others = images - data.own
+    score = evaluate(silent(predict), data, batch_size, Others(0, workers, others))
+    assert (score.total, score.correct) == (images, images)
+    assert set(shapes) == {(rows, 1, 1, 1)} and len(shapes) == 1 + -(-data.own // batch_size)
+
+
+class Numbers:
+    """A validation split of so many images, `own` of them this worker's, in batches; the label is the first pixel."""
+
+    found_late = ()
+
+    def __init__(self, own, size, batch_size):
+        self.own, self.size, self.batch_size = own, size, batch_size
+
+    def epoch(self, index):
+        for start in range(0, self.own, self.batch_size):
+            labels = np.arange(start, min(start + self.batch_size, self.own), dtype=np.int32)
+            yield labels.astype(np.float32).reshape(-1, 1, 1, 1), labels
+
+
+class Others(Workers):
+    """The first of several; the others add so many images, all of them right."""
+
+    def __init__(self, rank, size, images):
+        super().__init__(rank, size)
+        object.__setattr__(self, "images", images)
+
+    def sum(self, values):
+        return [float(value) + (self.images if place < 3 else 0) for place, value in enumerate(values)]
+
+
 def test_compiling_is_not_counted_as_evaluation():
     calls = []
 
