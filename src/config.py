@@ -14,6 +14,7 @@ import typing
 from pathlib import Path
 
 from src.config_types import (
+    READERS,
     SECTIONS,
     TYPES,
     CheckpointConfig,
@@ -72,6 +73,11 @@ YOUNGER = (
     "stages.teacher.init_head",
     "stages.step1.init_head",
     "stages.step2.init_head",
+    "train.loss_scale",
+    "train.loss_scale_start",
+    "train.loss_scale_window",
+    "train.loss_scale_growth",
+    "train.loss_scale_backoff",
 )
 
 
@@ -221,13 +227,13 @@ def checked(key, value, source=COMMAND_LINE):
     and what came."""
     if key not in TYPES:
         raise InputError(f"{source}: {_unknown(key)}")
-    kind = TYPES[key]
+    kind, read = TYPES[key], READERS.get(key)
     if typing.get_origin(kind) is tuple:
         element = typing.get_args(kind)[0]
         items = [_as(element, item) for item in value] if isinstance(value, (list, tuple)) else [None]
         result = None if None in items else tuple(items)
     else:
-        result = _as(kind, value)
+        result = _as(kind, read(value) if read else value)
     if result is None:
         raise InputError(f"{source}: {key}: expected {type_name(key)}, got {show(value)}{_hint(kind, value)}")
     rule = rule_of(key)

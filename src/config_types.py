@@ -4,6 +4,7 @@ A key is written with its sections, as in `data.batch_size`.
 """
 
 import dataclasses
+import math
 import re
 import typing
 from collections.abc import Callable
@@ -78,6 +79,11 @@ class TrainConfig:
     ema_decay: float
     accumulate_steps: int
     on_nonfinite: str
+    loss_scale: str
+    loss_scale_start: float
+    loss_scale_window: int
+    loss_scale_growth: float
+    loss_scale_backoff: float
     steps_per_epoch: int
     log_every: int
     summary: bool
@@ -158,6 +164,33 @@ def _at_least(low):
     return Rule(f"{low} or more", lambda value: value >= low)
 
 
+def loss_scale_text(value):
+    """A loss scale as text: off, also as YAML 1.1 reads it without quotes (false); a number in its shortest form; else as
+    it came."""
+    if value is False or value == "false":
+        return "off"
+    if type(value) not in (int, float, str):
+        return value
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return value
+    whole = math.isfinite(number) and number.is_integer() and abs(number) < 1e15
+    return str(int(number)) if whole else str(number)
+
+
+def _is_loss_scale(text):
+    if text in ("off", "dynamic"):
+        return True
+    try:
+        return 1e-30 <= float(text) <= 1e30  # float32 holds the number and its inverse
+    except ValueError:
+        return False
+
+
+# what reads values that may be written in several ways
+READERS = {"train.loss_scale": loss_scale_text}
+
 POSITIVE = Rule("more than 0", lambda value: value > 0)
 SHARE = Rule("a number from 0 to 1", lambda value: 0 <= value <= 1)
 BELOW_ONE = Rule("a number from 0 to below 1", lambda value: 0 <= value < 1)
@@ -225,6 +258,11 @@ RULES = {
     "train.ema_decay": BELOW_ONE,
     "train.accumulate_steps": _at_least(1),
     "train.on_nonfinite": _one_of("stop", "skip"),
+    "train.loss_scale": Rule("off, dynamic or a number from 1e-30 to 1e+30", _is_loss_scale),
+    "train.loss_scale_start": Rule("from 1 to 1e+30", lambda value: 1 <= value <= 1e30),
+    "train.loss_scale_window": _at_least(1),
+    "train.loss_scale_growth": _at_least(1),
+    "train.loss_scale_backoff": Rule("more than 0 and less than 1", lambda value: 0 < value < 1),
     "train.steps_per_epoch": _at_least(0),
     "train.log_every": _at_least(0),
     "stages.*.precision": _one_of("fp32", "binary_act", "binary"),

@@ -33,7 +33,8 @@ KEPT = 32  # graphs, of some megabytes each; the least recently used go first
 # settings on which no graph depends; of those under `data`, only the image size is one
 INERT = (
     "stage", "output_dir", "checkpoint.path", "checkpoint.every_steps", "resume", "seed", "train.on_nonfinite",
-    "train.steps_per_epoch", "train.log_every", "train.summary",
+    "train.steps_per_epoch", "train.log_every", "train.summary", "train.loss_scale_start", "train.loss_scale_window",
+    "train.loss_scale_growth", "train.loss_scale_backoff",
 )  # fmt: skip
 INERT_OF_STAGE = (
     "epochs", "learning_rate", "warmup_epochs", "init", "init_head", "teacher_checkpoint", "teacher_pretrained",

@@ -16,6 +16,7 @@ from .compiled import Compiled
 from .decoration import Decoration
 from .evaluate import evaluate
 from .flip import Flips
+from .loss_scale import LossScale
 from .measures import Measures
 from .parallel import Workers
 from .progress import Display, say
@@ -98,7 +99,8 @@ class _Trainer:
             settings.warmup_epochs * self.steps,
         )
         self.weights = Weights(stage.network, train, workers)
-        self.skips = Skips(stage.name, train.on_nonfinite == "skip", self._say)
+        self.scale = LossScale(train)
+        self.skips = Skips(stage.name, train.on_nonfinite == "skip", self.scale, self._say)
         alpha = settings.kd_alpha if stage.teacher is not None else 0.0
         forward = make_forward(stage.network, stage.teacher, alpha, train.label_smoothing)
         networks = [each for each in (stage.network, stage.teacher) if each is not None]
@@ -110,13 +112,14 @@ class _Trainer:
             train.accumulate_steps,
             self._say,
             stage.identity,
+            self.scale.on,
         )
         self.predict = Compiled(Predict(stage.network), "the evaluation", self._say, stage.identity)
         self.measures = Measures(self.steps)
         self.decoration = Decoration(stage.folder, stage.name, train.summary, self._say)
         self.path_rates = getattr(stage.network, "drop_path_rates", ())
         self.facts = facts_of(stage.train_data, stage.val_data, self.images_per_step)
-        self.progress = Progress(**self.facts)
+        self.progress = Progress(loss_scale=self.scale.start, **self.facts)
         self.flips = Flips(stage.binary_weights)
 
     def _tensors(self):
@@ -171,6 +174,7 @@ class _Trainer:
             "flip_ratio": self.flips.ratio(),
             "learning_rate": self.rates[(progress.epoch + 1) * self.steps - 1],
             "skipped_steps": progress.skipped,
+            **({"loss_scale": progress.loss_scale} if self.scale.on else {}),
             **self.measures.record(self.images_per_step),
         }
         self._finish_epoch(record)
@@ -276,11 +280,12 @@ class _Trainer:
         """One step and its share of the epoch's sums; returns its learning rate, its gradient norm (NaN if the step is
         skipped) and whether a worker wished to stop."""
         progress = self.progress
-        before = self.weights.buffers_now() if self.skips.skips else None
+        before = self.weights.buffers_now() if self.skips.possible else None
         number = progress.epoch * self.steps + progress.step
         rate = self.rates[number]
-        coefficients = self.weights.optimizer.coefficients(rate, number + 1)
-        figures, norm = self.step(self._with_paths(batches, number), coefficients, bool(stop))
+        coefficients = self.weights.optimizer.coefficients(rate, number + 1, progress.loss_scale)
+        scale = self.scale.tensor(progress)
+        figures, norm = self.step(self._with_paths(batches, number), coefficients, bool(stop), scale)
         (loss, hits, stops), norm = figures.asnumpy().tolist(), float(norm.asnumpy().item())
         progress.step += 1
         if self.skips.note(progress, loss, norm):

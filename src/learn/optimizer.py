@@ -12,6 +12,8 @@ _adam = ops.AdamWeightDecay()
 _update = ops.MultitypeFuncGraph("adamw_update")
 _half_square = ops.MultitypeFuncGraph("half_square")
 _scale = ops.MultitypeFuncGraph("scale")
+_times = ops.MultitypeFuncGraph("times")
+UNSCALE = 6  # place of the loss scale's inverse among the coefficients
 
 
 @_update.register(
@@ -29,6 +31,11 @@ def _half_square_one(gradient):
 @_scale.register("Tensor", "Tensor", "Tensor")
 def _scale_one(factor, keep, gradient):
     return ops.where(keep, gradient * factor, 0.0)
+
+
+@_times.register("Tensor", "Tensor")
+def _times_one(factor, gradient):
+    return gradient * factor
 
 
 def global_norm(gradients):
@@ -57,7 +64,7 @@ class AdamW(nn.Cell):
 
     m <- b1 m + (1 - b1) g;  v <- b2 v + (1 - b2) g^2;
     w <- w - rate (m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps) + decay w).
-    Where the loss or the gradients' norm is not finite, all of them stay as they are.
+    Where the loss or the gradients' norm is not finite, all of them stay as they are. g: the gradients over the loss scale.
     fused: one operator does it for all parameters (see `can_fuse`), else a kernel per parameter. Both have no bias
     correction; `coefficients` folds it into the rate, eps and decay of step t. The framework's own
     AdamW walks the parameters in a loop too deep for its compiler beyond some hundred of them.
@@ -76,21 +83,28 @@ class AdamW(nn.Cell):
         self.eps, self.weight_decay, self.clip_norm = eps, weight_decay, clip_norm
         self.fused = operators.FusedAdamW(len(flags)) if fused else None
 
-    def coefficients(self, rate, step):
-        """(rate, eps, decay, b1, b2, clip_norm) as a tensor for step >= 1, so that the update is the one above."""
+    def coefficients(self, rate, step, loss_scale=0.0):
+        """(rate, eps, decay, b1, b2, clip_norm) as a tensor for step >= 1, so that the update is the one above.
+
+        With a loss scale its inverse follows: the gradients are multiplied by it before all else.
+        """
         correction1 = 1 - self.beta1**step
         correction2 = math.sqrt(1 - self.beta2**step)
         folded = rate * correction2 / correction1
         decay = self.weight_decay * rate / folded if folded else 0.0
         values = (folded, self.eps * correction2, decay, self.beta1, self.beta2, self.clip_norm)
+        if loss_scale:
+            values = (*values, 1 / loss_scale)
         return Tensor(np.array(values, np.float32))
 
     def construct(self, gradients, coefficients, loss):
-        """Update the weights; loss (1,). Returns the gradients' norm before scaling, a tensor of one number."""
+        """Update the weights; loss (1,). Returns the norm of g before clipping, a tensor of one number."""
         if self.fused is not None:
             return self.fused(
                 coefficients, self.all_decays, self.weights, self.moments1, self.moments2, gradients, loss
             )
+        if coefficients.shape[0] > UNSCALE:
+            gradients = ops.HyperMap()(ops.partial(_times, coefficients[UNSCALE]), gradients)
         norm = global_norm(gradients)
         # an update of zeros with rate and decay 0 and both betas 1 changes nothing
         finite = ops.isfinite(norm + loss[0])

@@ -1,4 +1,4 @@
-"""Steps whose loss or gradient norm is not finite: they are left out, or end the run, as train.on_nonfinite says."""
+"""Steps whose loss or gradient norm is not finite: they are left out, or end the run."""
 
 import math
 
@@ -10,29 +10,55 @@ MOST_SKIPPED = 50  # steps in a row whose numbers are not finite, before a run t
 class Skips:
     """The steps of one stage that were left out.
 
+    A loss that is not finite ends the run or is skipped as train.on_nonfinite says. So do gradients that overflow, but for a
+    loss scale that can fall: then the step is skipped and the scale falls.
+
     Args:
         name: of the stage.
-        skips: whether such steps are left out; else the first one ends the run.
+        skips: whether train.on_nonfinite skips.
+        scale: the LossScale.
         speak: called with one text.
     """
 
-    def __init__(self, name, skips, speak):
-        self.name, self.skips, self.speak = name, skips, speak
+    def __init__(self, name, skips, scale, speak):
+        self.name, self.skips, self.scale, self.speak = name, skips, scale, speak
         self.in_a_row = 0
+
+    @property
+    def possible(self):
+        """Whether the run may go on after such a step."""
+        return self.skips or self.scale.dynamic
 
     def note(self, progress, loss, norm):
         """Whether the step just done, the last one of `progress`, counts; one that does not is counted as skipped.
 
-        Raises InputError where it ends the run.
+        Moves the loss scale. Raises InputError where the step ends the run.
         """
-        if math.isfinite(loss) and math.isfinite(norm):
+        finite = math.isfinite(norm)
+        if not math.isfinite(loss):
+            self._refuse_or_skip(progress, loss, norm)
+            return False
+        if finite:
             self.in_a_row = 0
-            return True
+        elif not self.scale.can_fall(progress):
+            self._refuse_or_skip(progress, loss, norm)
+        before = progress.loss_scale
+        self.scale.move(progress, finite)
+        if progress.loss_scale < before:
+            progress.skipped += 1
+            self.speak(
+                f"epoch {progress.epoch + 1}, step {progress.step}: the gradients overflow; the step is left out and the "
+                f"loss scale falls from {before:g} to {progress.loss_scale:g}"
+            )
+        return finite
+
+    def _refuse_or_skip(self, progress, loss, norm):
         progress.skipped += 1
         self.in_a_row += 1
+        scaled = f" at loss scale {progress.loss_scale:g}" if self.scale.on else ""
         text = (
             f"epoch {progress.epoch + 1}, step {progress.step}: expected a finite loss and gradient norm, "
-            f"got {loss} and {norm}"
+            f"got {loss} and {norm}{scaled}"
         )
         if not self.skips or self.in_a_row == MOST_SKIPPED:
             many = f" in {MOST_SKIPPED} steps in a row" if self.in_a_row == MOST_SKIPPED else ""
@@ -41,4 +67,3 @@ class Skips:
                 "or train.clip_norm may help, train.on_nonfinite=skip leaves single steps out)"
             )
         self.speak(f"{text}; the step is left out")
-        return False

@@ -25,6 +25,8 @@ _YOUNGER = {
     for name in (
         "skipped",
         "updates",
+        "loss_scale",
+        "scale_steps",
         "train_images",
         "train_checksum",
         "val_images",
@@ -39,13 +41,16 @@ class Progress:
     """Where a stage stands: finished epochs, steps done of the one under way, and its sums so far.
 
     loss_sum and hits are over the job's workers; skipped: steps of the epoch left out for numbers that were not finite;
-    updates: steps of all epochs that were not. The last five are the run's data and step size, see run_data.py.
+    updates: steps of all epochs that were not. loss_scale: of the next step, 0 where it is off; scale_steps: without overflow
+    since it changed. The last five are the run's data and step size, see run_data.py.
     """
 
     epoch: int = 0
     step: int = 0
     skipped: int = 0
     updates: int = 0
+    loss_scale: float = 0.0
+    scale_steps: int = 0
     loss_sum: float = 0.0
     hits: float = 0.0
     total_seconds: float = 0.0

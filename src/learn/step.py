@@ -33,6 +33,33 @@ def make_forward(network, teacher, alpha, smoothing):
     return forward
 
 
+def scaled(forward):
+    """(images, labels, keep, scale) -> (the loss times scale, whose gradient is taken, loss, hits)."""
+
+    def scaled_forward(images, labels, keep, scale):
+        loss, hits = forward(images, labels, keep)
+        return loss * scale, loss, hits
+
+    return scaled_forward
+
+
+class Gradient(nn.Cell):
+    """(images, labels, keep, scale) -> ((loss, hits), gradients of scale times the loss); `scales`: else scale is None."""
+
+    def __init__(self, networks, forward, weights, scales):
+        super().__init__(auto_prefix=False)
+        self.networks = nn.CellList(networks, auto_prefix=False)  # whose parameters a kept graph is given
+        self.scales = scales
+        self.gradient = ms.value_and_grad(scaled(forward) if scales else forward, None, weights, has_aux=True)
+
+    def construct(self, images, labels, keep, scale):
+        if self.scales:
+            (_, loss, hits), gradients = self.gradient(images, labels, keep, scale)
+        else:
+            (loss, hits), gradients = self.gradient(images, labels, keep)
+        return (loss, hits), gradients
+
+
 _flat = ops.MultitypeFuncGraph("flat")
 _piece = ops.MultitypeFuncGraph("piece")
 
@@ -70,17 +97,18 @@ class OverWorkers(nn.Cell):
 
 
 class WholeStep(nn.Cell):
-    """(images, labels, keep, coefficients, stop (1,)) -> (figures (3,), gradient norm): a step from one batch."""
+    """(images, labels, keep, coefficients, stop (1,), scale) -> (figures (3,), gradient norm): a step from one batch.
 
-    def __init__(self, networks, forward, optimizer, workers):
+    gradient: a Gradient; scale as it takes it.
+    """
+
+    def __init__(self, gradient, optimizer, workers):
         super().__init__(auto_prefix=False)
-        self.networks = nn.CellList(networks, auto_prefix=False)  # whose parameters a kept graph is given
-        self.optimizer = optimizer
-        self.gradient = ms.value_and_grad(forward, None, optimizer.weights, has_aux=True)
+        self.gradient, self.optimizer = gradient, optimizer
         self.over_workers = OverWorkers(optimizer.weights, workers)
 
-    def construct(self, images, labels, keep, coefficients, stop):
-        (loss, hits), gradients = self.gradient(images, labels, keep)
+    def construct(self, images, labels, keep, coefficients, stop, scale):
+        (loss, hits), gradients = self.gradient(images, labels, keep, scale)
         figures = ops.concat((ops.stack((loss, hits)), stop))
         figures, gradients = self.over_workers(figures, gradients)
         return figures, self.optimizer(gradients, coefficients, figures[:1])
@@ -110,17 +138,16 @@ class Sums(nn.Cell):
 
 
 class Accumulate(nn.Cell):
-    """(images, labels, keep) -> (loss, hits) so far: adds one of `batches` batches to the sums."""
+    """(images, labels, keep, scale) -> (loss, hits) so far: adds one of `batches` batches to the sums."""
 
-    def __init__(self, networks, forward, weights, sums, batches):
+    def __init__(self, gradient, sums, batches):
         super().__init__(auto_prefix=False)
-        self.networks, self.sums = nn.CellList(networks, auto_prefix=False), sums
-        self.gradient = ms.value_and_grad(forward, None, weights, has_aux=True)
+        self.gradient, self.sums = gradient, sums
         self.share = Tensor(np.float32(1 / batches))
         self.shares = Tensor(np.array([1 / batches, 1], np.float32))
 
-    def construct(self, images, labels, keep):
-        (loss, hits), gradients = self.gradient(images, labels, keep)
+    def construct(self, images, labels, keep, scale):
+        (loss, hits), gradients = self.gradient(images, labels, keep, scale)
         added = ops.HyperMap()(ops.partial(_add, self.share), self.sums.gradients, gradients)
         figures = ops.assign_add(self.sums.figures, ops.stack((loss, hits)) * self.shares)
         return ops.depend(figures, added)
@@ -153,22 +180,25 @@ class TrainStep:
     Args:
         networks: all that `forward` uses, with `forward` from make_forward.
         speak, identity: as of Compiled.
+        scales: whether there is a loss scale.
     """
 
-    def __init__(self, networks, forward, optimizer, workers, accumulate=1, speak=None, identity=None):
+    def __init__(
+        self, networks, forward, optimizer, workers, accumulate=1, speak=None, identity=None, scales=False
+    ):
         self.optimizer, self.accumulate = optimizer, accumulate
 
         def compiled(cell, what):
             return Compiled(cell, what, speak or (lambda text: None), identity)
 
+        gradient = Gradient(networks, forward, optimizer.weights, scales)
         if accumulate == 1:
-            self.whole = compiled(WholeStep(networks, forward, optimizer, workers), "the training step")
+            self.whole = compiled(WholeStep(gradient, optimizer, workers), "the training step")
             self.parts = (self.whole,)
         else:
             sums = Sums(optimizer.weights)
-            gradients = Accumulate(networks, forward, optimizer.weights, sums, accumulate)
             self.parts = (
-                compiled(gradients, "the gradients"),
+                compiled(Accumulate(gradient, sums, accumulate), "the gradients"),
                 compiled(Update(optimizer, sums, workers), "the update"),
             )
 
@@ -177,8 +207,9 @@ class TrainStep:
         """Whether all is compiled."""
         return all(part.ready for part in self.parts)
 
-    def __call__(self, batches, coefficients, stop=False):
-        """batches: `accumulate` times (images, labels, keep), tensors (keep may be None).
+    def __call__(self, batches, coefficients, stop=False, scale=None):
+        """batches: `accumulate` times (images, labels, keep), tensors (keep may be None). scale: the loss scale as a tensor of
+        one number, with its inverse among the coefficients, or None.
 
         Returns ((mean loss, hits, workers that wished to stop), gradient norm before clipping), tensors. A step whose
         loss or norm is not finite leaves weights and moments as they were.
@@ -187,11 +218,11 @@ class TrainStep:
         wish = Tensor(np.array([stop], np.float32))
         if self.accumulate == 1:
             (batch,) = batches
-            results = self.whole(*batch, coefficients, wish)
+            results = self.whole(*batch, coefficients, wish, scale)
         else:
             add, update = self.parts
             for batch in batches:
-                add(*batch)
+                add(*batch, scale)
             results = update(coefficients, wish)
         self.optimizer.sleep_until(before + 1)
         return results

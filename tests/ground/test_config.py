@@ -129,6 +129,29 @@ def test_a_saved_config_loads_back_equal(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("off", "off"), ("'off'", "off"), ("false", "off"), ("dynamic", "dynamic"), ("1024", "1024"), ("1.024e+3", "1024"),
+     ("'1024.0'", "1024"), ("0.1", "0.1"), ("1e+30", "1e+30")],
+)  # fmt: skip
+def test_a_loss_scale_reads_the_same_in_a_file_and_on_a_command_line(tmp_path, text, value):
+    """YAML 1.1 reads off, without quotes, as false, and a number as a number. It is saved as a text that reads back."""
+    given = [
+        load_config(written(tmp_path, f"train:\n  loss_scale: {text}\n")),
+        load_config(None, [f"train.loss_scale={text}"]),
+    ]
+    for config in given:
+        assert config.train.loss_scale == value
+        save_config(config, tmp_path / "saved.yaml")
+        assert load_config(tmp_path / "saved.yaml", complete=True) == config
+
+
+@pytest.mark.parametrize("text", ["true", "[1]", "null", "on", "2024-01-01", ".inf"])
+def test_what_is_no_loss_scale_is_refused(tmp_path, text):
+    with pytest.raises(InputError, match="train.loss_scale: expected "):
+        load_config(written(tmp_path, f"train:\n  loss_scale: {text}\n"))
+
+
 def test_with_values_checks_and_leaves_the_original():
     config = load_config()
     changed = with_values(config, {"data.class_names": ["a", "b"], "stages.step1.epochs": 1})
@@ -353,6 +376,14 @@ EDGES = [
     ("train.ema_decay", "0.9999", "1"),
     ("train.accumulate_steps", "1", "0"),
     ("train.on_nonfinite", "skip", "ignore"),
+    ("train.loss_scale", "dynamic", "static"),
+    ("train.loss_scale", "1e-30", "0"),
+    ("train.loss_scale", "1e30", "1.1e30"),
+    ("train.loss_scale", "1024", "nan"),
+    ("train.loss_scale_start", "1", "0.5"),
+    ("train.loss_scale_window", "1", "0"),
+    ("train.loss_scale_growth", "1", "0.5"),
+    ("train.loss_scale_backoff", "0.99", "1"),
     ("train.steps_per_epoch", "0", "-1"),
     ("train.log_every", "0", "-1"),
     ("stages.teacher.precision", "fp32", "float32"),

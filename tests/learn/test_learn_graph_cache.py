@@ -63,7 +63,14 @@ def identity(*overrides, networks=(), workers=None):
 
 
 @pytest.mark.parametrize(
-    "change", ["model.name=bimlp_s", "model.form=fast", "data.image_size=24", "stages.step1.kd_alpha=0.5"]
+    "change",
+    [
+        "model.name=bimlp_s",
+        "model.form=fast",
+        "data.image_size=24",
+        "stages.step1.kd_alpha=0.5",
+        "train.loss_scale=8",
+    ],
 )
 def test_what_decides_a_graph_is_in_its_identity(change):
     assert identity(change) != identity()
@@ -78,6 +85,7 @@ def test_what_decides_a_graph_is_in_its_identity(change):
         "stages.step1.epochs=7",
         "stages.step1.init_head=new",
         "stages.step2.learning_rate=0.5",
+        "train.loss_scale_start=8",
     ],
 )
 def test_what_decides_no_graph_is_not(change):

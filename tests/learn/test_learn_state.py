@@ -30,7 +30,15 @@ def assert_loads(folder, epoch, faults=0):
 
 def test_state_comes_back_as_it_was(tmp_path):
     progress = Progress(
-        epoch=3, step=2, skipped=1, updates=7, loss_sum=1 / 3, best_top1=0.1, total_seconds=2.5
+        epoch=3,
+        step=2,
+        skipped=1,
+        updates=7,
+        loss_scale=0.5,
+        scale_steps=3,
+        loss_sum=1 / 3,
+        best_top1=0.1,
+        total_seconds=2.5,
     )
     save_state(tmp_path, progress, weight(1), {})
     other = weight(2)
@@ -39,11 +47,11 @@ def test_state_comes_back_as_it_was(tmp_path):
 
 
 def test_state_of_an_earlier_version_comes_back(tmp_path):
-    """It has run.seconds, which is not read any more, and lacks measurements, skipped steps, updates and the run's data."""
+    """It has run.seconds, which is not read any more, and none of what is younger."""
     save_state(tmp_path, Progress(epoch=3, step=2), {**weight(1), "run.seconds": Tensor(np.float64(7.0))}, {})
     entries = dict(read_checkpoint(tmp_path / STATE))
     facts = ("train_images", "train_checksum", "val_images", "val_checksum", "images_per_step")
-    for name in ("skipped", "updates", *facts):
+    for name in ("skipped", "updates", "loss_scale", "scale_steps", *facts):
         del entries[f"run.{name}"]
     save_checkpoint(tmp_path / STATE, entries)
     now = {**weight(2), "run_measures": Parameter(Tensor(np.ones(2)), name="m")}

@@ -1,7 +1,8 @@
 // One step of AdamW over all parameters, with the gradients scaled down to a global norm first.
 //
-// Inputs: coefficients (rate, eps, decay, beta1, beta2, clip_norm), decays (n: 1 where weight decay holds, else 0),
-// n weights, n first moments, n second moments, n gradients, loss (1). Output: the gradients' norm before scaling.
+// Inputs: coefficients (rate, eps, decay, beta1, beta2, clip_norm, and with a loss scale its inverse, by which the
+// gradients are multiplied first; without it their bits stay as they are), decays (n: 1 where weight decay holds, else 0),
+// n weights, n first moments, n second moments, n gradients, loss (1). Output: the gradients' norm before clipping.
 // Weights and moments are changed in place, unless norm or loss is not finite.
 #include <atomic>
 #include <cmath>
@@ -26,7 +27,7 @@ OPERATOR(adamw) {
   const int n = (t.count() - 4) / 4;
   const float *given = t.get(0), *decays = t.get(1);
   const float rate = given[0], eps = given[1], decay = given[2], beta1 = given[3], beta2 = given[4];
-  const float clip_norm = given[5];
+  const float clip_norm = given[5], unscale = t.size(0) > 6 ? given[6] : 1.0f;
   Pool &pool = Pool::instance();
 
   double *squares = Scratch::get<double>(0, n);
@@ -34,7 +35,7 @@ OPERATOR(adamw) {
     const float *g = t.get(2 + 3 * n + p);
     Sum sum;
     over(t.size(2 + p), [&](auto tag, int64_t i) {
-      auto v = load<decltype(tag)>(g + i);
+      auto v = unscale * load<decltype(tag)>(g + i);
       sum.add(v * v);
     });
     squares[p] = sum.total();
@@ -53,7 +54,7 @@ OPERATOR(adamw) {
     const float shrink = 1 - rate * decay * decays[p];
     over(t.size(2 + p), [&](auto tag, int64_t i) {
       using T = decltype(tag);
-      const T gradient = scale * load<T>(g + i);
+      const T gradient = scale * (unscale * load<T>(g + i));
       const T first = beta1 * load<T>(m + i) + (1 - beta1) * gradient;
       const T second = beta2 * load<T>(v + i) + (1 - beta2) * gradient * gradient;
       store(m + i, first);
