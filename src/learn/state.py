@@ -23,17 +23,10 @@ _MEASURED = {"run.seconds", "run_measures"}
 _YOUNGER = {
     f"{_PREFIX}{name}"
     for name in (
-        "skipped",
-        "updates",
-        "loss_scale",
-        "scale_steps",
-        "train_images",
-        "train_checksum",
-        "val_images",
-        "val_checksum",
-        "images_per_step",
+        "skipped", "updates", "loss_scale", "scale_steps", "train_images", "train_checksum", "val_images",
+        "val_checksum", "images_per_step",
     )
-}
+}  # fmt: skip
 
 
 @dataclass
