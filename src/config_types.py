@@ -239,7 +239,7 @@ RULES = {
         "two numbers, the smaller first, more than 0 and at most 1",
         lambda value: len(value) == 2 and 0 < value[0] <= value[1] <= 1,
     ),
-    "data.crop_padding": _at_least(0),
+    "data.crop_padding": Rule("from 0 to 1024", lambda value: 0 <= value <= 1024),
     "data.flip": SHARE,
     "data.rand_augment": Rule("from 0 to 10", lambda value: 0 <= value <= 10),
     "data.random_erasing": SHARE,

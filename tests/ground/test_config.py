@@ -360,6 +360,7 @@ EDGES = [
     ("data.crop_scale", "[0.5, 0.5]", "[0.5, 1.1]"),
     ("data.crop_scale", "[0.5, 0.5]", "[0.5]"),
     ("data.crop_padding", "0", "-1"),
+    ("data.crop_padding", "1024", "1025"),
     ("data.flip", "1", "1.1"),
     ("data.rand_augment", "10", "11"),
     ("data.random_erasing", "0", "-0.1"),
