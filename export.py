@@ -2,19 +2,15 @@
 """Export a checkpoint to a checked file: python export.py --checkpoint F --file_format MINDIR [--batch_size N|dynamic]."""
 
 import sys
-from pathlib import Path
 
-from src.cli import PATH, add_model_flag, config_of_checkpoint, create_parser, parse, run
-from src.errors import InputError
-from src.output import expect_stdout, result
-from src.text import printable
+from src.common.errors import InputError
+from src.settings.command_line import PATH, add_model_flag, config_of_checkpoint, create_parser, parse, run
 
 DESCRIPTION = (
     "Freezes the binary weights to -1 and +1 and their scale, writes the network with plain convolutions, loads\n"
     "the file again and compares it with the network on random images; the file stays only if they agree.\n"
     "example: python export.py --checkpoint output/step2/best.ckpt --file_format MINDIR --batch_size dynamic"
 )
-FREE = "dynamic"
 
 
 def arguments(argv):
@@ -28,7 +24,7 @@ def arguments(argv):
         help="MINDIR (default), ONNX or PACKED (1-bit weights)",
     )
     parser.add_argument(
-        "--batch_size", metavar="N", default="1", help=f"images per batch (default: 1), or {FREE}: any number"
+        "--batch_size", metavar="N", default="1", help="images per batch (default: 1), or dynamic: any number"
     )
     parser.add_argument(
         "--output",
@@ -44,115 +40,13 @@ def arguments(argv):
     return args
 
 
-def batch_size_of(text):
-    """A number of images, or None for any number."""
-    if text == FREE:
-        return None
-    if not (len(text) < 10 and text.isascii() and text.isdecimal() and int(text) > 0):
-        raise InputError(f"batch_size: expected a whole number from 1 on, or {FREE}, came {text!r}")
-    return int(text)
-
-
-def output_of(args, config, suffix):
-    """The path of the file to write."""
-    if args.output:
-        return Path(args.output)
-    checkpoint = Path(config.checkpoint.path)
-    return Path(args.output_dir or checkpoint.parent) / f"{checkpoint.stem}{suffix}"
-
-
-def feeding_of(config):
-    """The Feeding of a saved run's network."""
-    from src.build import trained_model
-    from src.data.transform import shorter_side
-    from src.deploy import Feeding
-
-    model, precision = trained_model(config)
-    data = config.data
-    return Feeding(
-        model=model,
-        precision=precision,
-        image_size=data.image_size,
-        resize=shorter_side(data),
-        mean=data.mean,
-        std=data.std,
-        classes=config.model.num_classes,
-        class_names=data.class_names,
-    )
-
-
-def show_feeding(feeding):
-    """Print what the file tells on its use."""
-    from src.deploy.feeding import PIXELS
-
-    size, names = feeding.image_size, len(feeding.class_names)
-    result(
-        f"images              {size} x {size}, the middle of a picture whose shorter side is resized to {feeding.resize}"
-    )
-    result(f"pixels              {PIXELS}")
-    for name in ("mean", "std"):
-        result(f"{name:<20}{', '.join(f'{value:g}' for value in getattr(feeding, name))}")
-    result(f"classes             {feeding.classes}, {f'{names} names' if names else 'without names'}")
-
-
-def report(feeding, exported):
-    """Print what was written and how it was checked."""
-    sizes = " and ".join(str(size) for size in exported.batches)
-    result(
-        f"model               {printable(feeding.model)} in {feeding.precision}, {exported.frozen} binary layers frozen"
-    )
-    show_feeding(feeding)
-    result(
-        f"compared on         random images of {feeding.image_size} x {feeding.image_size}, batches of {sizes}"
-    )
-    result(f"file                {printable(exported.path)}")
-    result(f"bytes               {exported.size}")
-    result(f"largest difference  {exported.comparison}")
-
-
-def pack(network, config, feeding, output):
-    """Write the packed file and print what was written."""
-    from src.deploy import write_packed
-
-    _, size = write_packed(
-        network,
-        output,
-        variant=feeding.model,
-        image_size=feeding.image_size,
-        resize=feeding.resize,
-        mean=feeding.mean,
-        std=feeding.std,
-        class_names=feeding.class_names,
-    )
-    checkpoint_size = Path(config.checkpoint.path).stat().st_size
-    result(f"model               {printable(feeding.model)} in binary, weights at one bit")
-    show_feeding(feeding)
-    result("compared on         the file, read back: all numbers and bits are the network's")
-    result(f"file                {printable(output)}")
-    result(f"bytes               {size} ({checkpoint_size / size:.1f} times smaller than the checkpoint)")
-
-
 def main(argv):
-    """Exports; returns the exit code."""
+    """The exit code of the export."""
     args = arguments(argv)
-    expect_stdout()
-    file_format, batch_size = args.file_format.upper(), batch_size_of(args.batch_size)
     config = config_of_checkpoint(args)
-    from src.build import load_weights, start_device, trained_network
+    from src.commands.export import export  # loads the framework: help is quick without it
 
-    start_device(config)
-    from src.deploy import SUFFIXES, check_request, export_network
-
-    output = output_of(args, config, SUFFIXES.get(file_format, ""))
-    check_request(file_format, batch_size, output)
-    network = trained_network(config, form="plain", computes=file_format != "PACKED")
-    load_weights(network, config.checkpoint.path)
-    feeding = feeding_of(config)
-    if file_format == "PACKED":
-        pack(network, config, feeding, output)
-        return 0
-    report(feeding, export_network(network, file_format, batch_size, feeding, output))
-    return 0
+    return export(args, config)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ WARMUP = 20  # steps of training that are not counted: the first compiles
 
 def ours(folder, split, size, batch_size, threads, memory):
     """The project's pipeline: an object with epoch(number). `memory`: data.memory, GiB."""
-    from src.config import load_config
     from src.data import create_dataset
+    from src.settings.config import load_config
 
     values = {
         "source": "imagenet", "path": folder, "image_size": size, "batch_size": batch_size, "mean": list(MEAN),
@@ -70,12 +70,12 @@ class Training:
         import mindspore as ms
         from mindspore import Tensor
 
-        from src.build import build_network, start_device
-        from src.config import load_config
+        from src.commands.build import build_network, start_device
         from src.data import create_dataset
         from src.learn.optimizer import AdamW, can_fuse
         from src.learn.parallel import Workers
         from src.learn.step import TrainStep, make_forward, path_factors
+        from src.settings.config import load_config
 
         config = load_config(config_path, flags={"data.path": data_path})
         start_device(config)

@@ -20,8 +20,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor
 
-from src.build import load_weights, start_device, trained_network
-from src.cli import config_beside, run
+from src.commands.build import load_weights, start_device, trained_network
 from src.data import create_dataset
 from src.data.transform import shorter_side
 from src.deploy import write_packed
@@ -30,6 +29,7 @@ from src.deploy.packed_layout import layout
 from src.engine import Engine
 from src.engine.inspect import trace
 from src.learn.step import Predict
+from src.settings.command_line import config_beside, run
 
 
 def packed_file(network, config, folder):

@@ -13,9 +13,9 @@ from engine_cases import CLASSES, GAIN, MEAN, STD, random_values
 from mindspore import Tensor, nn
 from worker import serve
 
-from src.build import load_weights
-from src.checkpoint import save_checkpoint
-from src.cost import cost_of
+from src.checkpoint.file import save_checkpoint
+from src.commands.build import load_weights
+from src.cost.count import cost_of
 from src.deploy import Feeding, export_network, reason_against, write_packed
 from src.model import accepted_overrides, create_model, default_precision
 from src.model.elements import ShortcutFC

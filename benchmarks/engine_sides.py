@@ -68,8 +68,8 @@ class EngineSide(Side):
     """The packed file, with every instruction set that the processor has."""
 
     def open(self, networks, batches):
+        from src.common.errors import InputError
         from src.engine import Engine
-        from src.errors import InputError
 
         path, self.engines, missing = self.folder / f"{networks[0]}.packed", {}, []
         os.environ.pop(FORCE, None)
@@ -103,7 +103,7 @@ class MindSporeSide(Side):
         import mindspore as ms
         from mindspore import Tensor
 
-        from src.build import load_weights
+        from src.commands.build import load_weights
         from src.learn.step import Predict
         from src.model import create_model
 

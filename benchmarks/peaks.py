@@ -4,7 +4,7 @@ import ctypes
 from ctypes import c_char_p, c_double, c_int, c_int64
 from pathlib import Path
 
-from src.native import FLAGS, build_library
+from src.common.compile import FLAGS, build_library
 
 FUNCTIONS = {  # name -> (result, arguments)
     "peak_count": (c_int, ()),

@@ -15,7 +15,7 @@ from cases import positive
 from scaling_model import efficiency, simulate
 from scaling_tables import tables
 
-from src.files import replacing
+from src.common.files import replacing
 
 CURVE = tuple(2**k for k in range(10))
 

@@ -6,14 +6,14 @@ import math
 from scaling_model import Fabric, Job, Link
 
 # name -> trained numbers, their tensors, norms, their channels in all (by create_model; tests/paper/test_scaling.py holds
-# them to it), multiply-accumulates of an image (by src.cost)
+# them to it), multiply-accumulates of an image (by src.commands.cost)
 NETWORKS = {
     "bimlp_t": (1_699_588, 547, 85, 13_048, 5_570_560),
     "bimlp_s": (15_783_292, 1062, 165, 55_968, 2_361_765_888),
     "bimlp_m": (29_575_308, 1886, 293, 107_808, 4_429_307_904),
 }
 FIGURES = 3  # numbers of a step that travel with the gradients: loss, hits, wishes to stop
-RESNET34 = 3_663_761_408  # multiply-accumulates, by src.cost
+RESNET34 = 3_663_761_408  # multiply-accumulates, by src.commands.cost
 PEAK = 256e12  # operations per second of an Ascend 910 in fp16
 ACHIEVED = 0.05  # share of it: assumed
 FIXED = 0.010  # seconds of a batch that do not depend on its images: assumed

@@ -7,7 +7,7 @@ import math
 import scaling_jobs as jobs
 import scaling_model as model
 
-from src.markdown import markdown_table
+from src.common.markdown import markdown_table
 
 
 def tables(options):

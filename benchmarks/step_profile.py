@@ -142,10 +142,10 @@ class Timers:
     that stands before theirs. Made before the network is."""
 
     def __init__(self, folder):
-        from src import native
+        from src.common import compile as native
         from src.operators import cells
 
-        sources = Path(native.__file__).parent.glob("operators/native/*.cc")
+        sources = Path(native.__file__).parents[1].glob("operators/native/*.cc")
         self.names = [n for s in sources for n in re.findall(r"^OPERATOR\((\w+)\)", s.read_text(), re.M)]
         functions = "".join(FUNCTION % {"name": n, "index": i} for i, n in enumerate(self.names))
         source, shim = folder / "shim.cc", folder / "shim.so"

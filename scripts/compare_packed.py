@@ -14,9 +14,9 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from src.cli import run
-from src.errors import InputError
-from src.output import result
+from src.common.errors import InputError
+from src.common.output import result
+from src.settings.command_line import run
 
 ROOT = Path(__file__).resolve().parent.parent
 RUNS = 50
@@ -44,10 +44,10 @@ def times_of(checkpoint, packed):
     import numpy as np
     from mindspore import Tensor
 
-    from src.build import load_weights, start_device, trained_network
-    from src.cli import config_beside
+    from src.commands.build import load_weights, start_device, trained_network
     from src.engine import Engine
     from src.learn.step import Predict
+    from src.settings.command_line import config_beside
 
     config = config_beside(checkpoint)
     start_device(config)

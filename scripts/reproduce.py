@@ -1,191 +1,19 @@
 #!/usr/bin/env python
-"""The paper's tables again: their costs in seconds, their rows trained on your data, and section 3.1's argument.
+"""The paper's tables again: python scripts/reproduce.py --table N [--cost | --data_path DIR --epochs N], or --help."""
 
-  python scripts/reproduce.py --table 5 --cost
-  python scripts/reproduce.py --table 5 --data_path cifar10 --epochs 1 --seeds 2
-  python scripts/reproduce.py --ability
-
-Without --config_path, --data_path is a folder for config/cifar10.yaml (--size paper: config/bimlp_s_imagenet.yaml),
-and without either the embedded digits are taken. --cost prints our FLOPs, BOPs and OPs beside the paper's, with what
-differs and why. Training gives every row the same epochs and seeds; stopped, it goes on where it was; results in
-output_dir/table<N>.md, .json and .png.
-"""
-
-import argparse
-import dataclasses
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from src.cli import Parser, parse, run  # noqa: E402
-from src.config import load_config  # noqa: E402
-from src.errors import InputError  # noqa: E402
-from src.output import result  # noqa: E402
-from src.paper import TABLES  # noqa: E402
-
-EVERY = "all"
-OVERLAYS = {
-    "small": "config/cifar10.yaml",
-    "paper": "config/bimlp_s_imagenet.yaml",
-}  # of --size, with --data_path
-
-
-def chosen_tables(names):
-    """(number, Table) of the tables of these names. Raises InputError for an unknown one."""
-    names = list(TABLES) if names == [EVERY] else names
-    for name in names:
-        if name not in TABLES:
-            raise InputError(f"--table: expected {EVERY} or some of {', '.join(TABLES)}, got {name!r}")
-    return [(name, TABLES[name]) for name in names]
-
-
-def chosen_rows(number, table, names):
-    """The rows of these names, all for none. Raises InputError for an unknown one."""
-    known = {row.name: row for row in table.rows}
-    for name in names:
-        if name not in known:
-            raise InputError(f"--row: table {number} has the rows {', '.join(known)}, got {name!r}")
-    return [known[name] for name in names] if names else list(table.rows)
-
-
-def print_costs(tables, args):
-    """The costs of every table's chosen rows."""
-    from src.build import start_device
-    from src.reproduce.costs import costs_text
-
-    if args.overrides:
-        raise InputError(f"--cost: expected no settings, rows have their own, got {args.overrides[0]}")
-    start_device(load_config())
-    for place, (number, table) in enumerate(tables):
-        if place:
-            result("")
-        result(costs_text(number, dataclasses.replace(table, rows=chosen_rows(number, table, args.row))))
-
-
-def train(tables, args):
-    """Every table's rows, and after each row the table's results so far."""
-    from src.files import ensure_writable_dir
-    from src.learn.progress import say
-    from src.reproduce.costs import heading
-    from src.reproduce.results import result_table, write_results
-    from src.reproduce.runs import Budget, network_of, train_table
-
-    config = load_config(args.config_path or None, args.overrides)
-    budget = Budget(
-        args.config_path,
-        args.data_path,
-        args.epochs,
-        Path(args.output_dir).resolve(),
-        tuple(args.overrides),
-        args.size == "small",
-    )
-    plans = []
-    for number, table in tables:
-        if not table.compares:
-            raise InputError(f"--table {number}: its rows are not variants to compare; take 3 to 8 or fig4")
-        plans.append((number, table, chosen_rows(number, table, args.row)))
-        for row in plans[-1][2]:
-            network_of(row, budget)
-    ensure_writable_dir(budget.output_dir)
-    seeds = "one seed" if args.seeds == 1 else f"{args.seeds} seeds"
-    about = f"{config.data.source}, {args.epochs} epoch{'s' * (args.epochs > 1)} per stage, {seeds}"
-    for number, table, rows in plans:
-        title, name = heading(number, table), number if number.startswith("fig") else f"table{number}"
-        say(f"{title.lstrip('# ')}: {about}")
-        for results in train_table(rows, args.seeds, budget, say):
-            write_results(budget.output_dir, name, title, about, results)
-        result(f"\n{result_table(results)}\n\n-> {budget.output_dir / name}.md, .json, .png\n")
-
-
-def print_ability(args):
-    """The argument of section 3.1 in numbers, and the sums that a network's layers take on real images."""
-    from src.build import build_network, load_weights, start_device, trained_network
-    from src.cli import config_beside
-    from src.data import create_dataset
-    from src.reproduce.ability import ability_table, measure, measured_table
-
-    flags = {"data.path": args.data_path} if args.data_path else {}
-    if args.checkpoint:
-        config = config_beside(args.checkpoint, args.overrides, flags)
-        start_device(config)
-        network = trained_network(config, form="fast")
-        load_weights(network, args.checkpoint)
-    else:
-        config = load_config(args.config_path or None, args.overrides, flags)
-        start_device(config)
-        network = build_network(
-            config, config.model.name, config.model.num_classes or 10, "binary", form="fast"
-        )
-    images, _ = next(iter(create_dataset(config, "val").epoch(0)))
-    result(f"{ability_table()}\n")
-    result(f"{measured_table(measure(network, [images]))}\n")
-    weights = args.checkpoint or "random weights"
-    result(
-        f"Measured: {config.model.name}, {weights}, {len(images)} images of {config.data.source}. Layers along an axis can "
-        "exceed K + 1: at the map's border their sums have fewer terms, and the other parity."
-    )
+from src.settings.command_line import run  # noqa: E402
 
 
 def main(argv):
-    """Returns nothing: exit code 0."""
-    parser = Parser(
-        prog="python scripts/reproduce.py",
-        usage="python scripts/reproduce.py --table N [--cost | --data_path DIR --epochs N [--seeds K]] [section.key=value ...]",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument(
-        "--table", nargs="+", default=[], metavar="N", help=f"{', '.join(TABLES)}; or {EVERY}"
-    )
-    parser.add_argument("--row", nargs="+", default=[], metavar="NAME", help="only these rows of the table")
-    parser.add_argument(
-        "--cost", action="store_true", help="costs at 224 pixels beside the paper's; nothing is trained"
-    )
-    parser.add_argument(
-        "--ability", action="store_true", help="representation ability, by formula and measured"
-    )
-    parser.add_argument(
-        "--checkpoint", metavar="FILE", help="--ability: a trained network's (default: random weights)"
-    )
-    parser.add_argument(
-        "--config_path", default="", metavar="FILE", help="overlay of default_config.yaml for training"
-    )
-    parser.add_argument("--data_path", default="", metavar="DIR", help="the data set's folder")
-    parser.add_argument("--epochs", type=int, default=0, metavar="N", help="of every stage of every row")
-    parser.add_argument(
-        "--seeds", type=int, default=1, metavar="K", help="trainings of every row (default: 1)"
-    )
-    parser.add_argument("--output_dir", default="output/tables", metavar="DIR", help="default: output/tables")
-    parser.add_argument(
-        "--size",
-        choices=("small", "paper"),
-        default="small",
-        help="networks for 32x32 images, or the paper's",
-    )
-    parser.add_argument("overrides", nargs="*", metavar="section.key=value", help="settings for every row")
-    args = parse(parser, argv)
-    if args.data_path and not args.config_path:
-        args.config_path = str(ROOT / OVERLAYS[args.size])
-    if args.ability:
-        print_ability(args)
-        return
-    if not args.table:
-        raise InputError(
-            f"command line: expected --table with {EVERY} or some of {', '.join(TABLES)}, or --ability"
-        )
-    tables = chosen_tables(args.table)
-    if args.cost:
-        print_costs(tables, args)
-        return
-    for name in ("epochs", "seeds"):
-        if getattr(args, name) < 1:
-            raise InputError(
-                f"--{name}: expected 1 or more to train, got {getattr(args, name)}; --cost trains nothing"
-            )
-    train(tables, args)
+    """The exit code of the command."""
+    from src.commands.reproduce import main
+
+    return main(argv)
 
 
 if __name__ == "__main__":

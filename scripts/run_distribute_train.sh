@@ -30,7 +30,7 @@ shift $(($# > 3 ? 3 : $#))
 cd "$here/.."
 present_environment
 address="${MASTER_ADDR:-127.0.0.1}" port="${MASTER_PORT:-8118}" logs="${LOG_DIR:-output/msrun}"
-exec python scripts/supervise.py "$address:$port" "$host" "$logs" \
+exec python -m src.commands.supervise "$address:$port" "$host" "$logs" \
   msrun --worker_num=$((devices * hosts)) --local_worker_num="$devices" --node_rank="$host" \
   --master_addr="$address" --master_port="$port" \
   --log_dir="$logs" --join=True --bind_core=True \

@@ -8,11 +8,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from src.cli import run
-from src.errors import InputError
-from src.files import read_json_lines
-from src.markdown import markdown_table
-from src.output import result
+from src.common.errors import InputError
+from src.common.files import read_json_lines
+from src.common.markdown import markdown_table
+from src.common.output import result
+from src.settings.command_line import run
 
 HEADER = ("fault", "what was done", "times", "what was lost", "minutes", "command")
 

@@ -8,8 +8,8 @@ Mixup and CutMix.
 import numpy as np
 from mindspore.dataset import transforms, vision
 
+from src.common.errors import InputError
 from src.data.rand_augment import LARGEST, rand_augment
-from src.errors import InputError
 
 CROP_RATIO = (3 / 4, 4 / 3)  # of the random resized crop, width over height
 ERASE_AREA = (0.02, 1 / 3)  # share of the image that RandomErasing fills

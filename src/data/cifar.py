@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from src.common.errors import InputError
+from src.common.files import open_regular, reason
 from src.data import folder
 from src.data.splits import ArraySplit, contents_of
-from src.errors import InputError
-from src.files import open_regular, reason
 
 SIZE = 32  # pixels, height and width
 CLASSES = 10

@@ -8,12 +8,12 @@ import random
 import numpy as np
 from mindspore import dataset as ms_dataset
 
+from src.common.errors import InputError
 from src.data import augment, direct, images, memory
 from src.data.labels import in_classes
 from src.data.sources import open_split
 from src.data.splits import FileSplit
 from src.data.transform import Normalize, transform_of
-from src.errors import InputError
 
 QUEUE_ROWS = 4  # rows that wait before each operator; behind the batching a row is a batch
 COLUMNS = ["image", "label"]

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from src.common.errors import InputError
+from src.common.files import reason
 from src.data import images
 from src.data.splits import ArraySplit, Contents, FileSplit
-from src.errors import InputError
-from src.files import reason
 
 SPLITS = ("train", "val")
 LAYOUT = "train/ and val/, each with one folder of images per class"

@@ -12,9 +12,9 @@ import io
 import numpy as np
 from PIL import Image
 
+from src.common.errors import InputError
+from src.common.files import reason
 from src.data import augment, limits
-from src.errors import InputError
-from src.files import reason
 
 JPEG = b"\xff\xd8\xff"
 # How a whole file of the kind ends; zeros or line ends after it are common and harmless.

@@ -10,7 +10,7 @@ import unicodedata
 
 import numpy as np
 
-from src.errors import InputError
+from src.common.errors import InputError
 
 SHOWN = 5  # names in a message
 

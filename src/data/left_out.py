@@ -4,8 +4,8 @@ import contextlib
 import json
 from pathlib import Path
 
-from src.errors import InputError
-from src.files import write_atomic
+from src.common.errors import InputError
+from src.common.files import write_atomic
 
 SHOWN = 5  # files that are named in the lines; thousands may be bad
 LIST, LISTS = "skipped.jsonl", "skipped*.jsonl"

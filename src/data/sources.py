@@ -4,9 +4,9 @@ import difflib
 
 import numpy as np
 
+from src.common.errors import InputError
 from src.data import cifar, folder
 from src.data.splits import ArraySplit, contents_of
-from src.errors import InputError
 
 DIGITS_TEST = 360  # of 1797 images, a fifth
 DIGITS_SEED = 0  # of the split, not the run's: everybody's test images are the same

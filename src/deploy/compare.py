@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from mindspore import Tensor
 
-from src.errors import InputError, first_line
+from src.common.errors import InputError, first_line
 
 from .modes import eager
 

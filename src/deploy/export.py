@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from src.errors import InputError
-from src.files import PACKED_SUFFIX, replacing
+from src.common.errors import InputError
+from src.common.files import PACKED_SUFFIX, replacing
 
 from . import compare as comparing
 from .compare import TOLERANCE, Comparison

@@ -9,8 +9,8 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from src.errors import InputError
-from src.files import read_file
+from src.common.errors import InputError
+from src.common.files import read_file
 
 PIXELS = "RGB, NCHW, (pixel / 255 - mean) / std"
 TEXTS = ("model", "precision", "pixels")  # entries that are no JSON

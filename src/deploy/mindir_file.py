@@ -5,7 +5,7 @@ import numpy as np
 from mindspore import Tensor, nn
 from mindspore.train.mind_ir_pb2 import ModelProto
 
-from src.errors import InputError, first_line
+from src.common.errors import InputError, first_line
 
 from .modes import compiled
 

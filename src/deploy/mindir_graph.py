@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from mindspore.train.mind_ir_pb2 import ModelProto, TensorProto
 
-from src.errors import InputError
+from src.common.errors import InputError
 
 NUMPY_TYPES = {
     "FLOAT": np.float32,

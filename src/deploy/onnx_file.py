@@ -8,7 +8,7 @@ import importlib.util
 
 import numpy as np
 
-from src.errors import InputError
+from src.common.errors import InputError
 
 from .mindir_graph import read_graph
 from .onnx_ops import TRANSLATIONS, Constant, Result, Unsupported

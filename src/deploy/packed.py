@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from src.errors import InputError
-from src.files import write_atomic
+from src.common.errors import InputError
+from src.common.files import write_atomic
 from src.model.bimlp import BiMLP, Downsample, Stem
 from src.model.binarize import sign
 from src.model.blocks import Block

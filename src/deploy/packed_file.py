@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from src.errors import InputError
-from src.files import PACKED_SIGNATURE
+from src.common.errors import InputError
+from src.common.files import PACKED_SIGNATURE
 
 from .packed_layout import (
     MAX_BYTES,

@@ -7,7 +7,7 @@ import weakref
 
 import numpy as np
 
-from src.errors import InputError
+from src.common.errors import InputError
 
 from .library import library
 

@@ -4,8 +4,8 @@ from ctypes import POINTER, c_char_p, c_double, c_float, c_int, c_int32, c_size_
 from functools import cache
 from pathlib import Path
 
-from src.errors import InputError
-from src.native import COMMON, BuildError, load_library
+from src.common.compile import COMMON, BuildError, load_library
+from src.common.errors import InputError
 
 FLAGS = ("-std=c++17", "-fvisibility=hidden", *COMMON)
 FUNCTIONS = {  # name -> (result, arguments)

@@ -4,7 +4,7 @@ import gc
 import time
 from contextlib import nullcontext
 
-from src.errors import InputError, first_line
+from src.common.errors import InputError, first_line
 
 from .graph_cache import graph_cache
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from src.files import replacing
+from src.common.files import replacing
 
 PANEL_SIZE = 4.0, 3.6  # inches
 COLUMNS = 3

@@ -1,6 +1,6 @@
 """What decorates a run and must not end it: the picture of its curves and the files for TensorBoard."""
 
-from src.text import one_line
+from src.common.text import one_line
 
 from .records import draw_curves
 from .summary import Summary

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from mindspore import Tensor
 
-from src.errors import InputError
+from src.common.errors import InputError
 
 
 @dataclass(frozen=True)

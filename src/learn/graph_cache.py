@@ -22,9 +22,9 @@ from pathlib import Path
 
 import mindspore as ms
 
-from src.errors import InputError
-from src.files import replacing
-from src.native import c_library, cache_dir
+from src.common.compile import c_library, cache_dir
+from src.common.errors import InputError
+from src.common.files import replacing
 from src.operators import available, library_path
 
 GRAPH, DEPENDENCY = "graph.mindir", "dependency.hash"

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from src.errors import InputError
+from src.common.errors import InputError
 
 WORKERS, ROLE, HOST, PORT = "MS_WORKER_NUM", "MS_ROLE", "MS_SCHED_HOST", "MS_SCHED_PORT"  # msrun's
 MPI_WORKERS, MPI_RANK = "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"  # mpirun's

@@ -10,7 +10,7 @@ from typing import Any
 
 from mindspore import Tensor
 
-from src.errors import InputError
+from src.common.errors import InputError
 
 from .compiled import Compiled
 from .decoration import Decoration

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from mindspore import Tensor, communication, ops
 
-from src.output import settle_streams
+from src.common.output import settle_streams
 
 from .launcher import SCHEDULER, place_in_job
 

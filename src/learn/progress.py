@@ -5,7 +5,7 @@ import time
 
 from tqdm import tqdm
 
-from src.output import is_terminal, remark
+from src.common.output import is_terminal, remark
 
 
 class Display:

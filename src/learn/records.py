@@ -3,9 +3,9 @@
 import json
 import math
 
-from src.errors import InputError
-from src.files import append_json_line, read_json_lines, write_atomic
-from src.text import cut
+from src.common.errors import InputError
+from src.common.files import append_json_line, read_json_lines, write_atomic
+from src.common.text import cut
 
 from .curves import draw_stage
 

@@ -1,6 +1,6 @@
 """The data and the step size of a run, as its state remembers them: a run that goes on must find the same data."""
 
-from src.errors import InputError
+from src.common.errors import InputError
 
 UNKNOWN = -1  # of a state that an earlier version wrote
 

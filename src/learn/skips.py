@@ -2,7 +2,7 @@
 
 import math
 
-from src.errors import InputError
+from src.common.errors import InputError
 
 MOST_SKIPPED = 50  # steps in a row whose numbers are not finite, before a run that skips such ends
 

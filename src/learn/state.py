@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, fields
 import numpy as np
 from mindspore import Tensor
 
-from src.checkpoint import read_checkpoint, save_checkpoint
-from src.errors import InputError
+from src.checkpoint.file import read_checkpoint, save_checkpoint
+from src.common.errors import InputError
 
 from .run_data import UNKNOWN
 

@@ -3,8 +3,8 @@
 import contextlib
 import time
 
-from src.errors import InputError
-from src.files import reason
+from src.common.errors import InputError
+from src.common.files import reason
 
 
 def summary_library():

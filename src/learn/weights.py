@@ -5,7 +5,7 @@ from contextlib import nullcontext
 import numpy as np
 from mindspore import Tensor
 
-from src.checkpoint import parameters_of, save_checkpoint
+from src.checkpoint.file import parameters_of, save_checkpoint
 
 from .assign import make_assign
 from .average import MovingAverage

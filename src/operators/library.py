@@ -4,7 +4,7 @@ import warnings
 from functools import cache
 from pathlib import Path
 
-from src.native import BuildError, load_library
+from src.common.compile import BuildError, load_library
 
 
 @cache

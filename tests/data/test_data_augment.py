@@ -5,10 +5,10 @@ import pytest
 from mindspore import dataset
 from mindspore.dataset import vision
 
+from src.common.errors import InputError
 from src.data import augment, create_dataset
 from src.data.rand_augment import _operations, rand_augment
 from src.data.transform import Normalize
-from src.errors import InputError
 
 
 class Repeated:

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from mindspore import Tensor, dataset
 
+from src.common.errors import InputError
 from src.data import create_dataset
-from src.errors import InputError
 from src.learn.evaluate import evaluate
 from src.learn.parallel import Workers
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from src.common.errors import InputError
 from src.data import create_dataset
-from src.errors import InputError
 
 SOURCES = ["imagenet", "cifar10"]
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from src.common.errors import InputError
 from src.data import augment, create_dataset, images, load_rgb, transform_of
-from src.errors import InputError
 
 COLOUR = (200, 100, 50)
 

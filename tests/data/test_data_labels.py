@@ -5,9 +5,9 @@ import unicodedata
 import numpy as np
 import pytest
 
+from src.common.errors import InputError
 from src.data import create_dataset
 from src.data.labels import positions
-from src.errors import InputError
 
 
 def match(names, known):

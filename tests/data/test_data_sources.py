@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from src.common.errors import InputError
 from src.data import cifar, create_dataset
 from src.data.sources import open_split
-from src.errors import InputError
 
 
 def test_digits_are_split_1437_to_360_with_every_class_in_proportion(make_config):

@@ -8,15 +8,15 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from src import build
-from src.checkpoint import save_checkpoint
-from src.cli import add_model_flag, config_of_checkpoint, create_parser, parse, run
-from src.config import load_config, save_config, with_values
+from src.checkpoint.file import save_checkpoint
+from src.commands import build
+from src.common.errors import InputError
 from src.deploy.feeding import read_feeding
 from src.deploy.mindir_file import load_mindir
 from src.deploy.packed_file import decode
-from src.errors import InputError
 from src.model import zoo
+from src.settings.command_line import add_model_flag, config_of_checkpoint, create_parser, parse, run
+from src.settings.config import load_config, save_config, with_values
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from mindspore import nn
 
+from src.common.errors import InputError
 from src.deploy import export as exporting
 from src.deploy import export_network
 from src.deploy.compare import TOLERANCE, Comparison, compare, compare_in_parts, largest, random_batches
 from src.deploy.mindir_file import write_mindir
 from src.deploy.onnx_file import load_onnx_in_parts, write_onnx
 from src.deploy.onnx_ops import Cut
-from src.errors import InputError
 from tests.deploy.fed import feeding
 
 LOGITS = [np.zeros((2, 3), np.float32)]

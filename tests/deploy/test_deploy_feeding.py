@@ -6,10 +6,10 @@ import pytest
 from mindspore import nn
 from mindspore.train.mind_ir_pb2 import ModelProto
 
+from src.common.errors import InputError
 from src.deploy import Feeding, export_network
 from src.deploy.feeding import add_feeding, metadata_of, read_feeding
 from src.deploy.mindir_file import write_mindir
-from src.errors import InputError
 from tests.deploy.fed import feeding
 
 NAMES = ("größte", "猫", 'a "b", c', "two\nlines", "")

@@ -10,11 +10,11 @@ import pytest
 from mindspore import Tensor, nn, ops
 from mindspore.train.mind_ir_pb2 import ModelProto
 
+from src.common.errors import InputError
 from src.deploy import export_network
 from src.deploy.mindir_file import load_mindir, write_mindir
 from src.deploy.mindir_graph import add_outputs, read_graph
 from src.deploy.modes import reports_in
-from src.errors import InputError
 from src.model import binary_layers
 from tests.deploy.fed import feeding
 

@@ -8,12 +8,12 @@ import onnx
 import pytest
 from mindspore import Tensor, nn, ops
 
+from src.common.errors import InputError
 from src.deploy import export_network
 from src.deploy.mindir_file import write_mindir
 from src.deploy.mindir_graph import read_graph
 from src.deploy.onnx_file import load_onnx, write_onnx
 from src.deploy.onnx_ops import TRANSLATIONS, Unsupported, same_pads
-from src.errors import InputError
 from src.model.functions import MultiMaxPool
 from tests.deploy.fed import feeding
 

@@ -6,12 +6,12 @@ import zlib
 import numpy as np
 import pytest
 
-from src.cost import cost_of
+from src.common.errors import InputError
+from src.cost.count import cost_of
 from src.deploy import reason_against, write_packed
 from src.deploy.packed import describe, packed_size, tensors_of
 from src.deploy.packed_file import decode, encode, packed_bytes
 from src.deploy.packed_layout import Description, layout
-from src.errors import InputError
 from src.model import create_model
 
 FIELDS = {

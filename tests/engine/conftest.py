@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from mindspore import Tensor
 
+from src.common.compile import compiler
 from src.deploy import write_packed
 from src.deploy.packed_file import decode
 from src.engine import Engine, instruction_sets
 from src.model import create_model
 from src.model.norms import BatchNorm
-from src.native import compiler
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("scalar", "avx2", "avx512")

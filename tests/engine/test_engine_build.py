@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from src.native import own_flags
+from src.common.compile import own_flags
 
 ROOT = Path(__file__).resolve().parents[2]
 NATIVE = ROOT / "src" / "engine" / "native"

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from scripts.fuzz_seeds import DESCRIPTIONS, random_tensors
+from src.common.errors import InputError
 from src.deploy.packed_file import encode
 from src.engine import Engine
 from src.engine.inspect import TRACE
 from src.engine.library import library
-from src.errors import InputError
 
 SMALL = DESCRIPTIONS["small"]
 HIDDEN = "stages.0.0.block1.reweight.fc1"  # of which later layers read signs alone

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from src.native import compiler
+from src.common.compile import compiler
 
 ROOT = Path(__file__).resolve().parents[2]
 

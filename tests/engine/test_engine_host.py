@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from scripts.fuzz_seeds import DESCRIPTIONS, packed
+from src.common.compile import compiler
 from src.engine import Engine
-from src.native import compiler
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from scripts.fuzz_seeds import DESCRIPTIONS, packed, random_tensors
+from src.common.errors import InputError
 from src.deploy.packed_file import HEADER, decode, encode
 from src.deploy.packed_layout import layout
 from src.engine import Engine
 from src.engine.library import library
-from src.errors import InputError
 
 SMALL = DESCRIPTIONS["small"]
 WHOLE = packed("small")

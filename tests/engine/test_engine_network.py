@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from mindspore import Tensor
 
+from src.common.errors import InputError
 from src.data.augment import Normalize
 from src.engine.inspect import TENSORS, channel_layer, local_layer, trace
-from src.errors import InputError
 from src.model.elements import ShortcutFC
 
 from .conftest import images

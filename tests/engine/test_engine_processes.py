@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from scripts.fuzz_seeds import packed as seed
+from src.common.errors import InputError
 from src.engine import Engine
 from src.engine.inspect import trace
 from src.engine.library import library
-from src.errors import InputError
 
 from .conftest import images
 

@@ -16,12 +16,12 @@ from PIL import Image
 from sklearn.datasets import load_sample_image
 
 from scripts.fuzz_seeds import COLOURS, DESCRIPTIONS, packed, random_tensors
+from src.common.compile import compiler
+from src.common.errors import InputError
 from src.data.augment import centre
 from src.deploy.packed_file import encode
 from src.deploy.packed_layout import Description
 from src.engine import Engine
-from src.errors import InputError
-from src.native import compiler
 
 NATIVE = Path(__file__).resolve().parents[2] / "src" / "engine" / "native"
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from src.native import compiler
+from src.common.compile import compiler
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -8,7 +8,7 @@ import pytest
 from mindspore import Tensor
 from PIL import Image
 
-from src.checkpoint import read_checkpoint, save_checkpoint
+from src.checkpoint.file import read_checkpoint, save_checkpoint
 
 from .conftest import start, succeed
 

@@ -223,7 +223,7 @@ def test_documented_commands_are_understood(command):
         assert done.returncode == 2 and "unknown flag --no-such-flag" in done.stderr, done.stderr
         settings = [word for word in words if re.match(r"[a-z_]\w*(\.\w+)*=", word)]
         config = next((words[i + 1] for i, word in enumerate(words) if word == "--config_path"), None)
-        check = f"from src.config import load_config; load_config({config!r}, {settings!r})"
+        check = f"from src.settings.config import load_config; load_config({config!r}, {settings!r})"
         assert subprocess.run([sys.executable, "-c", check], cwd=ROOT, check=False).returncode == 0
     else:
         assert words[0] == "source", command

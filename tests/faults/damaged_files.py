@@ -19,9 +19,9 @@ import numpy as np
 import safetensors.numpy
 
 from scripts.fuzz_seeds import packed
-from src.checkpoint import CRC_BYTES, read_checkpoint, save_checkpoint
+from src.checkpoint.file import CRC_BYTES, read_checkpoint, save_checkpoint
+from src.common.errors import InputError
 from src.deploy.packed_file import decode
-from src.errors import InputError
 
 MORE_MEMORY = 256 << 20  # than the process takes before
 # audit events that begin as one of these: nothing that a file can ask for

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from src.checkpoint import read_checkpoint
-from src.files import read_json_lines
+from src.checkpoint.file import read_checkpoint
+from src.common.files import read_json_lines
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKER = ROOT / "tests/faults/worker.py"

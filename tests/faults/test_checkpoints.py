@@ -9,10 +9,10 @@ import sys
 
 import pytest
 
-from src.checkpoint import CRC_BYTES, read_checkpoint, save_checkpoint
-from src.errors import InputError
+from src.checkpoint.file import CRC_BYTES, read_checkpoint, save_checkpoint
+from src.checkpoint.loading import load_into
+from src.common.errors import InputError
 from src.learn.state import PREVIOUS, STATE
-from src.loading import load_into
 from tests.faults.jobs import ROOT, assert_equal, environment, timeless
 from tests.learn.stages import small_network
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from src.config import load_config
-from src.errors import InputError
-from src.files import PART
+from src.commands.run_folder import write_summary
+from src.common.errors import InputError
+from src.common.files import PART
 from src.learn.state import newest_state
+from src.settings.config import load_config
 from tests.faults.jobs import ROOT, assert_equal, environment, timeless, wait_for
-from train import write_summary
 
 EPOCHS = 4
 RUN = (

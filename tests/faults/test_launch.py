@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.errors import InputError
+from src.common.errors import InputError
 from src.learn.parallel import start_workers
 from tests.faults.jobs import ROOT, environment, free_port
 

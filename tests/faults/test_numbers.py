@@ -4,17 +4,17 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from src.config import load_config, save_config, with_values
-from src.errors import InputError
-from src.files import read_json_lines
+from src.commands.run_folder import check_folder
+from src.common.errors import InputError
+from src.common.files import read_json_lines
 from src.learn import loop, records, skips
 from src.learn.assign import make_assign
 from src.learn.evaluate import Score
 from src.learn.state import STATE, newest_state
 from src.model import binary_layers
+from src.settings.config import load_config, save_config, with_values
 from tests.faults.jobs import assert_equal, timeless
 from tests.learn.stages import small_network, small_stage
-from train import check_folder
 
 STEPS, EPOCHS = 3, 3
 SKIP = "train.on_nonfinite=skip"

@@ -2,11 +2,11 @@
 
 import pytest
 
-from src.config import load_config, save_config, with_values
-from src.errors import InputError
+from src.commands.run_folder import check_folder, output_folder, resolved_settings
+from src.common.errors import InputError
 from src.learn.parallel import Workers
 from src.learn.state import STATE
-from train import check_folder, output_folder, resolved_settings
+from src.settings.config import load_config, save_config, with_values
 
 CLASSES = ("a", "b")
 

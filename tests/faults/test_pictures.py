@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 from mindspore.dataset import vision
 
-from src.config import load_config
+from src.common.errors import InputError
 from src.data import create_dataset, images, load_rgb, transform_of
 from src.data.left_out import lines, listed
-from src.errors import InputError
+from src.settings.config import load_config
 from tests.faults import zoo
 
 ROOT = Path(__file__).resolve().parents[2]

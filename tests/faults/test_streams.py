@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from src.config import load_config
-from src.files import read_json_lines
+from src.common.files import read_json_lines
+from src.settings.config import load_config
 from tests.faults.jobs import ROOT, environment
 
 RUN = (

@@ -1,4 +1,4 @@
-"""scripts/supervise.py with a small program in msrun's place."""
+"""src/commands/supervise.py with a small program in msrun's place."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from scripts.supervise import parents
+from src.commands.supervise import parents
 from tests.faults.jobs import ROOT, environment, processes, wait_for
 
 # a worker in a session of its own, a process that prints its log, and a scheduler; WORKER is what the worker does
@@ -31,10 +31,10 @@ DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); prin
 
 # as msrun and its scheduler do when a worker dies before it has joined the job
 WAITS = LAUNCHER.replace("[each.kill() for each in others]", "code = others[0].wait()")
-HASTY = "import sys; from scripts import supervise; supervise.AFTER_LOST_WORKERS = SECONDS; sys.exit(supervise.main(sys.argv[1:]))"
+HASTY = "import sys; from src.commands import supervise; supervise.AFTER_LOST_WORKERS = SECONDS; sys.exit(supervise.main(sys.argv[1:]))"
 
 
-def start(mark, worker, script=("scripts/supervise.py",), launcher=LAUNCHER, **variables):
+def start(mark, worker, script=("src/commands/supervise.py",), launcher=LAUNCHER, **variables):
     command = [
         sys.executable, *script, "127.0.0.1:8118", "1", f"{mark}.log", sys.executable, "-c", launcher, mark, worker
     ]  # fmt: skip
@@ -122,7 +122,7 @@ def test_a_faulty_place_of_the_scheduler_is_refused(tmp_path):
         ("192.0.2.1:8118", "expected an address of this host"),
         ("no.such.host.invalid:8118", "MASTER_ADDR=no.such.host.invalid"),
     ):
-        command = [sys.executable, "scripts/supervise.py", place, "0", str(tmp_path), "true"]
+        command = [sys.executable, "src/commands/supervise.py", place, "0", str(tmp_path), "true"]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
         assert done.stderr.startswith("error: ") and reason in done.stderr
@@ -186,7 +186,7 @@ def test_what_the_job_cannot_start_with_is_refused_in_one_line(tmp_path):
         (tmp_path, "true", {"GRACE": "soon"}, "GRACE: expected a number of seconds, got 'soon'"),
         (tmp_path, "true", {"GRACE": "nan"}, "GRACE: expected a number of seconds, got 'nan'"),
     ):
-        command = [sys.executable, "scripts/supervise.py", "127.0.0.1:8118", "1", log_dir, program]
+        command = [sys.executable, "src/commands/supervise.py", "127.0.0.1:8118", "1", log_dir, program]
         done = subprocess.run(command, cwd=ROOT, env=environment(**variables), capture_output=True, text=True)
         assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
         assert done.stderr.startswith(f"error: {message}")

@@ -11,11 +11,19 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from src.cli import FLAGS, config_from, config_of_checkpoint, config_of_packed, create_parser, parse, run
-from src.config import DEFAULT_CONFIG, load_config, save_config, to_flat, with_values
-from src.config_types import SECTIONS, TYPES
-from src.errors import InputError
-from src.text import MOST
+from src.common.errors import InputError
+from src.common.text import MOST
+from src.settings.command_line import (
+    FLAGS,
+    config_from,
+    config_of_checkpoint,
+    config_of_packed,
+    create_parser,
+    parse,
+    run,
+)
+from src.settings.config import DEFAULT_CONFIG, load_config, save_config, to_flat, with_values
+from src.settings.schema import SECTIONS, TYPES
 
 DEFAULTS = DEFAULT_CONFIG.read_text(encoding="utf-8")
 KEYS = (*TYPES, *SECTIONS)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.native import cache_dir, compiler
-from src.text import printable
+from src.common.compile import cache_dir, compiler
+from src.common.text import printable
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = (

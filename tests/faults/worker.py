@@ -9,11 +9,11 @@ from pathlib import Path
 
 import mindspore as ms
 
-from src.checkpoint import save_checkpoint
-from src.cli import run
+from src.checkpoint.file import save_checkpoint
 from src.learn.loop import run_stage
 from src.learn.parallel import start_workers
 from src.learn.stopping import Stopped
+from src.settings.command_line import run
 from tests.learn.stages import small_stage
 
 

@@ -4,7 +4,7 @@ import resource
 
 import pytest
 
-from src.checkpoint import save_checkpoint
+from src.checkpoint.file import save_checkpoint
 from tests.ground.small import Net
 
 

@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 from mindspore import Tensor
 
-from src.build import build_network, check_batch, trained_network
-from src.cli import run
-from src.config import load_config, with_values
-from src.errors import InputError
+from src.commands.build import build_network, check_batch, trained_network
+from src.common.errors import InputError
 from src.learn.compiled import Compiled
 from src.learn.step import Predict
 from src.model import create_model, smallest_image
+from src.settings.command_line import run
+from src.settings.config import load_config, with_values
 
 
 @pytest.mark.parametrize("name", ["bimlp_t", "wave_mlp_nano"])

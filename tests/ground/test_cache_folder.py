@@ -8,8 +8,8 @@ import tempfile
 
 import pytest
 
-from src.cache_folder import cache_dir
-from src.errors import InputError
+from src.common.cache_folder import cache_dir
+from src.common.errors import InputError
 
 ROOT = os.geteuid() == 0
 ME = os.geteuid()

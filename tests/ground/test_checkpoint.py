@@ -20,9 +20,9 @@ import safetensors.numpy
 from mindspore.train.checkpoint_pb2 import Checkpoint
 from mindspore.train.mind_ir_pb2 import ModelProto
 
-from src.checkpoint import CRC_BYTES, parameters_of, read_checkpoint, save_checkpoint
-from src.errors import InputError
-from src.loading import load_into
+from src.checkpoint.file import CRC_BYTES, parameters_of, read_checkpoint, save_checkpoint
+from src.checkpoint.loading import load_into
+from src.common.errors import InputError
 from tests.ground.small import Net, assert_equal, numbers
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -267,7 +267,7 @@ def test_a_tensor_that_contradicts_its_shape_or_type_is_refused(saved, shape, ty
 def test_a_program_that_meets_a_truncated_checkpoint_prints_one_line(saved):
     path = damaged(saved, saved[1].read_bytes()[:100])
     code = (
-        "import sys; from src.cli import run; from src.checkpoint import read_checkpoint\n"
+        "import sys; from src.settings.command_line import run; from src.checkpoint.file import read_checkpoint\n"
         "sys.exit(run(lambda argv: read_checkpoint(argv[0])))"
     )
     done = subprocess.run(

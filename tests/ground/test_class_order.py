@@ -4,12 +4,12 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from src.build import hand_on_weights, head_rows, load_weights
-from src.checkpoint import parameters_of, save_checkpoint
-from src.config import load_config, save_config, with_values
-from src.errors import InputError
+from src.checkpoint.file import parameters_of, save_checkpoint
+from src.commands.build import hand_on_weights, head_rows, load_weights
+from src.commands.stage_inputs import check_labels
+from src.common.errors import InputError
+from src.settings.config import load_config, save_config, with_values
 from tests.ground.small import Net, numbers
-from train import check_labels
 
 CLASSES = ("ant", "bee", "cat", "dog")
 

@@ -9,10 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from src.cli import config_beside, config_from, config_of_packed, create_parser, flags_of, parse, run
-from src.config import load_config, save_config
-from src.config_types import TYPES
-from src.errors import InputError
+from src.common.errors import InputError
+from src.settings.command_line import (
+    config_beside,
+    config_from,
+    config_of_packed,
+    create_parser,
+    flags_of,
+    parse,
+    run,
+)
+from src.settings.config import load_config, save_config
+from src.settings.schema import TYPES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -134,7 +142,7 @@ def test_help_shows_usage_flags_and_every_key_with_its_comment(parser, capsys):
 
 def test_help_is_quick_and_does_not_import_the_framework():
     code = (
-        "import sys; from src.cli import create_parser, parse\n"
+        "import sys; from src.settings.command_line import create_parser, parse\n"
         "try: parse(create_parser('train.py', 'Train.'), ['--help'])\n"
         "finally: assert 'mindspore' not in sys.modules and 'numpy' not in sys.modules"
     )
@@ -220,7 +228,7 @@ def test_the_message_names_both_places_of_a_link(tmp_path):
 
 
 def test_developers_see_the_traceback_of_an_error():
-    code = "from src.cli import run; from src.errors import InputError\ndef main(argv): raise InputError('mine')\nrun(main)"
+    code = "from src.settings.command_line import run; from src.common.errors import InputError\ndef main(argv): raise InputError('mine')\nrun(main)"
     plain, dev = (
         subprocess.run([sys.executable, *words, "-c", code], cwd=ROOT, capture_output=True, text=True).stderr
         for words in ((), ("-X", "dev"))

@@ -9,10 +9,10 @@ import sys
 import pytest
 import yaml
 
-from src.config import DEFAULT_CONFIG, Config, load_config, save_config, some, to_flat, with_values
-from src.config_help import describe_keys, help_text
-from src.config_types import RULES, TYPES, rule_of
-from src.errors import InputError
+from src.common.errors import InputError
+from src.settings.config import DEFAULT_CONFIG, Config, load_config, save_config, some, to_flat, with_values
+from src.settings.help import describe_keys, help_text
+from src.settings.schema import RULES, TYPES, rule_of
 
 
 def written(tmp_path, text):
@@ -312,7 +312,7 @@ def test_a_default_file_without_a_key_is_refused(tmp_path, monkeypatch):
     path.write_text(
         DEFAULT_CONFIG.read_text(encoding="utf-8").replace("\nseed:", "\n# seed:"), encoding="utf-8"
     )
-    monkeypatch.setattr("src.config.DEFAULT_CONFIG", path)
+    monkeypatch.setattr("src.settings.config.DEFAULT_CONFIG", path)
     with pytest.raises(InputError, match="default_config.yaml: missing key seed$"):
         load_config()
 
@@ -470,7 +470,7 @@ def test_some_shortens_a_list():
 
 
 def test_importing_the_config_does_not_import_the_framework():
-    code = "import sys, src.config, src.config_help; sys.exit('mindspore' in sys.modules or 'numpy' in sys.modules)"
+    code = "import sys, src.settings.config, src.settings.help; sys.exit('mindspore' in sys.modules or 'numpy' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=DEFAULT_CONFIG.parent, check=True)
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from src.errors import InputError
-from src.files import (
+from src.common.errors import InputError
+from src.common.files import (
     append_json_line,
     check_writable_dir,
     ensure_writable_dir,
@@ -30,7 +30,7 @@ from src.files import (
     replacing,
     write_atomic,
 )
-from src.text import cut, one_line, printable
+from src.common.text import cut, one_line, printable
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -166,7 +166,7 @@ def test_a_folder_that_takes_no_files_is_refused_even_for_root(tmp_path, monkeyp
     def read_only(*args, **kwargs):
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr("src.files.tempfile.NamedTemporaryFile", read_only)
+    monkeypatch.setattr("src.common.files.tempfile.NamedTemporaryFile", read_only)
     with pytest.raises(InputError, match="came: Read-only file system"):
         ensure_writable_dir(tmp_path / "a" / "b")
     assert os.listdir(tmp_path) == []
@@ -247,7 +247,7 @@ def test_the_file_before_is_kept_where_that_is_wanted(tmp_path):
 
 def test_what_a_killed_writer_left_is_removed_and_nothing_else(tmp_path):
     code = (
-        "import os, sys; from src.files import replacing\n"
+        "import os, sys; from src.common.files import replacing\n"
         "with replacing(sys.argv[1]) as temporary:\n    temporary.write_text('half'); os._exit(9)"
     )
     (tmp_path / ".hidden").write_text("mine")
@@ -260,7 +260,7 @@ def test_what_a_killed_writer_left_is_removed_and_nothing_else(tmp_path):
 def test_a_folder_is_held_by_one_process(tmp_path):
     folder = tmp_path / "new"
     code = (
-        "import sys; from src.errors import InputError; from src.files import holding\n"
+        "import sys; from src.common.errors import InputError; from src.common.files import holding\n"
         "try:\n    with holding(sys.argv[1]): pass\nexcept InputError as error:\n    sys.exit(str(error))"
     )
     command = [sys.executable, "-c", code, str(folder)]

@@ -5,15 +5,15 @@ import numpy as np
 import pytest
 from mindspore import nn
 
-from src.build import build_network, hand_on_weights, load_weights
-from src.checkpoint import parameters_of, read_checkpoint, save_checkpoint
-from src.config import load_config
-from src.errors import InputError
-from src.heads import head_names
-from src.loading import hand_on, load_into
+from src.checkpoint.file import parameters_of, read_checkpoint, save_checkpoint
+from src.checkpoint.heads import head_names
+from src.checkpoint.loading import hand_on, load_into
+from src.commands.build import build_network, hand_on_weights, load_weights
+from src.commands.stage_inputs import check_hand_overs, first_weights
+from src.common.errors import InputError
 from src.model import create_model
+from src.settings.config import load_config
 from tests.ground.small import Net, assert_equal, numbers
-from train import check_hand_overs, first_weights
 
 
 def test_load_into_sets_every_parameter(saved):

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from src import native
-from src.native import BuildError, build_library, load_library
+from src.common import compile as native
+from src.common.compile import BuildError, build_library, load_library
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -79,7 +79,7 @@ def test_a_damaged_library_is_made_anew(source, damage, capsys):
     path.write_bytes(damage(whole))
     capsys.readouterr()
     # in a process of its own, for a damaged library is a bus error
-    code = f"from src.native import *; print(load_library({str(source)!r}, 'seven').answer())"
+    code = f"from src.common.compile import *; print(load_library({str(source)!r}, 'seven').answer())"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "7\n")
     assert "compiling seven" in done.stderr and path.read_bytes() == whole
@@ -115,7 +115,7 @@ def test_a_cache_on_a_file_system_mounted_noexec(source, tmp_path):
     cache = tmp_path / "cache"
     cache.mkdir()
     # in name spaces of its own, so that the mount ends with the process
-    code = f"from src.native import *; load_library({str(source)!r}, 'seven')"
+    code = f"from src.common.compile import *; load_library({str(source)!r}, 'seven')"
     shell = 'mount -t tmpfs -o noexec,size=16m tmpfs "$1" && exec "$2" -c "$3"'
     command = [
         "unshare",
@@ -139,7 +139,7 @@ def test_a_cache_on_a_file_system_mounted_noexec(source, tmp_path):
 
 
 def test_processes_that_compile_at_once_each_get_a_whole_library(source):
-    code = f"from src.native import *; print(load_library({str(source)!r}, 'seven').answer())"
+    code = f"from src.common.compile import *; print(load_library({str(source)!r}, 'seven').answer())"
     command = [sys.executable, "-c", code]
     several = [
         subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

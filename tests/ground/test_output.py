@@ -10,8 +10,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 SAYS = """
 import contextlib, os, sys
-from src.cli import create_parser, parse, run
-from src.output import expect_stdout, remark, result, warn
+from src.settings.command_line import create_parser, parse, run
+from src.common.output import expect_stdout, remark, result, warn
 
 def main(argv):
     parse(create_parser("eval.py", "Evaluate."), argv[1:])

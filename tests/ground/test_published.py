@@ -13,10 +13,10 @@ import pytest
 from mindcv.models import squeezenet
 from mindcv.utils import download
 
-from src import published
-from src.build import build_network
-from src.config import load_config
-from src.errors import InputError
+from src.checkpoint import published
+from src.commands.build import build_network
+from src.common.errors import InputError
+from src.settings.config import load_config
 
 NAME, FILE = "squeezenet1_1", "squeezenet1_1-0123.ckpt"
 OR = "; or give teacher_checkpoint=FILE"

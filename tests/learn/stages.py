@@ -2,11 +2,11 @@
 
 import mindspore as ms
 
-from src.config import load_config
 from src.data import create_dataset
 from src.learn.loop import Stage
 from src.learn.parallel import Workers
 from src.model import binary_layers, create_model
+from src.settings.config import load_config
 
 SETTINGS = (
     "seed=3", "data.batch_size=16", "data.eval_batch_size=100", "data.crop_padding=1", "data.mixup=0.5",

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from mindspore import nn
 
-from src.config import load_config, to_flat
 from src.learn import graph_cache
 from src.learn.compiled import Compiled
 from src.learn.graph_cache import GraphCache, graph_identity
 from src.learn.parallel import Workers
+from src.settings.config import load_config, to_flat
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from src.errors import InputError
+from src.common.errors import InputError
 from src.learn.launcher import place_in_job
 
 MSRUN = {"MS_WORKER_NUM": "2", "MS_ROLE": "MS_WORKER", "MS_SCHED_HOST": "10.0.0.1", "MS_SCHED_PORT": "8118"}

@@ -9,10 +9,10 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from src.checkpoint import read_checkpoint
+from src.checkpoint.file import read_checkpoint
+from src.common.errors import InputError
+from src.common.files import read_json_lines
 from src.data.splits import Contents
-from src.errors import InputError
-from src.files import read_json_lines
 from src.learn import loop
 from src.learn.assign import make_assign
 from src.learn.loop import run_stage

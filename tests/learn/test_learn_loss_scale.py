@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from mindspore import Parameter, Tensor, nn
 
-from src.errors import InputError
-from src.files import read_json_lines
+from src.common.errors import InputError
+from src.common.files import read_json_lines
 from src.learn import loop
 from src.learn.loss_scale import LossScale, next_scale
 from src.learn.optimizer import AdamW

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from mindspore import Parameter, Tensor, ops
 
-from src.errors import InputError
+from src.common.errors import InputError
 from src.learn.assign import make_assign
 from src.learn.average import MovingAverage, warmed_decay
 from src.learn.compiled import Compiled

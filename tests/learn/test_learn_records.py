@@ -4,7 +4,7 @@ import resource
 
 import pytest
 
-from src.errors import InputError
+from src.common.errors import InputError
 from src.learn.records import read_records, write_record
 
 RECORD = {"train_loss": 2.0, "train_top1": 0.1, "top1": 0.2, "top5": 0.5, "flip_ratio": 0.0}

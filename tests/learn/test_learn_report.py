@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.cli import run
-from src.config import load_config, save_config, with_values
 from src.learn import report
 from src.learn.curves import curve
+from src.settings.command_line import run
+from src.settings.config import load_config, save_config, with_values
 
 ROOT = Path(__file__).resolve().parents[2]
 OLD = {
@@ -177,7 +177,7 @@ def test_the_command_starts_without_the_framework(tmp_path):
     code = (
         "import runpy, sys\n"
         f"sys.argv = ['report', {str(folder)!r}, '--output', {str(tmp_path / 'out')!r}]\n"
-        "try:\n    runpy.run_module('src.learn.report', run_name='__main__')\n"
+        "try:\n    runpy.run_module('src.commands.report', run_name='__main__')\n"
         "except SystemExit as end:\n    sys.exit(end.code or ('mindspore' in sys.modules))\n"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from mindspore import Parameter, Tensor
 
-from src.checkpoint import read_checkpoint, save_checkpoint
-from src.errors import InputError
+from src.checkpoint.file import read_checkpoint, save_checkpoint
+from src.common.errors import InputError
 from src.learn.parallel import Workers
 from src.learn.state import PREVIOUS, STATE, UNKNOWN, Progress, holds_run, load_state, save_state
 

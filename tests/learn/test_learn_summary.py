@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from src.config import load_config, save_config
-from src.errors import InputError
-from src.files import read_json_lines
+from src.commands.run_folder import begin_folder, check_folder
+from src.common.errors import InputError
+from src.common.files import read_json_lines
 from src.learn.loop import run_stage
 from src.learn.summary import Summary
+from src.settings.config import load_config, save_config
 from tests.learn.stages import small_stage
-from train import begin_folder, check_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 START = 1  # SessionLog.START

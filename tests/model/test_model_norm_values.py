@@ -3,10 +3,10 @@
 import mindspore as ms
 import pytest
 
-from src.build import require_norm_values
-from src.config import load_config
-from src.errors import InputError
+from src.commands.build import require_norm_values
+from src.common.errors import InputError
 from src.model import create_model, norms_of_one_value
+from src.settings.config import load_config
 
 # side of the maps of bimlp_t's stages: (image + 2 * 2 - 7) // 4 + 1 after the stem, halved and rounded up three times
 SIDES = {16: (4, 2, 1, 1), 36: (9, 5, 3, 2)}

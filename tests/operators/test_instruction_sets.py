@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from src import native
+from src.common import compile as native
 from src.operators import available, library_path
 
 FOLDER = Path(native.__file__).parent / "operators" / "native"

@@ -5,7 +5,7 @@ import warnings
 
 import pytest
 
-from src.native import BuildError
+from src.common.compile import BuildError
 from src.operators import library
 
 
@@ -20,7 +20,9 @@ def anew(monkeypatch):
     def refuses(name):
         raise OSError(f"{name}: failed to map segment from shared object")
 
-    monkeypatch.setattr("src.native.build_library", lambda folder, name, flags: folder / "operators.so")
+    monkeypatch.setattr(
+        "src.common.compile.build_library", lambda folder, name, flags: folder / "operators.so"
+    )
     monkeypatch.setattr(ctypes, "CDLL", refuses)
     clear()
     yield

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from src.checkpoint import save_checkpoint
-from src.cost import cost_of
-from src.errors import InputError
+from src.checkpoint.file import save_checkpoint
+from src.common.errors import InputError
+from src.cost.count import cost_of
 from src.model import create_model
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -142,7 +142,11 @@ def test_refuses_an_image_size_at_which_the_network_cannot_run():
 
 def command(*arguments):
     return subprocess.run(
-        [sys.executable, "-m", "src.cost", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "src.commands.cost", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 

@@ -5,10 +5,11 @@ import re
 
 import pytest
 
-from src.config import load_config, to_flat
-from src.paper import SMALL, TABLES, UNITS
-from src.reproduce.costs import cost_rows, cost_table, verdict
-from src.reproduce.runs import run_name
+from src.commands.reproduce import totals_of
+from src.paper.costs import cost_rows, cost_table, verdict
+from src.paper.runs import run_name
+from src.paper.tables import SMALL, TABLES, UNITS
+from src.settings.config import load_config, to_flat
 
 SIZES = {"1": 2, "2": 28, "3": 5, "4": 8, "5": 3, "6": 2, "7": 6, "8": 4, "fig4": 7}
 
@@ -48,7 +49,9 @@ OPS = {
 
 @pytest.mark.parametrize("number", OPS)
 def test_costs_are_those_of_the_specification_and_what_differs_says_why(number):
-    for (row, totals), (expected, agrees) in zip(cost_rows(TABLES[number]), OPS[number], strict=True):
+    for (row, totals), (expected, agrees) in zip(
+        cost_rows(TABLES[number], totals_of), OPS[number], strict=True
+    ):
         digits = len(str(expected).partition(".")[2])
         assert abs(totals["ops"] / UNITS["ops"] - expected) < 10**-digits  # some are cut, not rounded
         words = verdict(row, totals)
@@ -57,11 +60,11 @@ def test_costs_are_those_of_the_specification_and_what_differs_says_why(number):
 
 def test_methods_of_binarization_do_not_change_the_cost():
     table = dataclasses.replace(TABLES["7"], rows=TABLES["7"].rows[:3])
-    (_, full), (_, sign), (_, dorefa) = cost_rows(table)
+    (_, full), (_, sign), (_, dorefa) = cost_rows(table, totals_of)
     assert sign["ops"] == dorefa["ops"] and full["bops"] == 0
     assert full["flops_macs"] == sign["flops_macs"] + sign["bops_macs"] == pytest.approx(2.4e9, rel=0.04)
     others = dataclasses.replace(TABLES["2"], rows=TABLES["2"].rows[:26])
-    assert cost_table(others).count("not built here") == 26
+    assert cost_table(others, totals_of).count("not built here") == 26
 
 
 def test_equal_runs_have_one_folder_and_different_ones_two():

@@ -12,10 +12,10 @@ import sys
 import time
 from pathlib import Path
 
-from src.config import load_config, to_flat
-from src.errors import InputError
-from src.files import read_summary
-from src.paper import SMALL
+from src.common.errors import InputError
+from src.common.files import read_summary
+from src.paper.tables import SMALL
+from src.settings.config import load_config, to_flat
 
 from .costs import as_text
 

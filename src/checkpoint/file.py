@@ -7,7 +7,7 @@ from pathlib import Path
 
 import mindspore as ms
 
-from src.checkpoint_formats import (
+from src.checkpoint.formats import (
     BFLOAT16,
     CRC_BYTES,
     MINDSPORE_TYPES,
@@ -16,9 +16,9 @@ from src.checkpoint_formats import (
     has_checksum,
     is_safetensors,
 )
-from src.errors import InputError
-from src.file_kinds import kind_of
-from src.files import read_file, replacing
+from src.checkpoint.kinds import kind_of
+from src.common.errors import InputError
+from src.common.files import read_file, replacing
 
 __all__ = ["CRC_BYTES", "parameters_of", "read_checkpoint", "save_checkpoint"]
 

@@ -3,7 +3,7 @@
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 
-from src.errors import InputError
+from src.common.errors import InputError
 from src.model import released
 from src.model.activations import GELU, RPReLU
 from src.model.blocks import MBBBlock1

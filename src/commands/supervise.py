@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Run msrun, and end all its workers in order when a signal comes.
 
-    usage:  python scripts/supervise.py ADDRESS:PORT HOST LOG_DIR msrun ...
+    usage:  python -m src.commands.supervise ADDRESS:PORT HOST LOG_DIR msrun ...
             ADDRESS:PORT: where msrun's scheduler listens, on host 0 of the job; HOST: the number of this one;
             LOG_DIR: where msrun puts the logs of this host's workers
     expect: msrun's exit code. When it is not 0, the last lines on stderr say why: what the workers' logs have as

@@ -6,8 +6,8 @@ import stat
 import tempfile
 from pathlib import Path
 
-from src.errors import InputError
-from src.files import reason
+from src.common.errors import InputError
+from src.common.files import reason
 
 ANOTHER = "BIMLP_CACHE names another"  # the way out, of messages
 

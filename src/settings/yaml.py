@@ -4,9 +4,9 @@ import re
 
 import yaml
 
-from src.errors import InputError
-from src.files import read_file
-from src.text import cut
+from src.common.errors import InputError
+from src.common.files import read_file
+from src.common.text import cut
 
 MOST_BYTES = 1 << 20
 MOST_DEPTH = 20

@@ -7,8 +7,8 @@ import socket
 import ssl
 from pathlib import Path
 
-from src.errors import InputError
-from src.files import reason
+from src.common.errors import InputError
+from src.common.files import reason
 
 SILENCE = 60.0  # seconds without a byte after which a download fails; MindCV would wait for ever
 # what MindCV lets through: of the network and the file system; of a file that is no checkpoint, or another network's

@@ -3,8 +3,8 @@
 import json
 import statistics
 
-from src.files import replacing, write_atomic
-from src.markdown import markdown_table
+from src.common.files import replacing, write_atomic
+from src.common.markdown import markdown_table
 
 HEADER = (
     "row", "top-1 here", "lowest to highest", "seeds", "step 1", "teacher", "place here", "paper's ImageNet top-1",

@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from src.errors import InputError
+from src.common.errors import InputError
 
 PACKED_SUFFIX = ".packed"  # of the files that the engine runs
 PACKED_SIGNATURE = b"\x89BiMLP\r\n"  # which they begin with

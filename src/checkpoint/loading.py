@@ -6,11 +6,11 @@ import difflib
 import mindspore as ms
 import numpy as np
 
-from src.checkpoint import parameters_of
-from src.errors import InputError
-from src.heads import class_counts, head_names
-from src.parameter_names import match_names, said_of
-from src.text import cut
+from src.checkpoint.file import parameters_of
+from src.checkpoint.heads import class_counts, head_names
+from src.checkpoint.names import match_names, said_of
+from src.common.errors import InputError
+from src.common.text import cut
 
 RUN_STATE = {"run.epoch", "run.step"}  # names that a run state has and weights have not
 LISTED = 6  # names per kind in an error

@@ -9,9 +9,9 @@ import io
 import os
 import sys
 
-from src.errors import InputError
-from src.files import reason
-from src.text import printable
+from src.common.errors import InputError
+from src.common.files import reason
+from src.common.text import printable
 
 
 class Nowhere(io.TextIOWrapper):

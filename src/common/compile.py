@@ -9,10 +9,10 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from src.cache_folder import ANOTHER, cache_dir
-from src.errors import InputError
-from src.files import reason, replacing
-from src.output import warn
+from src.common.cache_folder import ANOTHER, cache_dir
+from src.common.errors import InputError
+from src.common.files import reason, replacing
+from src.common.output import warn
 
 COMMON = ("-O3", "-fno-math-errno", "-Wall", "-Wextra", "-fPIC", "-pthread")
 # for this machine alone; sources that choose an instruction set at run time have theirs in FLAGS_FILE

@@ -1,17 +1,17 @@
 """The cost of a table's rows beside the paper's."""
 
-from functools import cache
-
-from src.config import load_config
-from src.markdown import markdown_table
-from src.paper import UNITS
+from src.common.markdown import markdown_table
+from src.paper.tables import UNITS
 
 DECIMALS = 2  # printed by the paper
 NOT_BUILT = "not built here"
 
 
-def cost_rows(table):
-    """For each row of a table: (row, totals of its network at 224 pixels, or None where it is not built)."""
+def cost_rows(table, totals_of):
+    """For each row of a table: (row, totals of its network, or None where it is not built).
+
+    totals_of: (network's name, precision, overrides of the model section) -> the totals of a network's cost.
+    """
     for row in table.rows:
         if not row.network:
             yield row, None
@@ -20,17 +20,6 @@ def cost_rows(table):
             f"{key}={as_text(value)}" for key, value in row.settings.items() if key.startswith("model.")
         ]
         yield row, totals_of(row.network, row.precision, tuple(overrides))
-
-
-@cache
-def totals_of(name, precision, overrides):
-    """A network's totals at its own image size. Rows of several tables are the same network: it is counted once."""
-    from src.build import build_network
-    from src.cost import cost_of
-    from src.model import image_size_of
-
-    config = load_config(overrides=overrides, flags={"model.name": name})
-    return cost_of(build_network(config, name, 1000, precision, form="fast"), image_size_of(name)).totals()
 
 
 def as_text(value):
@@ -52,8 +41,11 @@ def verdict(row, totals):
     return "; ".join(words) if words else "no cost printed"
 
 
-def cost_table(table):
-    """The Markdown table: ours and the paper's FLOPs, BOPs and OPs, the paper's accuracy, and the verdict."""
+def cost_table(table, totals_of):
+    """The Markdown table: ours and the paper's FLOPs, BOPs and OPs, the paper's accuracy, and the verdict.
+
+    totals_of: see `cost_rows`.
+    """
     columns = [
         c for c in ("flops", "bops", "ops", "top1", "top5") if any(c in row.printed for row in table.rows)
     ]
@@ -71,7 +63,7 @@ def cost_table(table):
         if column in columns:
             header.append(f"{names[column]} paper")
     rows = []
-    for row, totals in cost_rows(table):
+    for row, totals in cost_rows(table, totals_of):
         cells = [row.name]
         for column in dict.fromkeys([*UNITS, *columns]):
             if column in UNITS:
@@ -84,11 +76,11 @@ def cost_table(table):
     return markdown_table((*header, "costs"), rows, ("row", "costs"))
 
 
-def costs_text(number, table):
-    """One table's costs with its title and notes, Markdown."""
+def costs_text(number, table, totals_of):
+    """One table's costs with its title and notes, Markdown. totals_of: see `cost_rows`."""
     about_rows = [f"{row.name}: {row.notes['top1']}." for row in table.rows if "top1" in row.notes]
     notes = filter(None, (table.note, *about_rows))
-    return "\n\n".join((heading(number, table), cost_table(table), *notes))
+    return "\n\n".join((heading(number, table), cost_table(table, totals_of), *notes))
 
 
 def heading(number, table):

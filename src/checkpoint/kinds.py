@@ -2,7 +2,7 @@
 
 import re
 
-from src.files import PACKED_SIGNATURE
+from src.common.files import PACKED_SIGNATURE
 
 HEAD = 4096  # bytes that are looked at
 AS_CHECKPOINT = "take the weights as a MindSpore checkpoint (.ckpt) or a safetensors file"

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from src.markdown import markdown_table
+from src.common.markdown import markdown_table
 
 WIDTHS = {"Wave-MLP": (64, 128, 320, 512), "ResNet": (64, 128, 256, 512)}
 KERNELS = (1, 3, 7)

@@ -9,17 +9,17 @@ import sys
 import traceback
 from pathlib import Path
 
-from src.config import command_line_values, load_config, nearest_keys, show
-from src.config_help import help_text
-from src.config_types import TYPES
-from src.errors import InputError
-from src.files import reason
-from src.output import ReaderGone, prepare_streams, result, settle_streams, warn
-from src.text import one_line
-from src.yaml_file import read_yaml
+from src.common.errors import InputError
+from src.common.files import PACKED_SUFFIX, reason
+from src.common.output import ReaderGone, prepare_streams, result, settle_streams, warn
+from src.common.text import one_line
+from src.settings.config import command_line_values, load_config, nearest_keys, show
+from src.settings.help import help_text
+from src.settings.schema import TYPES
+from src.settings.yaml import read_yaml
 
 CONFIG_NAME = "config.yaml"
-RELEASED_CONFIG = Path(__file__).resolve().parent.parent / "config" / "released.yaml"
+RELEASED_CONFIG = Path(__file__).resolve().parents[2] / "config" / "released.yaml"
 RELEASED_PREFIX = "released_"  # of the names of the authors' networks
 # everyday flag -> key that it sets
 FLAGS = {
@@ -202,17 +202,16 @@ def config_of_packed(args):
 
     What else there is, the data above all, comes from the settings beside the file, as of a checkpoint, where there
     are any, else from --config_path or the defaults; then overrides and flags.
-
-    Raises InputError where --model is given.
     """
-    if args.model:
-        raise InputError(
-            f"command line: expected no --model, for a packed file has its network in it, got {args.model}"
-        )
     beside = settings_beside(args.checkpoint)
     if beside and not args.config_path:
         return load_config(beside, [BY_NAME, *args.overrides], flags_of(args), complete=True)
     return config_from(args)
+
+
+def names_packed(args):
+    """Whether the checkpoint of parsed arguments is a packed file, by its name."""
+    return Path(args.checkpoint or "").suffix == PACKED_SUFFIX
 
 
 def check_against_packed(args, own):

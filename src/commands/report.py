@@ -1,4 +1,4 @@
-"""Compare runs, finished or in progress: python -m src.learn.report RUN... [--output DIR].
+"""Compare runs, finished or in progress: python -m src.commands.report RUN... [--output DIR].
 
 A table (Markdown) and a picture (PNG), a row and a line per stage of a run. MindSpore is not imported: it is quick.
 """
@@ -9,14 +9,14 @@ import statistics
 import sys
 from pathlib import Path
 
-from src.cli import CONFIG_NAME, Parser, run
-from src.config import load_config
-from src.config_types import SECTIONS
-from src.errors import InputError
-from src.files import ensure_writable_dir, write_atomic
-from src.markdown import markdown_table
-from src.output import result
-from src.text import printable
+from src.common.errors import InputError
+from src.common.files import ensure_writable_dir, write_atomic
+from src.common.markdown import markdown_table
+from src.common.output import result
+from src.common.text import printable
+from src.settings.command_line import CONFIG_NAME, Parser, run
+from src.settings.config import load_config
+from src.settings.schema import SECTIONS
 
 from .curves import draw_runs
 from .records import read_records
@@ -140,9 +140,9 @@ def table(runs):
 def main(argv):
     """Reads the runs, writes table and picture, prints the table."""
     parser = Parser(
-        prog="python -m src.learn.report",
+        prog="python -m src.commands.report",
         description="Compares runs, finished or in progress: a table (Markdown) and their curves (PNG).\n"
-        "example: python -m src.learn.report output/a output/b/step2 --output report",
+        "example: python -m src.commands.report output/a output/b/step2 --output report",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )

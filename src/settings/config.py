@@ -13,7 +13,10 @@ import re
 import typing
 from pathlib import Path
 
-from src.config_types import (
+from src.common.errors import InputError
+from src.common.files import write_atomic
+from src.common.text import cut
+from src.settings.schema import (
     READERS,
     SECTIONS,
     TYPES,
@@ -26,10 +29,7 @@ from src.config_types import (
     TrainConfig,
     rule_of,
 )
-from src.errors import InputError
-from src.files import write_atomic
-from src.text import cut
-from src.yaml_file import dump_yaml, parse_yaml, read_yaml
+from src.settings.yaml import dump_yaml, parse_yaml, read_yaml
 
 __all__ = [
     "CheckpointConfig",
@@ -45,7 +45,7 @@ __all__ = [
     "with_values",
 ]
 
-DEFAULT_CONFIG = Path(__file__).resolve().parent.parent / "default_config.yaml"
+DEFAULT_CONFIG = Path(__file__).resolve().parents[2] / "default_config.yaml"
 COMMAND_LINE = "command line"
 PATHS = ("output_dir", "data.path", "checkpoint.path")
 PATHS_OF_STAGES = ("init", "teacher_checkpoint")

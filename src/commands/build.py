@@ -5,11 +5,11 @@ import gc
 import os
 import tempfile
 
-from src.cli import saved_classes
-from src.config import load_config
-from src.errors import InputError
-from src.output import warn
-from src.text import one_line
+from src.common.errors import InputError
+from src.common.output import warn
+from src.common.text import one_line
+from src.settings.command_line import saved_classes
+from src.settings.config import load_config
 
 LARGER = 8  # times an image's side, to see whether maps grow with it
 # of the model section: what the paper's ablations vary, and a network without it must not take in silence
@@ -57,10 +57,10 @@ def build_network(config, name, classes, precision, published_or=None, form=None
     for images too small for the network, for a type that the device lacks, and for one of SWITCHES that is set while the
     config's own network, model.name, does not know it.
     """
-    from src.checkpoint import parameters_of
-    from src.loading import require_finite
+    from src.checkpoint.file import parameters_of
+    from src.checkpoint.loading import require_finite
+    from src.checkpoint.published import published
     from src.model import accepted_overrides, create_model, model_names, smallest_image
-    from src.published import published
 
     known = accepted_overrides(name)
     if computes and "compute_type" in known:
@@ -153,8 +153,8 @@ def load_weights(network, path, rows=()):
 
     rows: see `load_into`. Raises InputError for another one.
     """
-    from src.checkpoint import read_checkpoint
-    from src.loading import load_into
+    from src.checkpoint.file import read_checkpoint
+    from src.checkpoint.loading import load_into
 
     _tell(load_into(network, read_checkpoint(path), path, rows=rows))
 
@@ -164,8 +164,8 @@ def hand_on_weights(network, path, new_head=0, key="", rows=()):
 
     new_head, key, rows: see `load_into`.
     """
-    from src.checkpoint import read_checkpoint
-    from src.loading import hand_on
+    from src.checkpoint.file import read_checkpoint
+    from src.checkpoint.loading import hand_on
 
     _tell(hand_on(network, read_checkpoint(path), path, new_head=new_head, key=key, rows=rows))
 

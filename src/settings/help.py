@@ -6,9 +6,9 @@ import typing
 
 import yaml
 
-from src.config import DEFAULT_CONFIG, type_name
-from src.config_types import TYPES, rule_of
-from src.yaml_file import read_text
+from src.settings.config import DEFAULT_CONFIG, type_name
+from src.settings.schema import TYPES, rule_of
+from src.settings.yaml import read_text
 
 
 class KeyHelp(typing.NamedTuple):

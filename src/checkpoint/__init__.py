@@ -1,0 +1,1 @@
+"""Checkpoints: files, their formats, names, and the way into a network."""

@@ -1,0 +1,118 @@
+"""The folder of a run: each stage's settings, what a run that goes on must find, and the summary."""
+
+import contextlib
+import json
+import os
+from pathlib import Path
+
+from src.commands.stage_inputs import STAGES, stage_folder
+from src.common.errors import InputError
+from src.common.files import holding, read_summary, remove_parts, write_atomic
+from src.data.left_out import remove_lists
+from src.learn.records import read_records
+from src.learn.run_data import from_weights
+from src.learn.state import holds_run
+from src.settings.config import (
+    load_config,
+    names_a_path,
+    save_config,
+    to_flat,
+    with_absolute_paths,
+    with_values,
+)
+
+SETTINGS = "config.yaml"  # in a stage's folder
+# settings that a resumed run may give anew: they do not change what its steps compute
+MAY_DIFFER = (
+    "resume", "output_dir", "checkpoint.path", "checkpoint.every_steps", "device_target", "data.path", "data.labels",
+    "train.log_every", "train.summary", "train.on_nonfinite",
+)  # fmt: skip
+
+
+def resolved_settings(config, name, classes):
+    """The settings that a stage's folder keeps: those of this stage, with what the data say and absolute paths."""
+    found = {
+        "stage": name,
+        "model.num_classes": len(classes),
+        "data.classes": classes,
+        "data.class_names": config.data.class_names or classes,
+    }
+    return with_absolute_paths(with_values(config, found))
+
+
+def same_setting(key, before, now):
+    """Whether two values of a setting mean the same: a file or folder may be named in several ways, or have moved, by
+    which the earlier path leads nowhere and the later one ends in the same name."""
+
+    if before == now or not (names_a_path(key, before) and names_a_path(key, now)):
+        return before == now
+    moved = not os.path.lexists(before) and os.path.basename(before) == os.path.basename(now)
+    return moved or os.path.realpath(before) == os.path.realpath(now)
+
+
+def with_classes_of_run(config, names):
+    """The settings with the classes of the run that is to go on, so that labels are numbers of those."""
+    folders = [stage_folder(config, name) for name in names]
+    begun = next((folder for folder in folders if config.resume and holds_run(folder)), None)
+    if begun is None or config.data.classes:
+        return config
+    return with_values(config, {"data.classes": load_config(begun / SETTINGS, complete=True).data.classes})
+
+
+def check_folder(folder, resolved):
+    """Look into a stage's folder: when it holds a run, that goes on, and its settings must be the same.
+
+    Raises InputError naming the settings that differ, or a folder that holds a run without resume=true.
+    """
+    if not holds_run(folder):
+        return
+    if not resolved.resume:
+        raise InputError(f"{folder}: holds a run; give resume=true to go on with it, or another --output_dir")
+    before, now = to_flat(load_config(folder / SETTINGS, complete=True)), to_flat(resolved)
+    differing = [key for key in now if key not in MAY_DIFFER and not same_setting(key, before[key], now[key])]
+    if differing:
+        first = differing[0]
+        raise InputError(
+            f"{folder}: resume expects the settings of the run: {', '.join(differing)} differ "
+            f"({first} was {before[first]}, got {now[first]}); to train longer or otherwise start from its weights: "
+            f"{from_weights(folder, resolved.stage)}"
+        )
+    read_records(folder)  # which the first epoch goes on with
+
+
+def begin_folder(folder, resolved):
+    """Make a stage's folder ready: with its settings, without what a killed process left half-written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    remove_parts(folder)
+    if not holds_run(folder):
+        save_config(resolved, folder / SETTINGS)
+
+
+@contextlib.contextmanager
+def output_folder(config, names, classes, workers):
+    """Context manager: output_dir is this job's alone, without what a killed one left and without an earlier one's lists.
+
+    Raises InputError, before anything is changed, where a stage of `names` cannot begin or go on (see `check_folder`).
+    """
+    if not workers.first:
+        yield
+        return
+    with holding(config.output_dir):
+        for name in names:
+            check_folder(stage_folder(config, name), resolved_settings(config, name, classes))
+        remove_parts(config.output_dir)
+        remove_lists(config.output_dir)
+        yield
+
+
+def summary_path(config):
+    return Path(config.output_dir) / "summary.json"
+
+
+def write_summary(config, summary):
+    """Put one stage's summary into output_dir/summary.json, in the order of the stages."""
+    path = summary_path(config)
+    known = read_summary(path)
+    known[summary["name"]] = summary
+    stages = [known[name] for name in STAGES if name in known]
+    write_atomic(path, json.dumps({"stages": stages}, indent=2, allow_nan=False) + "\n")

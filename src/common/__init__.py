@@ -1,0 +1,1 @@
+"""Errors, texts, files, streams and compiled C++ that every room uses."""

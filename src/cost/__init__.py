@@ -1,0 +1,1 @@
+"""Costs of a network: parameters, bytes, FLOPs, BOPs, OPs."""

@@ -1,0 +1,1 @@
+"""Settings: their schema, default values, YAML files, help and the command line."""
