@@ -8,6 +8,7 @@ from mindspore import Parameter, Tensor, nn
 from src.common.errors import InputError
 from src.common.files import read_json_lines
 from src.learn import loop
+from src.learn.evaluate import Score
 from src.learn.loss_scale import LossScale, next_scale
 from src.learn.optimizer import AdamW
 from src.learn.parallel import Workers
@@ -177,10 +178,17 @@ DYNAMIC = (
 OVERFLOWS = {1, 5}  # steps of the nine, from 0
 
 
-def trainer_of(folder, *overrides):
-    """A trainer whose gradients overflow in some steps, by a scale that the graph is given there."""
+def unevaluated(folder, *overrides):
+    """A trainer whose network has a score without being evaluated, which would compile for long."""
     folder.mkdir(exist_ok=True)
     trainer = loop._Trainer(small_stage(folder, *overrides))
+    trainer._evaluate = lambda stop: Score(100, 10 + trainer.progress.epoch, 50, 1.0)
+    return trainer
+
+
+def trainer_of(folder, *overrides):
+    """A trainer whose gradients overflow in some steps, by a scale that the graph is given there."""
+    trainer = unevaluated(folder, *overrides)
     usual = trainer.scale.tensor
 
     def tensor(progress):
@@ -223,7 +231,7 @@ def test_a_run_skips_overflows_and_goes_on_as_if_they_were_not(tmp_path, monkeyp
     state = newest_state(tmp_path / "whole")[1]
     assert [state[f"run.{name}"].asnumpy() for name in ("loss_scale", "scale_steps", "updates")] == [8, 1, 7]
 
-    left_out = loop._Trainer(small_stage(made(tmp_path / "off"), "train.ema_decay=0.9"))
+    left_out = unevaluated(tmp_path / "off", "train.ema_decay=0.9")
     without(left_out)
     finish(left_out)
     stopped = trainer_of(tmp_path / "stopped", *DYNAMIC, "checkpoint.every_steps=2")
@@ -239,8 +247,3 @@ def test_a_run_skips_overflows_and_goes_on_as_if_they_were_not(tmp_path, monkeyp
     for name in ("best.ckpt", "last.ckpt"):
         for folder in ("off", "stopped"):
             assert_equal(tmp_path / folder / name, tmp_path / "whole" / name)
-
-
-def made(folder):
-    folder.mkdir()
-    return folder
