@@ -65,7 +65,9 @@ def write_list(folder, data, rank):
         for name, reason in (dataset.found_late if rank else dataset.skipped)
     ]
     if records:
-        write_atomic(list_path(folder, rank), "".join(json.dumps(record) + "\n" for record in records))
+        write_atomic(
+            list_path(folder, rank), "".join(json.dumps(record, allow_nan=False) + "\n" for record in records)
+        )
 
 
 def _printable(text):

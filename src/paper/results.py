@@ -76,7 +76,7 @@ def write_results(folder, name, title, about, results):
             for row, figures in results
         ],
     }
-    write_atomic(folder / f"{name}.json", json.dumps(data, indent=2) + "\n")
+    write_atomic(folder / f"{name}.json", json.dumps(data, indent=2, allow_nan=False) + "\n")
     draw(folder / f"{name}.png", title.lstrip("# "), about, results)
 
 
