@@ -21,7 +21,7 @@ from src.commands.stage_inputs import (
     stage_folder,
 )
 from src.common.errors import InputError
-from src.common.files import check_writable_dir, read_summary
+from src.common.files import read_summary
 from src.common.output import warn
 from src.data import create_dataset
 from src.data.left_out import lines, list_path, listed
@@ -116,7 +116,6 @@ def train(config):
     read_summary(summary_path(config))  # to which each stage adds
     if config.train.summary:
         summary_library()
-    check_writable_dir(config.output_dir)
 
     check_batch(config, config.data.batch_size)
     start_device(config)

@@ -8,14 +8,12 @@ import os
 import shutil
 import stat
 import tempfile
-import time
 from pathlib import Path
 
 from src.common.errors import InputError
 
 PACKED_SUFFIX = ".packed"  # of the files that the engine runs
 PACKED_SIGNATURE = b"\x89BiMLP\r\n"  # which they begin with
-LOOKS = 50  # at whether a folder can be written, while others look too
 KINDS = {
     stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket",
     stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
@@ -168,14 +166,11 @@ def holding(folder):
     File systems that cannot lock let everyone in. On leaving, folders that were made here and are empty are removed.
 
     Raises:
-        InputError: another process holds it, or it cannot be made.
+        InputError: another process holds it, it cannot be made or written to.
     """
     with _made_for_now(folder):
-        try:
-            Path(folder).mkdir(parents=True, exist_ok=True)
-            handle = os.open(folder, os.O_RDONLY)
-        except OSError as error:
-            raise _not_writable(folder, error) from error
+        ensure_writable_dir(folder)
+        handle = os.open(folder, os.O_RDONLY)
         try:
             _lock(handle, folder)
             yield
@@ -261,43 +256,20 @@ def read_json_lines(path):
     return records
 
 
-def check_writable_dir(path):
-    """Make sure that files can be written in the folder `path`; where it is missing it is made for that, and removed.
-
-    A file is really written and removed again: permission bits do not bind root, and a file system may be mounted
-    read-only. Several processes may look at once: one whose folder another one has just removed looks again, and an
-    empty folder may stay.
+def ensure_writable_dir(path):
+    """Make the folder `path`, with its parents, where it is missing, and write a file in it, which is removed again:
+    permission bits do not bind root, and a file system may be mounted read-only.
 
     Raises:
         InputError: path and reason.
     """
-    for further in reversed(range(LOOKS)):
-        with _made_for_now(path):
-            try:
-                _try_to_write(path)
-                return
-            except (FileNotFoundError, FileExistsError) as error:
-                if not further:
-                    raise _not_writable(path, error) from error
-            except OSError as error:
-                raise _not_writable(path, error) from error
-        time.sleep(0.01)
-
-
-def ensure_writable_dir(path):
-    """Make the folder `path`, with its parents, where it is missing; raises as `check_writable_dir`, before it does."""
-    check_writable_dir(path)
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path, prefix=".write-test.") as file:
+            file.write(b"\0")
+            file.flush()
     except OSError as error:
         raise _not_writable(path, error) from error
-
-
-def _try_to_write(path):
-    Path(path).mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path, prefix=".write-test.") as file:
-        file.write(b"\0")
-        file.flush()
 
 
 @contextlib.contextmanager
@@ -315,4 +287,4 @@ def _made_for_now(path):
 
 def _not_writable(path, error):
     blame = f" ({error.filename})" if error.filename not in (None, str(path)) else ""
-    return InputError(f"{path}: expected a folder that can be written to, came: {reason(error)}{blame}")
+    return InputError(f"{path}: expected a folder that can be written to, got: {reason(error)}{blame}")
