@@ -45,10 +45,16 @@ def arguments(argv):
 def main(argv):
     """The exit code of the evaluation."""
     args = arguments(argv)
-    config = config_of_packed(args) if names_packed(args) else config_of_checkpoint(args)
-    from src.commands.evaluate import evaluate_command  # loads the framework: help is quick without it
+    if names_packed(args):
+        from src.commands.evaluate_engine import evaluate_engine
 
-    return evaluate_command(args, config)
+        return evaluate_engine(args, config_of_packed(args))
+    config = config_of_checkpoint(args)
+    from src.commands.evaluate_network import (
+        evaluate_network,  # loads the framework: help is quick without it
+    )
+
+    return evaluate_network(args, config)
 
 
 if __name__ == "__main__":

@@ -1,22 +1,17 @@
 """Batches: one epoch of a split, for one of several ranks, directly or through MindSpore's input pipeline."""
 
-import contextlib
 import itertools
 import os
-import random
 
 import numpy as np
-from mindspore import dataset as ms_dataset
 
 from src.common.errors import InputError
-from src.data import augment, direct, images, memory
+from src.data import direct, images, memory
+from src.data.erasing import RandomErasing
 from src.data.labels import in_classes
 from src.data.sources import open_split
 from src.data.splits import FileSplit
-from src.data.transform import Normalize, transform_of
-
-QUEUE_ROWS = 4  # rows that wait before each operator; behind the batching a row is a batch
-COLUMNS = ["image", "label"]
+from src.data.transform import Normalize, crops_resized, transform_of
 
 
 def create_dataset(cfg, split, rank=0, ranks=1, transform=None):
@@ -65,19 +60,21 @@ class Dataset:
     def _open(self, split):
         """Decide what the batches start from and who makes them."""
         data, files = self._data, isinstance(split, FileSplit)
-        whole = self._training and augment.crops_resized(data)
+        whole = self._training and crops_resized(data)
         if files:
             share = len(split) if self._training else -(-len(split) // self._ranks)
             self._split, self.storage = memory.from_files(split, self._transform, whole, share, data.memory)
         else:
             self._split, self.storage = memory.in_memory(split, self._transform, whole), ""
         encoded = files and whole and not self._split.keep
-        self._per_image = augment.training(data, encoded) if self._training else []
-        self._per_batch = augment.mixing(data) if self._training else []
-        self._direct = None
+        self._direct = self._pipeline = None
+        if self._training:
+            from src.data.pipeline import Pipeline  # which loads the framework: evaluation does without
+
+            self._pipeline = Pipeline(data, encoded, Normalize(self._transform), self._threads)
         if not self._training and files:
             self._direct = direct.FromFiles(self._split, self._transform, self._threads)
-        elif not (files or whole or self._per_batch or (self._training and data.rand_augment)):
+        elif not self._training or not (files or whole or self._pipeline.mixes or data.rand_augment):
             worker = self._rank, self._ranks
             drawn = (data.crop_padding, data.flip) if self._training else (0, 0.0)
             self._direct = direct.InMemory(self._split, self._transform, drawn, worker)
@@ -166,7 +163,8 @@ class Dataset:
         order = self._order(index)
         streams = np.random.SeedSequence([self._seed, self._rank, index]).spawn(2)
         if self._direct is None:
-            return self._pipeline(order, streams)
+            seed, erase = int(streams[0].generate_state(1)[0]), self._erase(np.random.default_rng(streams[1]))
+            return self._pipeline.batches(self._split, order, seed, erase)
         streams[0] = np.random.SeedSequence([self._seed, 0, index]).spawn(1)[0]
         return self._directly(order, streams)
 
@@ -182,79 +180,7 @@ class Dataset:
             yield batch if erase is None else erase(batch), labels[start : start + len(batch)]
             start += len(batch)
 
-    def _pipeline(self, order, streams):
-        """The epoch's training batches by one run through MindSpore's pipeline."""
-        with _global_settings(int(streams[0].generate_state(1)[0])):
-            rows = self._operators(_Rows(self._split, order), np.random.default_rng(streams[1]))
-            iterator = rows.create_tuple_iterator(num_epochs=1, output_numpy=True)
-        try:
-            yield from map(tuple, iterator)
-        finally:
-            iterator.stop()
-
-    def _operators(self, rows, generator):
-        """MindSpore's dataset over `rows`: per-image operators, batching, per-batch operators."""
-        threads, normalize, erase = self._threads, Normalize(self._transform), self._erase(generator)
-
-        def finish(pixels):
-            """uint8 (B, S, S, 3) -> float32 (B, 3, S, S)."""
-            batch = normalize(pixels.transpose(0, 3, 1, 2))
-            return batch if erase is None else erase(batch)
-
-        # Pixels in memory are handed out faster by one thread than by several.
-        readers = 1 if rows.in_memory() else threads
-        pipeline = ms_dataset.GeneratorDataset(
-            rows, COLUMNS, shuffle=False, num_parallel_workers=readers, python_multiprocessing=False
-        )
-        if self._per_image:
-            pipeline = pipeline.map(self._per_image, ["image"], num_parallel_workers=threads)
-        pipeline = pipeline.batch(self._batch_size, num_parallel_workers=threads)
-        # by one thread: erasing draws in the order of the batches
-        pipeline = pipeline.map(finish, ["image"], num_parallel_workers=1, python_multiprocessing=False)
-        if self._per_batch:
-            pipeline = pipeline.map(self._per_batch, COLUMNS, num_parallel_workers=threads)
-        return pipeline
-
     def _erase(self, generator):
         """RandomErasing, or None where it is off."""
         probability = self._data.random_erasing
-        return augment.RandomErasing(probability, generator) if probability else None
-
-
-class _Rows:
-    """What the pipeline reads: (image, one-hot label float32 (K,)) in the epoch's order."""
-
-    def __init__(self, split, order):
-        self._split, self._order = split, order
-        self._classes = np.arange(len(split.classes))
-
-    def in_memory(self):
-        """Whether no file is read any more."""
-        return not isinstance(self._split, FileSplit) or all(n in self._split.kept for n in self._order)
-
-    def __len__(self):
-        return len(self._order)
-
-    def __getitem__(self, position):
-        number = self._order[position]
-        return self._split[number], (self._classes == self._split.labels[number]).astype(np.float32)
-
-
-@contextlib.contextmanager
-def _global_settings(seed):
-    """MindSpore's global seed and queue length for a pipeline that is created meanwhile.
-
-    Both are read when the iterator is made. Setting the seed also seeds Python's and numpy's global
-    generators, which belong to others: everything is put back.
-    """
-    config = ms_dataset.config
-    before = config.get_seed(), config.get_prefetch_size(), random.getstate(), np.random.get_state()
-    config.set_seed(seed)
-    config.set_prefetch_size(QUEUE_ROWS)
-    try:
-        yield
-    finally:
-        config.set_seed(before[0])
-        config.set_prefetch_size(before[1])
-        random.setstate(before[2])
-        np.random.set_state(before[3])
+        return RandomErasing(probability, generator) if probability else None

@@ -14,7 +14,7 @@ from PIL import Image
 
 from src.common.errors import InputError
 from src.common.files import reason
-from src.data import augment, limits
+from src.data import limits
 
 JPEG = b"\xff\xd8\xff"
 # How a whole file of the kind ends; zeros or line ends after it are common and harmless.
@@ -72,10 +72,12 @@ def look(path):
 
 def fault(path):
     """What is wrong with the file, or None: decodes it with Pillow and as MindSpore's operators do."""
+    from src.data.augment import decode  # which loads the framework: evaluation does without
+
     try:
         load_rgb(path)
         with _blaming(path):
-            augment.decode(encoded(path))
+            decode(encoded(path))
     except UnreadableImage as error:
         return error.cause
     return None

@@ -38,6 +38,11 @@ def shorter_side(data):
     return round(data.image_size * EVALUATION_SCALE[data.source])
 
 
+def crops_resized(data):
+    """Whether training takes random resized crops of whole pictures; else it starts from what Transform.centre gives."""
+    return tuple(data.crop_scale) != (1.0, 1.0)
+
+
 def centre(picture, size, shorter):
     """Resize the shorter side to `shorter`, then cut the middle S x S out; bicubic, with antialiasing.
 

@@ -4,7 +4,6 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
-from mindspore import Tensor
 
 from src.common.errors import InputError
 
@@ -55,12 +54,12 @@ def padded(images, size):
 
 
 def evaluate(predict, dataset, batch_size, workers, stop=()):
-    """Score of `predict` (images tensor -> logits tensor) over dataset.epoch(0), summed over the workers.
+    """Score of `predict` (images -> logits, arrays) over dataset.epoch(0), summed over the workers.
 
     batch_size: of the batches that dataset.epoch gives; the last one is filled up, and where a worker's images are fewer
     in all, to their number.
-    predict: a Compiled. When it is not compiled yet, the first batch is computed once more for that, outside of
-    the time that is measured.
+    predict: has `ready`; when it is not ready yet (not compiled), the first batch is computed once more for that,
+    outside of the time that is measured.
     stop: as soon as there is something in it, this worker leaves off; None is returned then, to all workers.
 
     Raises:
@@ -73,12 +72,12 @@ def evaluate(predict, dataset, batch_size, workers, stop=()):
     for images, labels in dataset.epoch(0):
         if stop:
             break
-        batch = Tensor(padded(images, rows))
+        batch = padded(images, rows)
         if not predict.ready:
             begin = time.perf_counter()
-            predict(batch).asnumpy()
+            predict(batch)
             start += time.perf_counter() - begin
-        logits = predict(batch).asnumpy()[: len(labels)]
+        logits = predict(batch)[: len(labels)]
         require_finite(logits, "evaluation")
         counts += (len(labels), *hits(logits, labels))
     late = len(dataset.found_late)  # each worker reads a part of the images and finds the bad ones in it

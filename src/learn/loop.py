@@ -12,10 +12,10 @@ from mindspore import Tensor
 
 from src.common.errors import InputError
 
-from .compiled import Compiled
 from .decoration import Decoration
 from .evaluate import evaluate
 from .flip import Flips
+from .forward import ForwardPass
 from .loss_scale import LossScale
 from .measures import Measures
 from .parallel import Workers
@@ -25,7 +25,7 @@ from .run_data import facts_of, require_same_data, said_of_step
 from .schedule import scaled_learning_rate, warmup_cosine
 from .skips import Skips
 from .state import UNKNOWN, Progress, holds_run, load_state, save_state
-from .step import Predict, TrainStep, make_forward, path_factors
+from .step import TrainStep, make_forward, path_factors
 from .stopping import Stopped, signals_noted
 from .weights import Weights
 
@@ -114,7 +114,7 @@ class _Trainer:
             stage.identity,
             self.scale.on,
         )
-        self.predict = Compiled(Predict(stage.network), "the evaluation", self._say, stage.identity)
+        self.predict = ForwardPass(stage.network, "the evaluation", self._say, stage.identity)
         self.measures = Measures(self.steps)
         self.decoration = Decoration(stage.folder, stage.name, train.summary, self._say)
         self.path_rates = getattr(stage.network, "drop_path_rates", ())

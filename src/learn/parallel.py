@@ -1,4 +1,7 @@
-"""Data parallelism: who this process is, and the few collective operations that the loop needs."""
+"""Data parallelism: who this process is, and the few collective operations that the loop needs.
+
+The framework is loaded by what needs it: a process alone does without.
+"""
 
 import ctypes
 import os
@@ -7,7 +10,6 @@ import sys
 from dataclasses import dataclass
 
 import numpy as np
-from mindspore import Tensor, communication, ops
 
 from src.common.output import settle_streams
 
@@ -40,18 +42,24 @@ class Workers:
 
     def gather(self, parameters):
         """What each worker holds of the parameters: an array (workers, ...) per parameter."""
+        from mindspore import Tensor, ops
+
         flat = _flat(parameters)[None]
         rows = flat if self.size == 1 else ops.AllGather()(Tensor(flat)).asnumpy()
         return [row.reshape(self.size, *p.shape) for p, row in zip(parameters, _pieces(rows, parameters))]
 
     def mean(self, parameters):
         """The mean of each parameter over the workers, as a list of tensors."""
+        from mindspore import Tensor
+
         mean = self._total(_flat(parameters)) / self.size
         return [Tensor(piece.reshape(p.shape)) for p, piece in zip(parameters, _pieces(mean, parameters))]
 
     def broadcast_(self, parameters):
         """Give every worker rank 0's values, before anything is compiled: the others add zeros to them."""
         if self.size > 1:
+            from mindspore import Tensor
+
             flat = _flat(parameters)
             values = self._total(flat if self.first else np.zeros_like(flat))
             for p, piece in zip(parameters, _pieces(values, parameters)):
@@ -59,6 +67,8 @@ class Workers:
 
     def _total(self, values):
         """The sum of an array over the workers."""
+        from mindspore import Tensor, ops
+
         return ops.AllReduce(ops.ReduceOp.SUM)(Tensor(values)).asnumpy()
 
 
@@ -89,6 +99,8 @@ def start_workers():
             sys.stderr.write("the scheduler of a job of one worker: nothing to do\n")
             raise SystemExit(0)
         return Workers()
+    from mindspore import communication
+
     sys.excepthook = _end_at_once
     communication.init()
     return Workers(communication.get_rank(), communication.get_group_size())

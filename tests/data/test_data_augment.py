@@ -7,6 +7,7 @@ from mindspore.dataset import vision
 
 from src.common.errors import InputError
 from src.data import augment, create_dataset
+from src.data.erasing import RandomErasing
 from src.data.rand_augment import _operations, rand_augment
 from src.data.transform import Normalize
 
@@ -114,7 +115,7 @@ def test_mixing_is_off_at_0(make_config, values, number):
 
 
 def test_random_erasing_fills_one_rectangle_with_noise():
-    erase = augment.RandomErasing(0.25, np.random.default_rng(0))
+    erase = RandomErasing(0.25, np.random.default_rng(0))
     images = np.full((400, 3, 32, 32), 9, np.float32)
     result = erase(images)
     assert (images == 9).all()

@@ -144,6 +144,15 @@ def test_a_packed_file_needs_no_settings_beside_it(trained, packed, alone, tmp_p
     assert top1 == succeed("eval.py", "--checkpoint", packed).splitlines()[-1]
 
 
+def test_a_packed_file_is_evaluated_and_predicted_without_the_framework(packed, tmp_path):
+    picture = noise(tmp_path / "a.png", 1)
+    for more in ((), ("--image", picture)):
+        arguments = ["--checkpoint", str(packed), *map(str, more)]
+        code = f"import sys; sys.modules['mindspore'] = None; import eval; sys.exit(eval.main({arguments!r}))"
+        done = start("-c", code)
+        assert done.returncode == 0 and done.stdout, done.stderr
+
+
 def test_the_transform_of_a_packed_file_is_its_own_on_every_way(alone, tmp_path):
     folder = sorted_by_prediction(tmp_path, alone)
     # by the settings, pictures of this source would lose a border

@@ -6,7 +6,7 @@ import time
 import mindspore as ms
 import numpy as np
 import pytest
-from mindspore import Parameter, Tensor, ops
+from mindspore import Parameter, Tensor
 
 from src.common.errors import InputError
 from src.learn.assign import make_assign
@@ -215,7 +215,7 @@ def silent(function):
 
 
 def one_hot_of_pixel(x):
-    return ops.cast(x.reshape(-1, 1) == Tensor(np.arange(7, dtype=np.float32)), ms.float32)
+    return (x.reshape(-1, 1) == np.arange(7)).astype(np.float32)
 
 
 def test_the_last_partial_batch_counts():
