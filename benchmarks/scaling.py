@@ -15,7 +15,7 @@ from cases import positive
 from scaling_model import efficiency, simulate
 from scaling_tables import tables
 
-from src.common.files import replacing
+from src.common.figures import new_figure, write_figure
 
 CURVE = tuple(2**k for k in range(10))
 
@@ -95,16 +95,12 @@ def main(argv):
     for title, text in tables(options).items():
         print(f"{title}\n\n{text}\n")
     if options.picture:
-        draw(options.picture, options)
+        write_figure(options.picture, curves, options)
 
 
-def draw(path, options):
-    """Efficiency against devices, simulated, a line per link; left the total batch fixed, right that of a device."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10, 4.2), layout="constrained")
-    FigureCanvasAgg(figure)
+def curves(options):
+    """The Figure of efficiency against devices, simulated, a line per link; left the total batch fixed, right that of a device."""
+    figure = new_figure(10, 4.2)
     titles = {
         f"{options.batch:,} images per step in all": None,
         f"{options.largest} images per device": options.largest,
@@ -125,8 +121,7 @@ def draw(path, options):
         *axes.get_legend_handles_labels(), loc="outside lower center", ncols=len(jobs.links(options))
     )
     figure.suptitle(f"{options.model}, {options.stage}: simulated, not measured")
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=100, format="png")
+    return figure
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from src.common.files import replacing
+from src.common.figures import new_figure, write_figure
 
 PANEL_SIZE = 4.0, 3.6  # inches
 COLUMNS = 3
@@ -52,29 +52,17 @@ def curve(records, key, scale=1):
 
 
 def _draw(path, panels, title, shared_legend):
-    """panels: dict from a panel's title to its lines, dict from name to (x, y).
-
-    The user's own settings of matplotlib (matplotlibrc) do not count: they may ask for LaTeX or fonts that are not there.
-    """
-    import matplotlib
-
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        figure = _figure(panels, title, shared_legend)
-        with replacing(path) as temporary:
-            figure.savefig(temporary, dpi=100, format="png")
+    """panels: dict from a panel's title to its lines, dict from name to (x, y)."""
+    write_figure(path, _figure, panels, title, shared_legend)
 
 
 def _figure(panels, title, shared_legend):
     """The drawn figure."""
     import matplotlib
     from cycler import cycler
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
     rows = -(-len(panels) // COLUMNS)
-    figure = Figure(figsize=(COLUMNS * PANEL_SIZE[0], rows * PANEL_SIZE[1]), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(COLUMNS * PANEL_SIZE[0], rows * PANEL_SIZE[1])
     styles = cycler(linestyle=["-", "--", ":", "-."]) * cycler(
         color=matplotlib.colormaps["tab10"].colors[:COLORS]
     )

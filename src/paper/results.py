@@ -3,7 +3,8 @@
 import json
 import statistics
 
-from src.common.files import replacing, write_atomic
+from src.common.figures import new_figure, write_figure
+from src.common.files import write_atomic
 from src.common.markdown import markdown_table
 
 HEADER = (
@@ -85,11 +86,12 @@ def draw(path, title, about, results):
 
     Points and not bars, for the axes do not begin at 0.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    write_figure(path, _figure, title, about, results)
 
-    figure = Figure(figsize=(10, 1.6 + 0.42 * len(results)), layout="constrained")
-    FigureCanvasAgg(figure)
+
+def _figure(title, about, results):
+    """The drawn figure."""
+    figure = new_figure(10, 1.6 + 0.42 * len(results))
     ours, theirs = figure.subplots(1, 2, sharey=True)
     names = [row.name for row, _ in results]
     means = [100 * mean_of(figures, "top1") for _, figures in results]
@@ -110,5 +112,4 @@ def draw(path, title, about, results):
         axes.grid(alpha=0.3)
     ours.invert_yaxis()
     figure.suptitle(title, fontsize=10)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=100, format="png")
+    return figure
