@@ -19,6 +19,7 @@ DESCRIPTION = (
     "Reads the settings saved beside the checkpoint and prints top-1 and top-5 on the validation split, or\n"
     "the five most likely classes of single pictures.\n"
     "example: python eval.py --checkpoint output/step2/best.ckpt\n"
+    "drawn: python eval.py --checkpoint output/step2/best.ckpt --image a.png b.png --plot out.png\n"
     "a packed file, in the engine: python eval.py --checkpoint output/step2/best.packed\n"
     "the authors' files: python eval.py --checkpoint BiMLP_M.ckpt --model released_bimlp_m --data_path imagenet"
 )
@@ -30,6 +31,12 @@ def arguments(argv):
     add_model_flag(parser)
     parser.add_argument(
         "--image", type=PATH, metavar="FILE", nargs="+", help="predict these pictures instead"
+    )
+    parser.add_argument(
+        "--plot",
+        type=PATH,
+        metavar="FILE.png",
+        help="draw the pictures of --image with their classes as bars",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     args = parse(parser, argv)

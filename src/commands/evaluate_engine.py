@@ -3,7 +3,7 @@
 import os
 
 from src.commands.build import start_device
-from src.commands.predict import names_of, show_predictions
+from src.commands.predict import check_plot, names_of, show_predictions
 from src.commands.score import show_score
 from src.common.output import expect_stdout, warn
 from src.common.text import printable
@@ -35,6 +35,7 @@ def evaluate_engine(args, config):
     args, config: the command line of eval.py and its settings.
     """
     expect_stdout()
+    check_plot(args)
     if place_in_job(os.environ).workers > 1:  # which meet by the framework
         start_device(config)
     workers = start_workers()

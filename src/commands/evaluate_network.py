@@ -3,7 +3,7 @@
 import sys
 
 from src.commands.build import check_batch, load_weights, start_device, trained_network
-from src.commands.predict import names_of, show_predictions
+from src.commands.predict import check_plot, names_of, show_predictions
 from src.commands.score import show_score
 from src.common.output import expect_stdout
 from src.data import transform_of
@@ -19,6 +19,7 @@ from src.settings.config import to_flat
 def evaluate_network(args, config):
     """The exit code of an evaluation or prediction. args, config: the command line of eval.py and its settings."""
     expect_stdout()
+    check_plot(args)
     check_batch(config, images=1)
     start_device(config)
     workers = start_workers()

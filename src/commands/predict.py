@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from src.common.text import one_line, printable
 from src.data import load_centred
 from src.data.images import UnreadableImage
 from src.learn.evaluate import best_classes, require_finite
+from src.learn.plot_predictions import MOST_PICTURES, draw_predictions
 
 
 def names_of(given, classes, of):
@@ -50,6 +53,24 @@ def centres(files, transform):
             yield file, None
 
 
+def check_plot(args):
+    """Raises InputError unless --plot, where it is given, can be drawn of the pictures, and is none of what is read."""
+    plot, images = args.plot, args.image
+    if plot is None:
+        return
+    if not images:
+        raise InputError("command line: expected --image with --plot, got --plot alone")
+    if Path(plot).suffix.lower() != ".png":
+        raise InputError(f"--plot: expected a name that ends in .png, got {plot}")
+    if len(images) > MOST_PICTURES:
+        raise InputError(f"--plot: expected at most {MOST_PICTURES} pictures, got {len(images)}")
+    if os.path.isdir(plot) or not os.path.isdir(Path(plot).parent):
+        raise InputError(f"--plot: expected the name of a file in a folder that is there, got {plot}")
+    for path in (*images, args.checkpoint):
+        if path and os.path.exists(path) and os.path.exists(plot) and os.path.samefile(path, plot):
+            raise InputError(f"--plot: expected another file than those that are read, got {plot}")
+
+
 def show_predictions(names, logits_of, transform, args, size):
     """Print the most likely classes of each picture as soon as its batch is computed.
 
@@ -57,13 +78,14 @@ def show_predictions(names, logits_of, transform, args, size):
         names: of the classes.
         logits_of: middles, uint8 (B, S, S, 3) -> logits (B, K).
         transform: what cuts the middles out, one picture at a time: memory holds one decoded picture and one batch.
-        args: the command line's `image`, the files, and `json`: one object for all instead of lines.
+        args: the command line's `image`, the files, `json`: one object for all instead of lines, and `plot`: the file
+            that shows the pictures with their classes, or None.
         size: pictures computed at once, at most.
 
     Returns:
         The exit code: 0, 1 where some pictures could not be read, 2 where none could.
     """
-    records, missing = {}, 0
+    records, drawn, missing = {}, [], 0
     pictures = centres(args.image, transform)
     while batch := list(itertools.islice(pictures, size)):
         good = [(file, middle) for file, middle in batch if middle is not None]
@@ -71,8 +93,10 @@ def show_predictions(names, logits_of, transform, args, size):
         if not good:
             continue
         logits = logits_of(np.stack([middle for _, middle in good]))
-        for (file, _), row in zip(good, logits):
+        for (file, middle), row in zip(good, logits):
             record = predictions(row, names)
+            if args.plot:
+                drawn.append((file, middle, record))
             if args.json:
                 records[file] = record
             else:
@@ -81,6 +105,9 @@ def show_predictions(names, logits_of, transform, args, size):
         return 2
     if args.json:
         result(json.dumps(records, allow_nan=False))
+    if args.plot:
+        draw_predictions(args.plot, drawn)
+        warn(f"plot: {args.plot}")
     return 1 if missing else 0
 
 

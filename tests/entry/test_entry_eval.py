@@ -172,3 +172,48 @@ def test_a_damaged_packed_file_is_refused_in_one_line(packed, tmp_path):
         done = start("eval.py", "--checkpoint", path)
         assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
         assert str(path) in done.stderr and message in done.stderr
+
+
+@pytest.mark.parametrize("kind", ["checkpoint", "packed"])
+def test_predictions_are_drawn(kind, trained, packed, tmp_path):
+    path = packed if kind == "packed" else trained / "step2" / "best.ckpt"
+    files = [noise(tmp_path / f"{i}.png", i) for i in range(2)]
+    (tmp_path / "bad.png").write_text("junk")
+    plot = tmp_path / "out.png"
+    command = [
+        "eval.py",
+        "--checkpoint",
+        path,
+        "--json",
+        "--image",
+        *files,
+        "data.class_names=[$a,b,c,d,e,f,g,h,i,j]",
+    ]
+    expected = succeed(*command)
+    done = start(*command, "--plot", plot, "--image", *files, tmp_path / "bad.png")
+    assert done.returncode == 1 and done.stdout == expected, done.stderr
+    assert Image.open(plot).size == (560, 480)  # a row for each picture that could be read
+    (tmp_path / "out.png").unlink()
+    done = start("eval.py", "--checkpoint", path, "--image", tmp_path / "bad.png", "--plot", plot)
+    assert done.returncode == 2 and not plot.exists()
+
+
+def test_a_plot_that_cannot_be_is_refused_in_one_line(trained, tmp_path):
+    best, picture = trained / "step2" / "best.ckpt", noise(tmp_path / "a.png", 1)
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "link.png").symlink_to(picture)
+    before = picture.read_bytes()
+    for plot, images, message in (
+        (tmp_path / "out.png", [], "expected --image with --plot"),
+        (tmp_path / "out.pdf", [picture], "ends in .png, got .*out.pdf"),
+        ("", [picture], "ends in .png, got"),
+        (tmp_path / "out.png", [picture] * 17, "at most 16 pictures, got 17"),
+        (tmp_path / "none" / "out.png", [picture], "a folder that is there, got .*out.png"),
+        (tmp_path / "folder.png", [picture], "the name of a file"),
+        (tmp_path / "link.png", [picture], "another file than those that are read"),
+    ):
+        flags = ["--image", *images] if images else []
+        done = start("eval.py", "--checkpoint", best, *flags, "--plot", plot)
+        assert done.returncode == 2 and not done.stdout and len(done.stderr.splitlines()) == 1, done.stderr
+        assert re.search(message, done.stderr), done.stderr
+    assert picture.read_bytes() == before and not (tmp_path / "out.png").exists()
