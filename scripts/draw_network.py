@@ -12,10 +12,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from src.cli import run  # noqa: E402
-from src.errors import InputError  # noqa: E402
-from src.figures import new_figure, write_figure  # noqa: E402
+from src.common.errors import InputError  # noqa: E402
+from src.common.figures import new_figure, write_figure  # noqa: E402
 from src.model.zoo import VARIANTS  # noqa: E402
+from src.settings.command_line import run  # noqa: E402
 
 SIZE = 11.0, 7.2  # inches; one unit of the drawing is 1/100 of the width
 DOTS_PER_INCH = 110

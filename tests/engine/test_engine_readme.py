@@ -1,19 +1,20 @@
-"""The README's examples of the engine are run as they stand there."""
+"""The examples of README.md and docs/engine.md are run as they stand there."""
 
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from src.common.compile import compiler
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def example(language):
-    """The README's block of a language that speaks of model.packed."""
-    blocks = re.findall(rf"```{language}\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    [block] = [block for block in blocks if "model.packed" in block]
+def example(language, page="docs/engine.md"):
+    """The page's one block of a language."""
+    [block] = re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
     return block
 
 
@@ -29,6 +30,21 @@ def test_the_python_example(packed, tmp_path):
         f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{example('python')}"
     )
     assert "['ant', 'bee', 'cow']" in in_folder(tmp_path, packed, sys.executable, "example.py")
+
+
+def test_the_python_example_of_the_readme(tmp_path):
+    seed = f"import sys\nsys.path.insert(0, {str(ROOT)!r})\nimport mindspore\nmindspore.set_seed(1)\n"
+    (tmp_path / "example.py").write_text(seed + example("python", "README.md"))
+    done = subprocess.run(
+        [sys.executable, "example.py"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    network, engine = (
+        np.array(row.split(), float) for row in re.findall(r"\[\[(.*?)\]\]", done.stdout, re.DOTALL)
+    )
+    assert network.shape == engine.shape == (10,)
+    assert (
+        abs(network - engine).max() < 0.05 * network.std()
+    )  # unrelated logits differ by more than a deviation
 
 
 def test_the_c_example(packed, engine_build, tmp_path):

@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.text import Text
 from PIL import Image
 
-from src.cli import run
 from src.model.zoo import VARIANTS
+from src.settings.command_line import run
 
 ROOT = Path(__file__).resolve().parents[2]
 MOST_BYTES = 150_000  # of a picture
