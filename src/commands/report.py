@@ -14,12 +14,11 @@ from src.common.files import ensure_writable_dir, write_atomic
 from src.common.markdown import markdown_table
 from src.common.output import result
 from src.common.text import printable
+from src.learn.curves import draw_runs
+from src.learn.records import read_records
 from src.settings.command_line import CONFIG_NAME, Parser, run
 from src.settings.config import load_config
 from src.settings.schema import SECTIONS
-
-from .curves import draw_runs
-from .records import read_records
 
 TABLE, PICTURE = "table.md", "curves.png"
 STAGES = tuple(key.removeprefix("stages.") for key in SECTIONS if key.startswith("stages."))

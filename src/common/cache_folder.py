@@ -50,8 +50,9 @@ def _users_own():
 def _made(path):
     """The folder, made where it is missing, or the user's own within one that all share. Raises InputError."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.mkdir(mode=0o700, exist_ok=True)
+        if not path.is_dir():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.mkdir(mode=0o700, exist_ok=True)
         status = os.stat(path)
         others = _others_write(status)
         if others and status.st_mode & stat.S_ISVTX:

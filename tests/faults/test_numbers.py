@@ -38,7 +38,7 @@ class Poisoned:
 
     def __init__(self, data, per_epoch, poisoned, value):
         self.data, self.per_epoch, self.poisoned, self.value = data, per_epoch, set(poisoned), value
-        self.batches = data.batches
+        self.batches, self.contents = data.batches, data.contents
 
     def epoch(self, epoch):
         batches = self.data.epoch(epoch)

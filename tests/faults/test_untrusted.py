@@ -11,6 +11,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from src.commands.export import batch_size_of
 from src.common.errors import InputError
 from src.common.text import MOST
 from src.settings.command_line import (
@@ -76,9 +77,8 @@ def evaluation(argv):
 
 def exporting(argv):
     """export.py up to its settings."""
-    export = importlib.import_module("export")
-    args = export.arguments(argv)
-    export.batch_size_of(args.batch_size)
+    args = importlib.import_module("export").arguments(argv)
+    batch_size_of(args.batch_size)
     config_of_checkpoint(args)
 
 

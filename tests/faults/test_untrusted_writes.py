@@ -93,6 +93,6 @@ def test_training_evaluation_and_export_stay_in_their_folders(place, tell):
         if "--image" in arguments:
             file, *lines = stdout.splitlines()
             assert file == printable(picture)
-            assert {line.split(maxsplit=1)[1] for line in lines} < {printable(name) for name in NAMES}
+            assert {line.split(maxsplit=2)[2] for line in lines} < {printable(name) for name in NAMES}
     assert (out / "teacher" / "best.mindir").exists()
     tell("writes", f"{count} paths written, all in output_dir, cache or temporary folder; no connections", 4)
