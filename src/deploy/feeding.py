@@ -30,7 +30,7 @@ class Feeding:
         class_names: one per class, or none.
 
     Raises:
-        InputError: another number of names than classes, or a name that is no UTF-8.
+        InputError: another number of names than classes.
     """
 
     model: str
@@ -48,21 +48,18 @@ class Feeding:
                 f"data.class_names: expected {self.classes} names, one for each class, or none, "
                 f"got {len(self.class_names)}"
             )
-        for number, name in enumerate(self.class_names):
-            try:
-                name.encode()
-            except UnicodeEncodeError as error:
-                raise InputError(
-                    f"data.class_names: expected text in UTF-8, got {name!r} for class {number}"
-                ) from error
 
 
 def metadata_of(feeding):
     """The entries of a file, text by name, in a fixed order."""
     values = {**asdict(feeding), "pixels": PIXELS}
-    return {
-        key: value if key in TEXTS else json.dumps(value, ensure_ascii=False) for key, value in values.items()
-    }
+    return {key: value if key in TEXTS else _json(value) for key, value in values.items()}
+
+
+def _json(value):
+    """JSON text; characters stay as they are unless UTF-8 has none of them, as of a file's name that is no UTF-8."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if text.isascii() or text.encode(errors="ignore").decode() == text else json.dumps(value)
 
 
 def add_feeding(path, feeding):

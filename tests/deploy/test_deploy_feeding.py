@@ -97,9 +97,12 @@ def test_names_must_be_as_many_as_classes(count):
     )
 
 
-def test_a_name_that_is_no_text_is_named_with_its_class():
-    with pytest.raises(InputError, match=r"expected text in UTF-8, got 'caf\\udce9' for class 2"):
-        feeding(4, 3, ("a", "b", "caf\udce9"))
+@pytest.mark.parametrize("suffix", FORMATS.values())
+def test_a_folders_name_that_is_no_utf8_comes_back_as_it_was(tmp_path, suffix):
+    path, names = tmp_path / f"net{suffix}", ("a", "b中", "caf\udce9")
+    path.touch()
+    add_feeding(path, feeding(4, 3, names))
+    assert read_feeding(path)["class_names"] == list(names)
 
 
 def test_a_feeding_without_names_is_whole(tmp_path):
