@@ -39,7 +39,7 @@ def main(argv):
     ms.set_context(mode=ms.GRAPH_MODE)
     communication.init()
     workers = Workers(communication.get_rank(), communication.get_group_size())
-    network = create_model(options.model, 1000, "binary", form="fast")
+    network = create_model(options.model, 1000, "binary", backend="fast")
     shapes = [p.shape for p in network.trainable_params()]
     try:
         for record in measure(shapes, workers, options.repeats):

@@ -25,7 +25,7 @@ INPUTS = {
     },
 }
 CASES = {
-    name + suffix: {**given, "precision": precision, "form": "auto"}
+    name + suffix: {**given, "precision": precision, "backend": "auto"}
     for name, given in INPUTS.items()
     for suffix, precision in PRECISIONS.items()
 }

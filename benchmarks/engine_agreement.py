@@ -74,7 +74,7 @@ def agreement(network, engine, batches):
 
 
 def differing_bits(network, engine, names, images):
-    """name -> share of sign bits that differ, over the images; the network in its plain form, run eagerly."""
+    """name -> share of sign bits that differ, over the images; the network with the plain backend, run eagerly."""
     cells, seen = dict(network.cells_and_names()), {}
     wrong, total = dict.fromkeys(names, 0), dict.fromkeys(names, 0)
 
@@ -107,7 +107,7 @@ def main(argv):
     args = parser.parse_args(argv)
     config = config_beside(args.checkpoint)
     start_device(config)
-    network, plain = (trained_network(config, form=form) for form in (None, "plain"))
+    network, plain = (trained_network(config, backend=backend) for backend in (None, "plain"))
     for one in (network, plain):
         load_weights(one, args.checkpoint)
     data = create_dataset(config, "val", 0, 1)

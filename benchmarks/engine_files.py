@@ -59,9 +59,9 @@ class Files:
 
 
 def plain(name):
-    """A network in evaluation, in the form that exports take."""
-    form = {"form": "plain"} if "form" in accepted_overrides(name) else {}
-    return create_model(name, CLASSES, default_precision(name), **form).set_train(False)
+    """A network in evaluation, with the backend that exports take."""
+    backend = {"backend": "plain"} if "backend" in accepted_overrides(name) else {}
+    return create_model(name, CLASSES, default_precision(name), **backend).set_train(False)
 
 
 def fill(network):

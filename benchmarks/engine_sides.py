@@ -13,7 +13,7 @@ from worker import serve, timed
 
 FORCE = "BIMLP_INSTRUCTION_SET"
 INSTRUCTION_SETS = ("avx512", "avx2", "scalar")
-FORMS = {
+BACKENDS = {
     "plain": "its operations",
     "fused": "our operators",
 }  # of the network in MindSpore -> what its rows are called
@@ -110,8 +110,8 @@ class MindSporeSide(Side):
         ms.set_device("CPU")
         ms.set_context(mode=ms.GRAPH_MODE)
         ms.runtime.dispatch_threads_num(self.threads)
-        for form, label in FORMS.items():
-            network = create_model(networks[0], CLASSES, "binary", form=form).set_train(False)
+        for backend, label in BACKENDS.items():
+            network = create_model(networks[0], CLASSES, "binary", backend=backend).set_train(False)
             load_weights(network, self.folder / f"{networks[0]}.ckpt")
             predict = Predict(network)
             for batch in batches:

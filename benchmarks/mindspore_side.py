@@ -32,7 +32,7 @@ class MindSporeSide:
         ms.set_deterministic(True)  # as train.py has it
         ms.set_seed(seed)
         self.network = create_model(
-            case["model"], case["classes"], case["precision"], drop_path_rate=0.0, form=case["form"]
+            case["model"], case["classes"], case["precision"], drop_path_rate=0.0, backend=case["backend"]
         )
         self.network.set_train(True)
         shake(self.network, np.random.default_rng(seed))
@@ -41,7 +41,7 @@ class MindSporeSide:
         np.savez(self.folder / "weights.npz", **{name: p.asnumpy() for name, p in self.parameters.items()})
         self.optimizer = AdamW(
             list(trainable.values()), training["betas"], training["eps"], training["weight_decay"], False,
-            training["clip_norm"], can_fuse() and case["form"] in ("auto", "fused"),
+            training["clip_norm"], can_fuse() and case["backend"] in ("auto", "fused"),
         )  # fmt: skip
         self.moments = dict(zip(trainable, self.optimizer.moments1))
         forward = make_forward(self.network, None, 0.0, 0.0)

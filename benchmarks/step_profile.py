@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Where the time of a training step goes, per kind of operation, in the forms of one network; see README.md."""
+"""Where the time of a training step goes, per kind of operation, by backend of one network; see README.md."""
 
 import argparse
 import csv
@@ -19,7 +19,7 @@ from report import processor
 from worker import Worker, WorkerError, serve
 
 HERE = Path(__file__).resolve().parent
-FORMS = ("plain", "fast", "fused")
+BACKENDS = ("plain", "fast", "fused")
 WARMUP = 2  # steps
 # kind -> this project's operators and the framework's; of both, forward and backward
 KINDS = {
@@ -74,9 +74,9 @@ def main(argv):
     options = parse(argv)
     found = {}
     try:
-        for form in options.forms:
-            found[form] = profile(options, form)
-            print(json.dumps({"case": options.case, "form": form, **found[form]}), flush=True)
+        for backend in options.backends:
+            found[backend] = profile(options, backend)
+            print(json.dumps({"case": options.case, "backend": backend, **found[backend]}), flush=True)
     except WorkerError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -88,30 +88,30 @@ def main(argv):
 def parse(argv):
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--case", choices=CASES, default="bimlp_s", help="default %(default)s")
-    parser.add_argument("--forms", nargs="+", choices=FORMS, default=["fast", "fused"])
+    parser.add_argument("--backends", nargs="+", choices=BACKENDS, default=["fast", "fused"])
     parser.add_argument("--steps", type=positive, default=5, help="profiled steps (default %(default)s)")
     return parser.parse_args(argv)
 
 
-def profile(options, form):
-    """{"step": ms, "operations": {name: ms of a step}} of one form, in a process of its own."""
+def profile(options, backend):
+    """{"step": ms, "operations": {name: ms of a step}} of one backend, in a process of its own."""
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
-        worker = Worker(form, [sys.executable, str(HERE / "step_profile.py"), "worker"], {}, folder)
+        worker = Worker(backend, [sys.executable, str(HERE / "step_profile.py"), "worker"], {}, folder)
         stack.callback(worker.close)
-        case = {**CASES[options.case], "form": form}
+        case = {**CASES[options.case], "backend": backend}
         write_batches(Path(folder), case)
         return worker.ask("profile", folder=folder, case=case, steps=options.steps)
 
 
 class Side:
-    """The process of one form."""
+    """The process of one backend."""
 
     def profile(self, folder, case, steps):
         from mindspore import Profiler
         from mindspore_side import MindSporeSide
 
-        timers = Timers(Path(folder)) if case["form"] == "fused" else None
+        timers = Timers(Path(folder)) if case["backend"] == "fused" else None
         side = MindSporeSide()
         side.prepare(folder, case, TRAINING, seed=1)
         for _ in range(WARMUP):
@@ -174,13 +174,15 @@ class Timers:
 
 
 def table(found):
-    """A Markdown table: a row per kind, a column per form."""
-    kinds = {form: by_kind(each["operations"]) for form, each in found.items()}
-    kernels = {form: sum(each.values()) for form, each in kinds.items()}
+    """A Markdown table: a row per kind, a column per backend."""
+    kinds = {backend: by_kind(each["operations"]) for backend, each in found.items()}
+    kernels = {backend: sum(each.values()) for backend, each in kinds.items()}
     names = set().union(*kinds.values())
     lines = [row("kind of operation", found), "|---" * (len(found) + 1) + "|"]
     for name in sorted(names, key=lambda name: -max(each.get(name, 0) for each in kinds.values())):
-        lines.append(row(name, (share(each.get(name, 0), kernels[form]) for form, each in kinds.items())))
+        lines.append(
+            row(name, (share(each.get(name, 0), kernels[backend]) for backend, each in kinds.items()))
+        )
     lines.append(row("all of them", (f"{total:,.1f}" for total in kernels.values())))
     lines.append(row("a step, not profiled", (f"{each['step']:,.1f}" for each in found.values())))
     return "\n".join(lines)

@@ -131,7 +131,7 @@ def hand_on(network, params, path, may_lack=BROUGHT_BY_BINARIZERS, new_head=0, k
     """Hand the weights of one stage to the network of the next, by name.
 
     The two may differ in parameters whose names end as in `may_lack`, in either direction: full precision has no
-    RSign, and a Wave-MLP gets RPReLU in GELU's place by binarizers that bring it. Everything else, but for a new
+    RSign, and a Wave-MLP gets RPReLU in GELU's place by quantizers that bring it. Everything else, but for a new
     head, must match, as in `load_into`, which has `new_head`, `key` and `rows` as well.
 
     Raises:

@@ -13,7 +13,7 @@ from src.settings.config import load_config
 
 LARGER = 8  # times an image's side, to see whether maps grow with it
 # of the model section: what the paper's ablations vary, and a network without it must not take in silence
-SWITCHES = ("branches", "shortcut", "norm", "activation", "downsample", "local_form", "binarizer")
+SWITCHES = ("branches", "shortcut", "norm", "activation", "downsample", "token_mixing", "quantizer")
 # of model.compute_type on a CPU: a file for another device can be checked in float16, MindSpore's CPU knows no bfloat16
 CPU_TYPES, CPU_EXPORT_TYPES = ("float32",), ("float32", "float16")
 
@@ -48,11 +48,11 @@ def check_batch(config, images):
         )
 
 
-def build_network(config, name, classes, precision, published_or=None, form=None, computes=True):
+def build_network(config, name, classes, precision, published_or=None, backend=None, computes=True):
     """create_model with the overrides of the config's model section that this network knows.
 
     published_or: for MindCV's published weights, the setting by which a file can be given instead, for messages.
-    form: overrides model.form. computes: False where the network's numbers alone are wanted, whatever this device can
+    backend: overrides model.backend. computes: False where the network's numbers alone are wanted, whatever this device can
     compute. Raises InputError for what create_model refuses, for published weights that cannot be had or are not finite,
     for images too small for the network, for a type that the device lacks, and for one of SWITCHES that is set while the
     config's own network, model.name, does not know it.
@@ -64,10 +64,10 @@ def build_network(config, name, classes, precision, published_or=None, form=None
 
     known = accepted_overrides(name)
     if computes and "compute_type" in known:
-        _check_compute_type(config, CPU_EXPORT_TYPES if form == "plain" else CPU_TYPES)
+        _check_compute_type(config, CPU_EXPORT_TYPES if backend == "plain" else CPU_TYPES)
     overrides = {k: v for k, v in vars(config.model).items() if k in known}
-    if form is not None and "form" in overrides:
-        overrides["form"] = form
+    if backend is not None and "backend" in overrides:
+        overrides["backend"] = backend
 
     if published_or is not None:
         overrides["pretrained"] = True
@@ -114,7 +114,7 @@ def require_norm_values(config, name, classes, precision, workers):
     together = workers if config.model.sync_bn and "sync_bn" in accepted_overrides(name) else 1
     if config.data.batch_size * together > 1:
         return
-    network, size = build_network(config, name, classes, precision, form="plain"), config.data.image_size
+    network, size = build_network(config, name, classes, precision, backend="plain"), config.data.image_size
     found = norms_of_one_value(network, size)
     if found:
         advice = f"a larger data.batch_size (now {config.data.batch_size})"
@@ -135,15 +135,17 @@ def trained_model(config):
     return stage.model or config.model.name, stage.precision
 
 
-def trained_network(config, form=None, computes=True):
+def trained_network(config, backend=None, computes=True):
     """The network of a saved run: that of config.stage, or model.name in binary precision for stage "all".
 
-    form, computes: as of build_network.
+    backend, computes: as of build_network.
     """
     name, precision = trained_model(config)
     if not config.model.num_classes:
         raise InputError("model.num_classes: expected the number of classes of the checkpoint, got 0")
-    network = build_network(config, name, config.model.num_classes, precision, form=form, computes=computes)
+    network = build_network(
+        config, name, config.model.num_classes, precision, backend=backend, computes=computes
+    )
     network.set_train(False)
     return network
 
@@ -160,7 +162,7 @@ def load_weights(network, path, rows=()):
 
 
 def hand_on_weights(network, path, new_head=0, key="", rows=()):
-    """Load a checkpoint of another stage: only what binarizers bring (RSign, RPReLU) may be missing or left over.
+    """Load a checkpoint of another stage: only what quantizers bring (RSign, RPReLU) may be missing or left over.
 
     new_head, key, rows: see `load_into`.
     """

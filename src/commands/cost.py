@@ -57,7 +57,7 @@ def main(argv):
     config = load_config(overrides=args.overrides, flags={"model.name": args.model})
     start_device(config)
     precision = args.precision or default_precision(args.model)
-    network = build_network(config, args.model, config.model.num_classes or 1000, precision, form="fast")
+    network = build_network(config, args.model, config.model.num_classes or 1000, precision, backend="fast")
     size = args.image_size or image_size_of(args.model)
     cost = cost_of(network, size, args.model, config.data.class_names)
     if args.json:

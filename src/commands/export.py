@@ -100,7 +100,7 @@ def export(args, config):
     start_device(config)
     output = output_of(args, config, SUFFIXES.get(file_format, ""))
     check_request(file_format, batch_size, output)
-    network = trained_network(config, form="plain", computes=file_format != "PACKED")
+    network = trained_network(config, backend="plain", computes=file_format != "PACKED")
     load_weights(network, config.checkpoint.path)
     feeding = feeding_of(config)
     if file_format == "PACKED":

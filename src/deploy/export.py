@@ -36,7 +36,7 @@ def export_network(network, file_format, batch_size, feeding, path):
     stays. It gets the mode of any new file.
 
     Args:
-        network: images (B, 3, H, W) -> logits, in evaluation, in its plain form; not compiled before.
+        network: images (B, 3, H, W) -> logits, in evaluation, with the plain backend; not compiled before.
         file_format: "MINDIR" or "ONNX".
         batch_size: images per batch, or None for a free number.
         feeding: the Feeding that the file carries; images have its image_size.

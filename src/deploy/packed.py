@@ -31,8 +31,8 @@ def reason_against(network):
         "activation rprelu, prelu or relu": network.stem.act.after is None,
         "shortcut uni": all(cell.short for cell in cells if isinstance(cell, ShortcutFC)),
         "downsample proposed": all(type(cell) is Downsample for cell in network.downsamples),
-        "local_form patm": all(type(cell) is LOCAL_FORMS["patm"] for cell in spatial),
-        "a binarizer whose activations are -1 and +1": all(
+        "token_mixing patm": all(type(cell) is LOCAL_FORMS["patm"] for cell in spatial),
+        "a quantizer whose activations are -1 and +1": all(
             cell.rsign.function.value is sign for cell in binary if cell.binary_act
         ),
     }
@@ -66,7 +66,7 @@ def packed_size(network, variant, class_names=()):
 
 
 def write_packed(network, path, **fields):
-    """Write a network, in evaluation and in any form, to a packed file, read it back and compare.
+    """Write a network, in evaluation and with any backend, to a packed file, read it back and compare.
 
     Args:
         fields: of the Description, what `describe` does not take from the network.

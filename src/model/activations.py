@@ -47,7 +47,7 @@ class RPReLU(nn.Cell):
                 setattr(self, name, Parameter(initializer(value, (channels,))))
             else:
                 setattr(self, name, Tensor(np.full(channels, value, np.float32)))
-        maker = arithmetic.form.fused_rprelu
+        maker = arithmetic.backend.fused_rprelu
         self.fused = maker() if maker else None
         self.function = ShiftedPReLU(arithmetic.axis)
 

@@ -1,4 +1,4 @@
-"""How a network computes, one value handed to every Cell: precision, binarizer, parts, form of its operations."""
+"""How a network computes, one value handed to every Cell: precision, quantizer, parts, backend of its operations."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,20 +26,20 @@ COMPUTE_TYPES = {"float32": mstype.float32, "float16": mstype.float16, "bfloat16
 class Arithmetic:
     """binary_act: one-bit activations (step 1); binary_weight: one-bit weights as well (step 2).
 
-    binarizer: row of BINARIZERS; gradient: of the activations' sign, key of GRADIENTS; norm, activation,
-    shortcut: makers of Cells, rows of NORMS, ACTIVATIONS and SHORTCUTS; form: row of FORMS; compute_type: type of the
+    quantizer: row of BINARIZERS; gradient: of the activations' sign, key of GRADIENTS; norm, activation,
+    shortcut: makers of Cells, rows of NORMS, ACTIVATIONS and SHORTCUTS; backend: row of FORMS; compute_type: type of the
     operands of convolutions, cast after binarization so that it never decides a sign; sync_workers: over how many
     workers BatchNorm takes its statistics, 0 for each worker's own.
     """
 
     binary_act: bool
     binary_weight: bool
-    binarizer: type
+    quantizer: type
     gradient: str
     norm: Callable
     activation: Callable
     shortcut: Callable
-    form: Form
+    backend: Form
     compute_type: mstype.Type
     sync_workers: int
 
@@ -51,40 +51,40 @@ class Arithmetic:
     @property
     def axis(self):
         """The maps' channel axis."""
-        return self.form.axis
+        return self.backend.axis
 
     @property
     def fuses_layers(self):
-        """Whether an operator stands for a whole binary layer: the form has one, and it knows the binarizer and the norm."""
-        known = not self.binary_act or self.binarizer is BINARIZERS["bimlp"]
-        return self.form.fused_global_fc is not None and known and not self.sync_workers
+        """Whether an operator stands for a whole binary layer: the backend has one, and it knows the quantizer and the norm."""
+        known = not self.binary_act or self.quantizer is BINARIZERS["bimlp"]
+        return self.backend.fused_global_fc is not None and known and not self.sync_workers
 
     def activation_binarizer(self, channels):
         """The Cell that gives a binary layer its input x_b: RSign, its like without a shift, or the identity."""
         if not self.binary_act:
             return nn.Identity()
-        value, maker, fused = self.binarizer.value, self.form.fused_one_bit, None
+        value, maker, fused = self.quantizer.value, self.backend.fused_one_bit, None
         if maker is not None and value in FUSED_VALUES:
             fused = maker(self.gradient, FUSED_VALUES[value])
-        cell = RSign if self.binarizer.rsign else OneBit
+        cell = RSign if self.quantizer.rsign else OneBit
         return cell(channels, self.gradient, self.axis, value, fused)
 
 
 def make_arithmetic(
     precision="binary",
     activation_gradient="auto",
-    form="auto",
+    backend="auto",
     compute_type="float32",
-    binarizer="bimlp",
+    quantizer="bimlp",
     norm="batch",
     activation="rprelu",
     shortcut="uni",
     sync_bn=False,
 ):
     """The Arithmetic of these names; sync_bn: BatchNorm's statistics are over the workers of the job, if there is one.
-    Raises ValueError for an unknown one, or a gradient that a binarizer excludes."""
+    Raises ValueError for an unknown one, or a gradient that a quantizer excludes."""
     check("precision", precision, PRECISIONS)
-    check("binarizer", binarizer, BINARIZERS)
+    check("quantizer", quantizer, BINARIZERS)
     check("norm", norm, NORMS)
     check("activation", activation, ACTIVATIONS)
     check("shortcut", shortcut, SHORTCUTS)
@@ -92,12 +92,12 @@ def make_arithmetic(
     return Arithmetic(
         binary_act=precision != "fp32",
         binary_weight=precision == "binary",
-        binarizer=BINARIZERS[binarizer],
-        gradient=gradient_of(binarizer, activation_gradient),
+        quantizer=BINARIZERS[quantizer],
+        gradient=gradient_of(quantizer, activation_gradient),
         norm=NORMS[norm],
         activation=ACTIVATIONS[activation],
         shortcut=SHORTCUTS[shortcut],
-        form=choose_form(form, compute_type),
+        backend=choose_form(backend, compute_type),
         compute_type=COMPUTE_TYPES[compute_type],
         sync_workers=_workers() if sync_bn else 0,
     )

@@ -33,7 +33,7 @@ class Downsample(nn.Cell):
         self.fc = FullConv(in_channels, out_channels, 1, 1, 0, arithmetic)
         self.norm = arithmetic.norm(out_channels, arithmetic)
         self.act = arithmetic.activation(out_channels, arithmetic)
-        self.pool = arithmetic.form.max_pool()
+        self.pool = arithmetic.backend.max_pool()
 
     def construct(self, x):
         return self.pool(self.act(self.norm(self.fc(x))))
@@ -58,22 +58,31 @@ class BiMLP(nn.Cell):
     """Images (B, 3, H, W) -> logits (B, num_classes).
 
     Args: widths and depths per stage; stem (kernel, stride, padding); arithmetic; branches (S1, C1, S2, C2);
-    downsample, a key of DOWNSAMPLES; local_form, a key of LOCAL_FORMS; drop_path_rate of the last block, growing
+    downsample, a key of DOWNSAMPLES; token_mixing, a key of LOCAL_FORMS; drop_path_rate of the last block, growing
     linearly from 0.
 
     `keep` switches drop path on: (2 * blocks, B, 1, 1, 1) factors, see `drop_path_rates` and Block.
     """
 
     def __init__(
-        self, widths, depths, stem, num_classes, arithmetic, branches, downsample, local_form, drop_path_rate
+        self,
+        widths,
+        depths,
+        stem,
+        num_classes,
+        arithmetic,
+        branches,
+        downsample,
+        token_mixing,
+        drop_path_rate,
     ):
         super().__init__()
         check("downsample", downsample, DOWNSAMPLES)
-        check("local_form", local_form, LOCAL_FORMS)
+        check("token_mixing", token_mixing, LOCAL_FORMS)
         self.stem = Stem(widths[0], *stem, arithmetic)
         self.stages = nn.CellList(
             [
-                nn.CellList([Block(w, branches, local_form, arithmetic) for _ in range(d)])
+                nn.CellList([Block(w, branches, token_mixing, arithmetic) for _ in range(d)])
                 for w, d in zip(widths, depths)
             ]
         )

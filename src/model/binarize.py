@@ -21,22 +21,22 @@ def sign(x):
 # --- gradients of sign: (input, gradient of the output) -> gradient of the input ---
 
 
-def window(x, dout):
+def ste(x, dout):
     """Straight-through where |x| <= 1, else 0."""
     return dout * ops.cast(ops.abs(x) <= 1, mstype.float32)
 
 
-def polynomial(x, dout):
+def approx_sign(x, dout):
     """Bi-Real: 2 + 2x on [-1, 0), 2 - 2x on [0, 1), else 0; that is 2 max(1 - |x|, 0)."""
     return dout * (2 * ops.relu(1 - ops.abs(x)))
 
 
-def clip(x, dout):
+def clip_grad(x, dout):
     """Eq. 3 read literally: the elements of the gradient, clipped to [-1, 1]."""
     return ops.clamp(dout, -1.0, 1.0)
 
 
-def unit_window(x, dout):
+def dorefa(x, dout):
     """DoReFa-Net: straight-through where 0 <= x <= 1, else 0."""
     return dout * ops.cast(ops.logical_and(x >= 0, x <= 1), mstype.float32)
 
@@ -45,28 +45,28 @@ DSQ_ALPHA = 0.2  # distance of tanh from 1 at the ends of the interval: DSQ's fi
 DSQ_K = 0.5 * math.log(2 / DSQ_ALPHA - 1)
 
 
-def soft(x, dout):
+def dsq(x, dout):
     """DSQ: the derivative of s tanh(k x) on [-1, 1], s = 1 / tanh(k): s k (1 - tanh^2(k x)); 0 outside."""
     t = ops.tanh(DSQ_K * x)
-    return window(x, dout) * (DSQ_K / (1 - DSQ_ALPHA) * (1 - t * t))
+    return ste(x, dout) * (DSQ_K / (1 - DSQ_ALPHA) * (1 - t * t))
 
 
 BNN_PLUS_BETA = 5.0
 
 
-def sign_swish(x, dout):
+def swish_sign(x, dout):
     """BNN+: the derivative of SignSwish, b (2 - b x tanh(b x / 2)) / (1 + cosh(b x)), b = 5; negative for |x| > 0.48."""
     u = ops.clamp(BNN_PLUS_BETA * x, -80.0, 80.0)  # cosh stays finite
     return dout * (BNN_PLUS_BETA * (2 - u * ops.tanh(0.5 * u)) / (1 + ops.cosh(u)))
 
 
 GRADIENTS = {
-    "window": window,
-    "polynomial": polynomial,
-    "clip": clip,
-    "unit_window": unit_window,
-    "soft": soft,
-    "sign_swish": sign_swish,
+    "ste": ste,
+    "approx_sign": approx_sign,
+    "clip_grad": clip_grad,
+    "dorefa": dorefa,
+    "dsq": dsq,
+    "swish_sign": swish_sign,
 }
 
 

@@ -7,7 +7,7 @@ outside of the integer sum: y = alpha_o (x_b * sign(w)_o), which is the same num
 from mindspore import dtype as mstype
 from mindspore import nn, ops
 
-from .binarize import sign, sign_swish, soft, weight_scale, window
+from .binarize import dsq, sign, ste, swish_sign, weight_scale
 
 TINY = 1.0e-30  # instead of a scale of 0
 
@@ -27,7 +27,7 @@ class SignSTE:
 
     rsign = rprelu = fixed_gradient = False
     value = staticmethod(sign)
-    gradient = "window"
+    gradient = "ste"
 
     @staticmethod
     def latent(w):
@@ -39,7 +39,7 @@ class SignSTE:
 
     @staticmethod
     def weight_gradient(c, d):
-        return window(c, d)
+        return ste(c, d)
 
 
 class XNORNet(SignSTE):
@@ -74,7 +74,7 @@ class DoReFa(SignSTE):
 
     fixed_gradient = True
     value = staticmethod(above_half)
-    gradient = "unit_window"
+    gradient = "dorefa"
 
     @staticmethod
     def scale(c):
@@ -92,12 +92,12 @@ class ReActNet(SignSTE):
     """
 
     rsign = rprelu = True
-    gradient = "polynomial"
+    gradient = "approx_sign"
     scale = staticmethod(weight_scale)
 
     @staticmethod
     def weight_gradient(c, d):
-        return window(c, d) / ops.maximum(weight_scale(c), TINY).reshape(-1, 1, 1, 1)
+        return ste(c, d) / ops.maximum(weight_scale(c), TINY).reshape(-1, 1, 1, 1)
 
 
 class DSQ(SignSTE):
@@ -106,11 +106,11 @@ class DSQ(SignSTE):
     tanh(k) = 0.8."""
 
     fixed_gradient = True
-    gradient = "soft"
+    gradient = "dsq"
 
     @staticmethod
     def weight_gradient(c, d):
-        return soft(c, d)
+        return dsq(c, d)
 
 
 class BNNPlus(SignSTE):
@@ -118,11 +118,11 @@ class BNNPlus(SignSTE):
     (1 - s(b x))) - 1, s the logistic function: b (2 - b x tanh(b x / 2)) / (1 + cosh(b x)), b = 5."""
 
     fixed_gradient = True
-    gradient = "sign_swish"
+    gradient = "swish_sign"
 
     @staticmethod
     def weight_gradient(c, d):
-        return sign_swish(c, d)
+        return swish_sign(c, d)
 
 
 class BiMLPBinarizer(SignSTE):
@@ -146,32 +146,32 @@ BINARIZERS = {
 }
 
 
-CHOICES = ("auto", "window", "polynomial", "clip")
+CHOICES = ("auto", "ste", "approx_sign", "clip_grad")
 
 
-def activation_gradient(binarizer, name):
+def activation_gradient(quantizer, name):
     """The name in GRADIENTS of the activations' gradient under a row of BINARIZERS; "auto" is the method's own.
 
     Raises ValueError for a name that is not in CHOICES, or where the method is nothing without its own.
     """
     if name not in CHOICES:
         raise ValueError(f"activation_gradient: expected one of {', '.join(CHOICES)}, got {name!r}")
-    method = BINARIZERS[binarizer]
+    method = BINARIZERS[quantizer]
     if name == "auto":
         return method.gradient
     if method.fixed_gradient:
         raise ValueError(
-            f"activation_gradient: binarizer {binarizer} has its own, expected auto, got {name!r}"
+            f"activation_gradient: quantizer {quantizer} has its own, expected auto, got {name!r}"
         )
     return name
 
 
 class WeightSign(nn.Cell):
-    """w -> sign(latent(w)), exactly -1 or +1; backward the binarizer's weight_gradient."""
+    """w -> sign(latent(w)), exactly -1 or +1; backward the quantizer's weight_gradient."""
 
-    def __init__(self, binarizer):
+    def __init__(self, quantizer):
         super().__init__()
-        self.latent, self.gradient = binarizer.latent, binarizer.weight_gradient
+        self.latent, self.gradient = quantizer.latent, quantizer.weight_gradient
 
     def construct(self, w):
         return sign(self.latent(w))

@@ -38,23 +38,23 @@ class MBBBlock1(Branches):
     With branches f_1 .. f_n (spatial MLPs along the height and the width, then Channel Binary FCs) and
     a = softmax over branches of ReweightMLP(GAP(sum f_i + z)):  out = CBFC(sum f_i a_i + z).
     The reweight MLP is C -> C / 4 -> n C on a 1x1 map; its output n c + i is branch i of channel c.
-    local_form: row of LOCAL_FORMS that the spatial MLPs are.
+    token_mixing: row of LOCAL_FORMS that the spatial MLPs are.
     """
 
-    def __init__(self, channels, spatial, channel, arithmetic, local_form="patm"):
+    def __init__(self, channels, spatial, channel, arithmetic, token_mixing="patm"):
         super().__init__(
             spatial,
             channel,
-            lambda axis: LOCAL_FORMS[local_form](channels, axis, arithmetic),
+            lambda axis: LOCAL_FORMS[token_mixing](channels, axis, arithmetic),
             lambda: ChannelBinaryFC(channels, channels, arithmetic),
         )
         self.reweight = ChannelBinaryMLP(
             channels, channels // REWEIGHT_RATIO, self.branches * channels, arithmetic
         )
         self.projection = ChannelBinaryFC(channels, channels, arithmetic)
-        self.fan_out = arithmetic.form.fan_out(2 + self.branches)
-        self.mean_of_sum = arithmetic.form.mean_of_sum(self.branches)
-        self.merge = arithmetic.form.softmax_merge(self.branches)
+        self.fan_out = arithmetic.backend.fan_out(2 + self.branches)
+        self.mean_of_sum = arithmetic.backend.mean_of_sum(self.branches)
+        self.merge = arithmetic.backend.softmax_merge(self.branches)
 
     def construct(self, z):
         copies = self.fan_out(z)
@@ -78,8 +78,8 @@ class MBBBlock2(Branches):
         )
         if self.branches > 1:
             self.merge = Parameter(initializer("zeros", (self.branches - 1,)))
-        self.fan_out = arithmetic.form.fan_out(self.branches)
-        self.merge_branches = arithmetic.form.scalar_merge(self.branches)
+        self.fan_out = arithmetic.backend.fan_out(self.branches)
+        self.merge_branches = arithmetic.backend.scalar_merge(self.branches)
 
     def construct(self, m):
         outputs = self.outputs(self.fan_out(m))
@@ -89,20 +89,20 @@ class MBBBlock2(Branches):
 class Block(nn.Cell):
     """x <- x + DropPath(MBBBlock1(Norm1(x))); x <- x + DropPath(MBBBlock2(Norm2(x))).
 
-    branches = (S1, C1, S2, C2); local_form, row of LOCAL_FORMS. `keep` is None, or (2, ...): the two paths' factors
+    branches = (S1, C1, S2, C2); token_mixing, row of LOCAL_FORMS. `keep` is None, or (2, ...): the two paths' factors
     per sample, 0 where dropped, 1 / (1 - rate) where kept, each of a shape that broadcasts over maps.
     Raises ValueError for odd spatial counts or a block without a branch.
     """
 
-    def __init__(self, channels, branches, local_form, arithmetic):
+    def __init__(self, channels, branches, token_mixing, arithmetic):
         super().__init__()
         check_branches(branches)
         s1, c1, s2, c2 = branches
         self.norm1 = arithmetic.norm(channels, arithmetic)
-        self.block1 = MBBBlock1(channels, s1, c1, arithmetic, local_form)
+        self.block1 = MBBBlock1(channels, s1, c1, arithmetic, token_mixing)
         self.norm2 = arithmetic.norm(channels, arithmetic)
         self.block2 = MBBBlock2(channels, s2, c2, arithmetic)
-        self.fan_out1, self.fan_out2 = arithmetic.form.fan_out(2), arithmetic.form.fan_out(2)
+        self.fan_out1, self.fan_out2 = arithmetic.backend.fan_out(2), arithmetic.backend.fan_out(2)
 
     def construct(self, x, keep=None):
         x, z = self.fan_out1(x)

@@ -44,7 +44,7 @@ class ChannelBinaryFC(ShortcutFC):
 
     def __init__(self, in_channels, out_channels, arithmetic):
         fc = BinaryFC(in_channels, out_channels, arithmetic)
-        super().__init__(fc, in_channels, out_channels, arithmetic, arithmetic.form.fused_global_fc)
+        super().__init__(fc, in_channels, out_channels, arithmetic, arithmetic.backend.fused_global_fc)
 
 
 class SpatialBinaryFC(ShortcutFC):
@@ -52,7 +52,7 @@ class SpatialBinaryFC(ShortcutFC):
 
     def __init__(self, in_channels, out_channels, axis, arithmetic):
         fc = LocalBinaryFC(in_channels, out_channels, axis, arithmetic)
-        super().__init__(fc, in_channels, out_channels, arithmetic, arithmetic.form.fused_local_fc)
+        super().__init__(fc, in_channels, out_channels, arithmetic, arithmetic.backend.fused_local_fc)
 
 
 class ChannelBinaryMLP(nn.Cell):

@@ -188,12 +188,12 @@ def choose_form(name, compute_type="float32"):
         graph = ms.get_context("mode") == ms.GRAPH_MODE
         name = "fused" if graph and compute_type == "float32" and operators.available() else "fast"
     if name not in FORMS:
-        raise ValueError(f"form: expected auto or one of {', '.join(FORMS)}, got {name!r}")
+        raise ValueError(f"backend: expected auto or one of {', '.join(FORMS)}, got {name!r}")
     if name == "fused":
         if compute_type != "float32" or not on_cpu:
-            raise ValueError(f"form fused: expected compute_type float32 on a CPU, got {compute_type}")
+            raise ValueError(f"backend fused: expected compute_type float32 on a CPU, got {compute_type}")
         try:
             operators.library_path()
         except operators.BuildError as error:
-            raise ValueError(f"form fused: {error}") from error
+            raise ValueError(f"backend fused: {error}") from error
     return FORMS[name]

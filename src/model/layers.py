@@ -17,8 +17,8 @@ class FullConv(nn.Cell):
         self.weight = Parameter(initializer(HeNormal(), (out_channels, in_channels, kernel, kernel)))
         self.bias = Parameter(initializer("zeros", (out_channels,)))
         self.window = (kernel, stride, padding)
-        self.conv = arithmetic.form.conv(out_channels, *self.window)
-        maker = arithmetic.form.fused_dense
+        self.conv = arithmetic.backend.conv(out_channels, *self.window)
+        maker = arithmetic.backend.fused_dense
         self.fused = maker() if maker else None
         self.compute_type, self.axis = arithmetic.compute_type, arithmetic.axis
 
@@ -32,7 +32,7 @@ class FullConv(nn.Cell):
 class BinaryLayer(nn.Cell):
     """What BinaryFC and LocalBinaryFC share: the operands, the integer sum, the scale.
 
-    y = accumulate(x) * alpha_o with the binarizer's operands, as sign(x + b) and sign(W); the operation itself,
+    y = accumulate(x) * alpha_o with the quantizer's operands, as sign(x + b) and sign(W); the operation itself,
     `contract`, is the subclass's. In `binary_act` precision W stays real and alpha is 1, in `fp32` x stays as well
     (and there is no RSign).
     """
@@ -41,12 +41,12 @@ class BinaryLayer(nn.Cell):
         super().__init__()
         self.weight = Parameter(initializer(HeNormal(), weight_shape))
         self.binary_act = arithmetic.binary_act
-        self.learned_shift = arithmetic.binary_act and arithmetic.binarizer.rsign
+        self.learned_shift = arithmetic.binary_act and arithmetic.quantizer.rsign
         self.rsign = arithmetic.activation_binarizer(in_channels)
         self.no_shift = Tensor(np.zeros(in_channels, np.float32))
-        binarizer = arithmetic.binarizer
-        self.weight_sign = WeightSign(binarizer) if arithmetic.binary_weight else nn.Identity()
-        self.latent, self.scale_of_latent = binarizer.latent, binarizer.scale
+        quantizer = arithmetic.quantizer
+        self.weight_sign = WeightSign(quantizer) if arithmetic.binary_weight else nn.Identity()
+        self.latent, self.scale_of_latent = quantizer.latent, quantizer.scale
         self.scaled = arithmetic.binary_weight
         self.compute_type, self.axis = arithmetic.compute_type, arithmetic.axis
 
@@ -87,7 +87,7 @@ class BinaryFC(BinaryLayer):
 
     def __init__(self, in_channels, out_channels, arithmetic):
         super().__init__(in_channels, (out_channels, in_channels, 1, 1), arithmetic)
-        self.conv = arithmetic.form.conv(out_channels, 1, 1, 0)
+        self.conv = arithmetic.backend.conv(out_channels, 1, 1, 0)
 
     def contract(self, x, weight):
         return self.conv(x, weight)
@@ -107,7 +107,7 @@ class LocalBinaryFC(BinaryLayer):
     def __init__(self, in_channels, out_channels, axis, arithmetic):
         group = in_channels // out_channels
         super().__init__(in_channels, (out_channels, group, *AXES[axis]), arithmetic)
-        self.local_fc = arithmetic.form.local_fc(AXES[axis], out_channels, group)
+        self.local_fc = arithmetic.backend.local_fc(AXES[axis], out_channels, group)
 
     def contract(self, x, weight):
         return self.local_fc(x, weight)

@@ -19,12 +19,12 @@ class SpatialBinaryMLP(nn.Cell):
         self.phase_fc = ChannelBinaryFC(channels, channels, arithmetic)
         self.amplitude_fc = ChannelBinaryFC(channels, channels, arithmetic)
         self.mix_fc = SpatialBinaryFC(2 * channels, channels, axis, arithmetic)
-        self.fan_out = arithmetic.form.fan_out(2)
-        self.wave = self.make_wave(arithmetic.form)
+        self.fan_out = arithmetic.backend.fan_out(2)
+        self.wave = self.make_wave(arithmetic.backend)
 
-    def make_wave(self, form):
+    def make_wave(self, backend):
         """The Cell (theta, z) -> wave."""
-        return form.wave()
+        return backend.wave()
 
     def construct(self, x):
         a, b = self.fan_out(x)
@@ -37,16 +37,16 @@ class InterleavedBinaryMLP(SpatialBinaryMLP):
     So output c of the local FC sees both parts of wave c. An experiment, not the paper's.
     """
 
-    def make_wave(self, form):
-        return InterleavedWave(form)
+    def make_wave(self, backend):
+        return InterleavedWave(backend)
 
 
 class InterleavedWave(nn.Cell):
     """(theta, z) -> the wave with channels 2c, 2c + 1 of channel c."""
 
-    def __init__(self, form):
+    def __init__(self, backend):
         super().__init__()
-        self.wave, self.axis = form.wave(), form.axis
+        self.wave, self.axis = backend.wave(), backend.axis
 
     def construct(self, theta, z):
         return interleave(self.wave(theta, z), self.axis)
@@ -58,14 +58,14 @@ class Shift(nn.Cell):
     offsets: d(c) for each channel, at most `reach` each way.
     """
 
-    def __init__(self, offsets, reach, axis, form):
+    def __init__(self, offsets, reach, axis, backend):
         super().__init__()
         taps = 2 * reach + 1
         kernel = {"width": (1, taps), "height": (taps, 1)}[axis]
         weight = np.zeros((len(offsets), taps), np.float32)
         weight[np.arange(len(offsets)), np.asarray(offsets) + reach] = 1
         self.weight = Tensor(weight.reshape(-1, 1, *kernel))
-        self.local_fc = form.local_fc(kernel, len(offsets), 1)
+        self.local_fc = backend.local_fc(kernel, len(offsets), 1)
 
     def construct(self, x):
         return self.local_fc(x, self.weight)
@@ -84,7 +84,7 @@ class CycleBinaryFC(nn.Cell):
 
     def __init__(self, channels, axis, arithmetic):
         super().__init__()
-        self.shift = Shift(cycle_offsets(channels), CYCLE // 2, axis, arithmetic.form)
+        self.shift = Shift(cycle_offsets(channels), CYCLE // 2, axis, arithmetic.backend)
         self.fc = ChannelBinaryFC(channels, channels, arithmetic)
 
     def construct(self, x):
@@ -118,7 +118,7 @@ class AxialShiftBinaryMLP(nn.Cell):
     def __init__(self, channels, axis, arithmetic):
         super().__init__()
         self.fc1 = ChannelBinaryFC(channels, channels, arithmetic)
-        self.shift = Shift(axial_offsets(channels), SHIFT_SIZE // 2, axis, arithmetic.form)
+        self.shift = Shift(axial_offsets(channels), SHIFT_SIZE // 2, axis, arithmetic.backend)
         self.fc2 = ChannelBinaryFC(channels, channels, arithmetic)
 
     def construct(self, x):

@@ -11,7 +11,7 @@ def norms_of_one_value(network, image_size):
     """The names of the BatchNorms that see one value per channel of an image, in order: those of 1 x 1 maps.
 
     The mean of one value is that value, and its variance 0: in training such a norm gives its offset, whatever comes.
-    The network, of form plain, runs once on an image of zeros, in PyNative mode; nothing in it changes.
+    The network, with backend plain, runs once on an image of zeros, in PyNative mode; nothing in it changes.
     """
     found, hooks, mode = [], [], ms.get_context("mode")
     for name, cell in network.cells_and_names():

@@ -37,7 +37,7 @@ class BatchNorm(nn.BatchNorm2d):
         self.over_workers = None
         if arithmetic.sync_workers:
             self.over_workers = SyncStatistics(arithmetic.axis, arithmetic.sync_workers)
-        maker = arithmetic.form.fused_norm
+        maker = arithmetic.backend.fused_norm
         self.fused = maker() if maker else None
 
     def construct(self, x):

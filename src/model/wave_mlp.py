@@ -62,7 +62,7 @@ class WaveFC(nn.Cell):
         self.phase_act = of_phase(channels, arithmetic)
         self.amplitude_fc = BinaryFC(channels, channels, arithmetic)
         self.mix_fc = LocalBinaryFC(2 * channels, channels, axis, arithmetic)
-        self.wave = arithmetic.form.wave()
+        self.wave = arithmetic.backend.wave()
 
     def construct(self, x):
         theta = self.phase_act(self.phase_norm(self.phase_fc(x)))
@@ -103,7 +103,7 @@ class WaveBlock(nn.Cell):
         self.block1 = PATM(channels, arithmetic)
         self.norm2 = arithmetic.norm(channels, arithmetic)
         self.block2 = MLP(channels, MLP_RATIO * channels, channels, arithmetic)
-        self.fan_out1, self.fan_out2 = arithmetic.form.fan_out(2), arithmetic.form.fan_out(2)
+        self.fan_out1, self.fan_out2 = arithmetic.backend.fan_out(2), arithmetic.backend.fan_out(2)
 
     construct = Block.construct  # the same two steps
 

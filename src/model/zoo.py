@@ -15,7 +15,7 @@ BIMLP = {
     "stem": IMAGENET_STEM,
     "branches": (2, 1, 2, 1),
     "downsample": "proposed",
-    "local_form": "patm",
+    "token_mixing": "patm",
     "drop_path_rate": 0.0,
 }
 WAVE_MLP = {"drop_path_rate": 0.0}
@@ -48,7 +48,7 @@ VARIANTS = {
     "wave_mlp_s": Variant(WaveMLP, WIDTHS, (2, 3, 10, 3), WAVE_MLP, norm="layer"),
 }
 # what make_arithmetic takes; Wave-MLP has no shortcuts around its layers
-ARITHMETIC = ("binarizer", "activation_gradient", "norm", "activation", "form", "compute_type", "sync_bn")
+ARITHMETIC = ("quantizer", "activation_gradient", "norm", "activation", "backend", "compute_type", "sync_bn")
 BIMLP_ARITHMETIC = (*ARITHMETIC, "shortcut")
 AUTO = "auto"  # of an override: the network's own
 
@@ -89,13 +89,13 @@ def create_model(name, num_classes=1000, precision="binary", **overrides):
             MindCV (fp32 only), whose arguments `overrides` then are, e.g. pretrained=True.
         precision: "fp32", "binary_act" (step 1: binary activations) or "binary" (step 2: weights as well).
         overrides: widths, depths, drop_path_rate; of BiMLP stem=(kernel, stride, padding), branches=(S1, C1, S2,
-            C2), downsample ("proposed", "original"), local_form ("patm", "patm_interleaved", "cycle_fc",
-            "axial_shift"), shortcut ("uni", "same_shape", "none"); binarizer ("bimlp", "sign", "xnor", "dorefa",
-            "reactnet", "dsq", "bnn_plus"), activation_gradient ("auto": the binarizer's, "window", "polynomial",
-            "clip"), norm ("auto": the network's, "batch", "layer"), activation ("auto", "rprelu", "prelu", "relu",
-            "gelu"), form ("auto", "plain", "fast", "fused"), compute_type ("float32", "float16", "bfloat16"), sync_bn
+            C2), downsample ("proposed", "original"), token_mixing ("patm", "patm_interleaved", "cycle_fc",
+            "axial_shift"), shortcut ("uni", "same_shape", "none"); quantizer ("bimlp", "sign", "xnor", "dorefa",
+            "reactnet", "dsq", "bnn_plus"), activation_gradient ("auto": the quantizer's, "ste", "approx_sign",
+            "clip_grad"), norm ("auto": the network's, "batch", "layer"), activation ("auto", "rprelu", "prelu", "relu",
+            "gelu"), backend ("auto", "plain", "fast", "fused"), compute_type ("float32", "float16", "bfloat16"), sync_bn
             (BatchNorm's statistics over all workers of the job).
-            activation "auto" is RPReLU in BiMLP, and in a binary Wave-MLP whose binarizer brings it; else GELU.
+            activation "auto" is RPReLU in BiMLP, and in a binary Wave-MLP whose quantizer brings it; else GELU.
 
     Raises:
         ValueError: an unknown name, precision or override, with what is known.
@@ -115,13 +115,13 @@ def create_model(name, num_classes=1000, precision="binary", **overrides):
     if chosen.get("norm", AUTO) == AUTO:
         chosen["norm"] = variant.norm
     if chosen.get("activation", AUTO) == AUTO:
-        chosen["activation"] = _own_activation(variant, precision, chosen.get("binarizer", "bimlp"))
+        chosen["activation"] = _own_activation(variant, precision, chosen.get("quantizer", "bimlp"))
     arithmetic = make_arithmetic(precision, **chosen)
     return variant.cell(num_classes=num_classes, arithmetic=arithmetic, **{**settings, **overrides})
 
 
-def _own_activation(variant, precision, binarizer):
-    brings = precision != "fp32" and getattr(BINARIZERS.get(binarizer), "rprelu", False)
+def _own_activation(variant, precision, quantizer):
+    brings = precision != "fp32" and getattr(BINARIZERS.get(quantizer), "rprelu", False)
     return "rprelu" if variant.cell is BiMLP or brings else "gelu"
 
 

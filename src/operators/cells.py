@@ -1,7 +1,7 @@
 """The fused operators as Cells without parameters, each with its own backward pass.
 
 Maps are (C, B, H, W). What an operator computes is said in the C++ file of its name, and judged by the Cells of
-the other forms that it stands for.
+the other backends that they replace.
 """
 
 import ctypes
@@ -19,7 +19,7 @@ MOST_BRANCHES = 16  # MOST of native/merge.cc
 POLL, LONGEST_SLEEP = 2.0e-4, 60.0  # seconds
 # in the order of the enumerations of native/settings.h
 PRECISIONS = ("fp32", "binary_act", "binary")
-GRADIENTS = ("window", "polynomial", "clip", "unit_window", "soft", "sign_swish")
+GRADIENTS = ("ste", "approx_sign", "clip_grad", "dorefa", "dsq", "swish_sign")
 
 
 def operator(name, shapes, outputs, written=(), **attributes):
@@ -109,8 +109,8 @@ class FusedNorm(nn.Cell):
             "norm_forward", lambda given, x, *rest: (x, (3 * x[0],)), 2, (False,) * 4 + (True, True)
         )
         self.back = operator("norm_backward", lambda given, dy, x, saved: (x, x[:1], x[:1]), 3)
-        self.in_training = settings("fp32", "window", True)
-        self.in_evaluation = settings("fp32", "window", False)
+        self.in_training = settings("fp32", "ste", True)
+        self.in_evaluation = settings("fp32", "ste", False)
 
     def construct(self, x, gamma, beta, mean, variance):
         given = self.in_training if self.training else self.in_evaluation
@@ -210,7 +210,7 @@ class FusedSoftmaxMerge(nn.Cell):
     def __init__(self, branches):
         super().__init__()
         if branches > MOST_BRANCHES:
-            raise ValueError(f"branches: expected at most {MOST_BRANCHES} in form fused, got {branches}")
+            raise ValueError(f"branches: expected at most {MOST_BRANCHES} with backend fused, got {branches}")
         self.run = operator("softmax_merge_forward", lambda logits, z, *maps: z, 1)
         self.back = operator(
             "softmax_merge_backward", lambda dout, logits, *maps: (logits, *maps), 1 + branches

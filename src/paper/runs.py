@@ -22,7 +22,7 @@ from .costs import as_text
 ROOT = Path(__file__).resolve().parents[2]
 # settings that do not change a network in full precision
 ONLY_BINARY = (
-    "model.binarizer",
+    "model.quantizer",
     "model.activation_gradient",
     "stages.step1.kd_alpha",
     "stages.step2.kd_alpha",

@@ -175,10 +175,10 @@ _TABLE_7 = Table(
     "Binarization methods on Wave-MLP",
     (
         Row("FP32", "wave_mlp_t", "fp32", printed={"top1": 80.1}, notes={"top1": _WAVE_MLP}),
-        Row("1-bit", "wave_mlp_t", settings=_model(binarizer="sign"), printed={"top1": 55.3}),
-        Row("+ Dorefa-Net", "wave_mlp_t", settings=_model(binarizer="dorefa"), printed={"top1": 58.4}),
-        Row("+ XNOR-Net", "wave_mlp_t", settings=_model(binarizer="xnor"), printed={"top1": 59.1}),
-        Row("+ ReActNet", "wave_mlp_t", settings=_model(binarizer="reactnet"), printed={"top1": 63.2}),
+        Row("1-bit", "wave_mlp_t", settings=_model(quantizer="sign"), printed={"top1": 55.3}),
+        Row("+ Dorefa-Net", "wave_mlp_t", settings=_model(quantizer="dorefa"), printed={"top1": 58.4}),
+        Row("+ XNOR-Net", "wave_mlp_t", settings=_model(quantizer="xnor"), printed={"top1": 59.1}),
+        Row("+ ReActNet", "wave_mlp_t", settings=_model(quantizer="reactnet"), printed={"top1": 63.2}),
         Row("+ Ours", "bimlp_s", printed={"top1": 70.0}),
     ),
     'The text calls this table Tab. 4. It also says "drops by more than 23 %" of DoReFa-Net, where 80.1 - 58.4 = 21.7.',
@@ -188,7 +188,7 @@ _TABLE_8 = Table(
     "Wave-MLP and BiMLP in full precision and 1 bit",
     (
         Row("Wave-MLP FP32", "wave_mlp_t", "fp32", printed={"top1": 80.1}, notes={"top1": _WAVE_MLP}),
-        Row("Wave-MLP 1-bit", "wave_mlp_t", settings=_model(binarizer="reactnet"), printed={"top1": 63.2}),
+        Row("Wave-MLP 1-bit", "wave_mlp_t", settings=_model(quantizer="reactnet"), printed={"top1": 63.2}),
         Row("BiMLP FP32", "bimlp_s", "fp32", printed={"top1": 79.9}),
         Row("BiMLP 1-bit", "bimlp_s", printed={"top1": 70.0}),
     ),

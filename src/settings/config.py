@@ -18,6 +18,7 @@ from src.common.files import write_atomic
 from src.common.text import cut
 from src.settings.schema import (
     READERS,
+    RENAMED,
     SECTIONS,
     TYPES,
     CheckpointConfig,
@@ -67,8 +68,8 @@ YOUNGER = (
     "model.norm",
     "model.activation",
     "model.downsample",
-    "model.local_form",
-    "model.binarizer",
+    "model.token_mixing",
+    "model.quantizer",
     "model.sync_bn",
     "stages.teacher.init_head",
     "stages.step1.init_head",
@@ -239,7 +240,7 @@ def checked(key, value, source=COMMAND_LINE):
     rule = rule_of(key)
     allowed = rule.allowed if rule and not rule.holds(result) else _beyond(result)
     if allowed:
-        raise InputError(f"{source}: {key}: expected {allowed}, got {show(value)}")
+        raise InputError(f"{source}: {key}: expected {allowed}, got {show(value)}{_new_name(key, value)}")
     return os.path.expanduser(result) if names_a_path(key, result) else result
 
 
@@ -249,6 +250,12 @@ def _hint(kind, value):
     odd = any(isinstance(item, str) and re.match(r"[-+]?[0-9]", item) for item in items)
     numbers = kind in (int, float) or bool({int, float} & set(typing.get_args(kind)))
     return "; write it as a plain decimal number" if odd and numbers else ""
+
+
+def _new_name(key, value):
+    """A remark on a value that has another name now; else ""."""
+    new = RENAMED.get(f"{key}={value}")
+    return f"; {value} is called {new.partition('=')[2]} now" if new else ""
 
 
 def _beyond(value):
@@ -330,6 +337,9 @@ def nearest_keys(key):
     if len(key) > 100:
         return []
     ending = key.rpartition(".")[2]
+    renamed = [new for old, new in RENAMED.items() if ending == old.rpartition(".")[2]]
+    if renamed:
+        return renamed
     same_ending = [known for known in TYPES if known.rpartition(".")[2] == ending]
     if same_ending:
         return difflib.get_close_matches(key, same_ending, n=3, cutoff=0.0)

@@ -30,10 +30,10 @@ class ModelConfig:
     norm: str
     activation: str
     downsample: str
-    local_form: str
-    binarizer: str
+    token_mixing: str
+    quantizer: str
     activation_gradient: str
-    form: str
+    backend: str
     compute_type: str
     sync_bn: bool
 
@@ -214,10 +214,10 @@ RULES = {
     "model.norm": _one_of("auto", "batch", "layer"),
     "model.activation": _one_of("auto", "rprelu", "prelu", "relu", "gelu"),
     "model.downsample": _one_of("proposed", "original"),
-    "model.local_form": _one_of("patm", "patm_interleaved", "cycle_fc", "axial_shift"),
-    "model.binarizer": _one_of("bimlp", "sign", "xnor", "dorefa", "reactnet", "dsq", "bnn_plus"),
-    "model.activation_gradient": _one_of("auto", "window", "polynomial", "clip"),
-    "model.form": _one_of("auto", "plain", "fast", "fused"),
+    "model.token_mixing": _one_of("patm", "patm_interleaved", "cycle_fc", "axial_shift"),
+    "model.quantizer": _one_of("bimlp", "sign", "xnor", "dorefa", "reactnet", "dsq", "bnn_plus"),
+    "model.activation_gradient": _one_of("auto", "ste", "approx_sign", "clip_grad"),
+    "model.backend": _one_of("auto", "plain", "fast", "fused"),
     "model.compute_type": _one_of("float32", "float16", "bfloat16"),
     "data.source": _one_of("digits", "cifar10", "imagenet"),
     "data.image_size": Rule("from 1 to 65535", lambda value: 1 <= value <= 65535),
@@ -271,6 +271,17 @@ RULES = {
     "stages.*.warmup_epochs": _at_least(0),
     "stages.*.init_head": _one_of("same", "new"),
     "stages.*.kd_alpha": SHARE,
+}
+
+
+# Names that settings had before: old key -> new key, old key=value -> new key=value. They are refused, with the new name.
+RENAMED = {
+    "model.form": "model.backend",
+    "model.local_form": "model.token_mixing",
+    "model.binarizer": "model.quantizer",
+    "model.activation_gradient=window": "model.activation_gradient=ste",
+    "model.activation_gradient=polynomial": "model.activation_gradient=approx_sign",
+    "model.activation_gradient=clip": "model.activation_gradient=clip_grad",
 }
 
 

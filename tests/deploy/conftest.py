@@ -9,7 +9,7 @@ from mindspore import Tensor
 
 from src.model import create_model
 
-TINY = {"widths": (8,), "depths": (1,), "form": "plain"}
+TINY = {"widths": (8,), "depths": (1,), "backend": "plain"}
 IMAGE_SIZE, CLASSES = 32, 10
 
 

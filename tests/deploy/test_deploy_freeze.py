@@ -48,9 +48,9 @@ def test_logits_are_the_same_to_the_last_bit(tiny, images, logits):
 
 
 @pytest.mark.parametrize("name", ["bimlp_t", "wave_mlp_nano"])
-@pytest.mark.parametrize("binarizer", BINARIZERS)
-def test_every_binarizer_freezes_to_signs_and_the_same_logits(name, binarizer, tiny, images, logits):
-    network = tiny(name, binarizer=binarizer)
+@pytest.mark.parametrize("quantizer", BINARIZERS)
+def test_every_binarizer_freezes_to_signs_and_the_same_logits(name, quantizer, tiny, images, logits):
+    network = tiny(name, quantizer=quantizer)
     names, x = [each for each, _ in binary_layers(network)], images(2)
     expected = logits(network, x)
     assert freeze(network) == len(names) > 0

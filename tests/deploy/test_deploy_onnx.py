@@ -224,10 +224,10 @@ def test_full_precision_networks(name, precision, tiny, tmp_path):
 
 
 @pytest.mark.parametrize("name,switches", [
-    ("wave_mlp_nano", {"binarizer": "dorefa"}),
-    ("wave_mlp_nano", {"binarizer": "reactnet"}),
-    ("bimlp_t", {"shortcut": "none", "norm": "layer", "activation": "relu", "local_form": "cycle_fc"}),
-    ("bimlp_t", {"activation": "gelu", "binarizer": "xnor", "local_form": "patm_interleaved"}),
+    ("wave_mlp_nano", {"quantizer": "dorefa"}),
+    ("wave_mlp_nano", {"quantizer": "reactnet"}),
+    ("bimlp_t", {"shortcut": "none", "norm": "layer", "activation": "relu", "token_mixing": "cycle_fc"}),
+    ("bimlp_t", {"activation": "gelu", "quantizer": "xnor", "token_mixing": "patm_interleaved"}),
 ])  # fmt: skip
 def test_networks_with_switches(name, switches, tiny, tmp_path):
     result = export_network(tiny(name, **switches), "ONNX", 2, feeding(32), tmp_path / "tiny.onnx")

@@ -60,9 +60,9 @@ def test_the_stem_and_the_first_bits_are_at_the_documented_places(written):
 
 def test_the_same_network_gives_the_same_bytes_in_any_form(written, tiny, tmp_path):
     _, _, data = written
-    for form in ("plain", "fast"):
-        path = tmp_path / f"{form}.packed"
-        write_packed(tiny(widths=(8, 12), depths=(2, 1), form=form), path, **FIELDS, class_names=NAMES)
+    for backend in ("plain", "fast"):
+        path = tmp_path / f"{backend}.packed"
+        write_packed(tiny(widths=(8, 12), depths=(2, 1), backend=backend), path, **FIELDS, class_names=NAMES)
         assert path.read_bytes() == data
 
 
@@ -104,13 +104,13 @@ def test_norm_scale_and_shift_are_folded_in_double_precision(written):
 
 @pytest.mark.parametrize("name,most", [("bimlp_s", 6.4e6), ("bimlp_m", 9.5e6)])
 def test_sizes_of_the_papers_networks(name, most):
-    network = create_model(name, 1000, form="fast")
+    network = create_model(name, 1000, backend="fast")
     assert packed_size(network, name) <= most
 
 
 @pytest.mark.parametrize("names", [(), NAMES])
 def test_the_cost_counter_knows_the_size_to_the_byte(tiny, tmp_path, names):
-    network = tiny(widths=(8, 12), depths=(2, 1), form="fast")
+    network = tiny(widths=(8, 12), depths=(2, 1), backend="fast")
     _, size = write_packed(network, tmp_path / "n.packed", **FIELDS, class_names=names)
     assert cost_of(network, 32, "bimlp_t", names).packed_bytes == size
 
@@ -125,9 +125,9 @@ def test_the_cost_counter_knows_the_size_to_the_byte(tiny, tmp_path, names):
         ({"shortcut": "none"}, "shortcut uni"),
         ({"shortcut": "same_shape"}, "shortcut uni"),
         ({"downsample": "original", "widths": (8, 8), "depths": (1, 1)}, "downsample proposed"),
-        ({"local_form": "patm_interleaved"}, "local_form patm"),
-        ({"local_form": "cycle_fc"}, "local_form patm"),
-        ({"binarizer": "dorefa"}, "a binarizer whose activations are -1 and \\+1"),
+        ({"token_mixing": "patm_interleaved"}, "token_mixing patm"),
+        ({"token_mixing": "cycle_fc"}, "token_mixing patm"),
+        ({"quantizer": "dorefa"}, "a quantizer whose activations are -1 and \\+1"),
         ({"name": "wave_mlp_nano"}, "a BiMLP, came WaveMLP"),
     ],
 )
@@ -138,8 +138,8 @@ def test_other_networks_have_no_packed_file(tiny, tmp_path, changes, reason):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("changes", [{"activation": "prelu"}, {"activation": "relu"}, {"binarizer": "xnor"},
-                                     {"binarizer": "sign"}, {"binarizer": "reactnet"}])  # fmt: skip
+@pytest.mark.parametrize("changes", [{"activation": "prelu"}, {"activation": "relu"}, {"quantizer": "xnor"},
+                                     {"quantizer": "sign"}, {"quantizer": "reactnet"}])  # fmt: skip
 def test_networks_with_signs_and_piecewise_linear_activations_have_one(tiny, tmp_path, changes):
     network = tiny(**changes)
     assert reason_against(network) is None

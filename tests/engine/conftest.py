@@ -77,7 +77,7 @@ def _make(widths, depths, branches, size, changes, tmp_path_factory):
         "depths": depths,
         "branches": branches,
         "stem": (3, 2, 1),
-        "form": "plain",
+        "backend": "plain",
         **changes,
     }
     network = create_model("bimlp_t", len(CLASSES), "binary", **settings)

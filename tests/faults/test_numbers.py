@@ -24,7 +24,7 @@ VALUES = {"nan": np.nan, "inf": np.inf, "-inf": -np.inf, "large": 1e38}
 @pytest.fixture
 def short_or_soak(request):
     """Forms other than the usual one compile for long."""
-    if request.getfixturevalue("form") != "auto" and not request.config.getoption("--soak"):
+    if request.getfixturevalue("backend") != "auto" and not request.config.getoption("--soak"):
         pytest.skip("--soak")
 
 
@@ -52,11 +52,11 @@ class Poisoned:
             batches.close()
 
 
-def stage_of(folder, *overrides, batches=(), value=np.nan, form="auto"):
+def stage_of(folder, *overrides, batches=(), value=np.nan, backend="auto"):
     """The small stage with poisoned batches."""
     stage = small_stage(folder, *overrides)
-    if form != "auto":
-        stage.network = small_network(stage.seed, form=form)
+    if backend != "auto":
+        stage.network = small_network(stage.seed, backend=backend)
         stage.binary_weights = [layer.weight for _, layer in binary_layers(stage.network)]
     stage.train_data = Poisoned(stage.train_data, STEPS * stage.train.accumulate_steps, batches, value)
     return stage
@@ -116,8 +116,8 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("form", "decay", "accumulate", "value"), CASES)
-def test_a_skipped_step_changes_nothing(tmp_path, short_or_soak, form, decay, accumulate, value, tell):
+@pytest.mark.parametrize(("backend", "decay", "accumulate", "value"), CASES)
+def test_a_skipped_step_changes_nothing(tmp_path, short_or_soak, backend, decay, accumulate, value, tell):
     """Nor what comes after it: the run ends as one that never computed it. With two batches to a step one is bad."""
     overrides = (SKIP, f"train.ema_decay={decay}", f"train.accumulate_steps={accumulate}")
     bad_steps = (0, 4, 5)
@@ -127,7 +127,7 @@ def test_a_skipped_step_changes_nothing(tmp_path, short_or_soak, form, decay, ac
         folder = tmp_path / name
         folder.mkdir()
         trainer = loop._Trainer(
-            stage_of(folder, *overrides, batches=poisoned, value=VALUES[value], form=form)
+            stage_of(folder, *overrides, batches=poisoned, value=VALUES[value], backend=backend)
         )
         if poisoned:
             seen = watched(trainer)
@@ -146,7 +146,9 @@ def test_a_skipped_step_changes_nothing(tmp_path, short_or_soak, form, decay, ac
         assert_equal(first / name, second / name)
     assert timeless(first) == timeless(second)
     assert [r["skipped_steps"] for r in read_json_lines(first / "metrics.jsonl")] == [1, 2, 0]
-    tell("number that is not finite", f"{form}: {value} in a batch; train.on_nonfinite=skip", len(bad_steps))
+    tell(
+        "number that is not finite", f"{backend}: {value} in a batch; train.on_nonfinite=skip", len(bad_steps)
+    )
 
 
 def test_the_step_is_named_the_files_stay_and_the_run_goes_on(tmp_path, tell):
@@ -232,10 +234,10 @@ def test_more_batches_to_a_step_than_an_epoch_has_are_refused(tmp_path):
         loop._Trainer(small_stage(tmp_path, "train.accumulate_steps=90"))
 
 
-@pytest.mark.parametrize("form", ["auto", "fast"])
-def test_statistics_that_overflow_are_not_saved(tmp_path, short_or_soak, form):
+@pytest.mark.parametrize("backend", ["auto", "fast"])
+def test_statistics_that_overflow_are_not_saved(tmp_path, short_or_soak, backend):
     """A pixel whose square is infinite makes a running variance infinite while loss and gradients stay finite."""
-    trainer = loop._Trainer(stage_of(tmp_path, SKIP, batches=[4], value=1e25, form=form))
+    trainer = loop._Trainer(stage_of(tmp_path, SKIP, batches=[4], value=1e25, backend=backend))
     trainer.epoch([])
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(

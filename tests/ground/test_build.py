@@ -86,15 +86,15 @@ def test_a_cpu_refuses_half_types(kind):
     config = load_config(overrides=values)
     with pytest.raises(InputError, match=f"^model.compute_type: expected float32 on a CPU, .* got {kind}$"):
         trained_network(config)
-    network = trained_network(config, form="plain", computes=False)  # its numbers can be packed
+    network = trained_network(config, backend="plain", computes=False)  # its numbers can be packed
     assert network.stem.conv.compute_type == getattr(ms, kind)
 
 
 def test_a_file_for_another_device_is_checked_in_float16_on_a_cpu():
     config = load_config(overrides=["model.compute_type=float16", "data.image_size=8"])
-    network = build_network(config, "wave_mlp_nano", 10, "fp32", form="plain").set_train(False)
+    network = build_network(config, "wave_mlp_nano", 10, "fp32", backend="plain").set_train(False)
     predict = Compiled(Predict(network), "the evaluation", lambda text: None)
     assert np.isfinite(predict(Tensor(np.zeros((1, 3, 8, 8), np.float32))).asnumpy()).all()
     config = with_values(config, {"model.compute_type": "bfloat16"})
     with pytest.raises(InputError, match="expected float32 or float16 on a CPU"):
-        build_network(config, "wave_mlp_nano", 10, "fp32", form="plain")
+        build_network(config, "wave_mlp_nano", 10, "fp32", backend="plain")

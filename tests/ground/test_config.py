@@ -12,7 +12,7 @@ import yaml
 from src.common.errors import InputError
 from src.settings.config import DEFAULT_CONFIG, Config, load_config, save_config, some, to_flat, with_values
 from src.settings.help import describe_keys, help_text
-from src.settings.schema import RULES, TYPES, rule_of
+from src.settings.schema import RENAMED, RULES, TYPES, rule_of
 
 
 def written(tmp_path, text):
@@ -307,6 +307,63 @@ def test_bad_overrides(override, words):
     assert words in str(error.value)
 
 
+def test_every_new_name_is_one_that_the_settings_know():
+    for old, new in RENAMED.items():
+        (old_key, _, old_value), (key, _, value) = old.partition("="), new.partition("=")
+        assert key in TYPES and bool(old_value) == bool(value)
+        if value:
+            assert old_key == key and rule_of(key).holds(value) and not rule_of(key).holds(old_value)
+        else:
+            assert old_key not in TYPES
+
+
+OLD_NAMES = [
+    ("model.form", "fast", "unknown key model.form; did you mean model.backend?"),
+    ("model.local_form", "patm", "unknown key model.local_form; did you mean model.token_mixing?"),
+    ("model.binarizer", "sign", "unknown key model.binarizer; did you mean model.quantizer?"),
+    *(
+        (
+            "model.activation_gradient",
+            old,
+            "model.activation_gradient: expected one of auto, ste, approx_sign, clip_grad, "
+            f"got {old!r} (text); {old} is called {new} now",
+        )
+        for old, new in [("window", "ste"), ("polynomial", "approx_sign"), ("clip", "clip_grad")]
+    ),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "words"), OLD_NAMES)
+def test_an_old_name_gets_one_line_with_the_new_one(tmp_path, key, value, words):
+    """On the command line, in an overlay, and in the config.yaml of a saved run."""
+    with pytest.raises(InputError) as error:
+        load_config(None, [f"{key}={value}"])
+    assert str(error.value) == f"command line: {words}"
+    name = key.removeprefix("model.")
+    overlay = written(tmp_path, f"model: {{{name}: {value}}}\n")
+    with pytest.raises(InputError) as error:
+        load_config(overlay)
+    assert str(error.value) == f"{overlay}: {words}"
+    saved = tmp_path / "config.yaml"
+    save_config(load_config(), saved)
+    tree = yaml.safe_load(saved.read_text(encoding="utf-8"))
+    tree["model"].pop(RENAMED.get(key, key).removeprefix("model."))
+    tree["model"][name] = value
+    saved.write_text(yaml.safe_dump(tree), encoding="utf-8")
+    with pytest.raises(InputError) as error:
+        load_config(saved, complete=True)
+    assert str(error.value) == f"{saved}: {words}"
+
+
+@pytest.mark.parametrize(
+    ("override", "new"),
+    [("form=fast", "backend"), ("modle.binarizer=x", "quantizer"), ("data.local_form=x", "token_mixing")],
+)
+def test_an_old_name_in_a_wrong_section_is_told_the_new_one(override, new):
+    with pytest.raises(InputError, match=rf"; did you mean model\.{new}\?$"):
+        load_config(None, [override])
+
+
 def test_a_default_file_without_a_key_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "default_config.yaml"
     path.write_text(
@@ -336,10 +393,10 @@ EDGES = [
     ("model.norm", "layer", "group"),
     ("model.activation", "prelu", "silu"),
     ("model.downsample", "original", "pool"),
-    ("model.local_form", "axial_shift", "mixer"),
-    ("model.binarizer", "bnn_plus", "rotated"),
-    ("model.activation_gradient", "clip", "ste"),
-    ("model.form", "plain", "slow"),
+    ("model.token_mixing", "axial_shift", "mixer"),
+    ("model.quantizer", "bnn_plus", "rotated"),
+    ("model.activation_gradient", "clip_grad", "tanh"),
+    ("model.backend", "plain", "slow"),
     ("model.compute_type", "bfloat16", "fp16"),
     ("data.source", "imagenet", "mnist"),
     ("data.image_size", "1", "0"),
@@ -495,8 +552,8 @@ def test_config_allows_what_the_networks_know():
         "norm": {"auto", *NORMS},
         "activation": {"auto", *ACTIVATIONS},
         "downsample": DOWNSAMPLES,
-        "local_form": LOCAL_FORMS,
-        "binarizer": BINARIZERS,
+        "token_mixing": LOCAL_FORMS,
+        "quantizer": BINARIZERS,
         "activation_gradient": CHOICES,
     }
     for key, names in known.items():

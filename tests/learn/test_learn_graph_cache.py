@@ -66,7 +66,7 @@ def identity(*overrides, networks=(), workers=None):
     "change",
     [
         "model.name=bimlp_s",
-        "model.form=fast",
+        "model.backend=fast",
         "data.image_size=24",
         "stages.step1.kd_alpha=0.5",
         "train.loss_scale=8",

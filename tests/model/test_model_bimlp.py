@@ -16,10 +16,10 @@ def arrays(network):
     return {name: p.asnumpy() for name, p in network.parameters_dict().items()}
 
 
-@pytest.mark.parametrize("form", ["plain", "fast"])
+@pytest.mark.parametrize("backend", ["plain", "fast"])
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_network_is_the_reference(precision, form, pynative):
-    network = reduced(precision=precision, form=form)
+def test_network_is_the_reference(precision, backend, pynative):
+    network = reduced(precision=precision, backend=backend)
     x = images(2, 32)
     expected = reference_of(network, precision, REDUCED).logits(x)
     np.testing.assert_allclose(network(Tensor(x)).asnumpy(), expected, rtol=1e-3, atol=2e-3)
@@ -35,8 +35,10 @@ def test_branch_counts_of_table_3_follow_the_reference(branches, pynative):
 
 def test_graph_mode_gives_what_pynative_gives_in_every_form():
     small = {"precision": "binary", "widths": (8, 16), "depths": (1, 1)}
-    network = reduced(form="plain", **small)
-    others = [copy_parameters(network, reduced(form=form, seed=1, **small)) for form in ("fast", "fused")]
+    network = reduced(backend="plain", **small)
+    others = [
+        copy_parameters(network, reduced(backend=backend, seed=1, **small)) for backend in ("fast", "fused")
+    ]
     x = Tensor(images(2, 32))
     in_graph = [each(x).asnumpy() for each in (network, *others)]
     ms.set_context(mode=ms.PYNATIVE_MODE)
@@ -44,9 +46,9 @@ def test_graph_mode_gives_what_pynative_gives_in_every_form():
         np.testing.assert_allclose(logits, network(x).asnumpy(), rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("depths,form", [((2, 2, 4, 2), "plain"), ((1, 1, 1, 1), "fast")])
-def test_operands_of_every_binary_layer_are_exactly_minus_one_or_one(depths, form, pynative, monkeypatch):
-    network = scramble(create_model("bimlp_s", 10, "binary", form=form, depths=depths))
+@pytest.mark.parametrize("depths,backend", [((2, 2, 4, 2), "plain"), ((1, 1, 1, 1), "fast")])
+def test_operands_of_every_binary_layer_are_exactly_minus_one_or_one(depths, backend, pynative, monkeypatch):
+    network = scramble(create_model("bimlp_s", 10, "binary", backend=backend, depths=depths))
     network.set_train(False)
     seen = {}
 
@@ -71,13 +73,13 @@ def test_operands_of_every_binary_layer_are_exactly_minus_one_or_one(depths, for
     assert {id(layer) for _, layer in layers} == seen.keys()
 
 
-@pytest.mark.parametrize("precision,form", [
+@pytest.mark.parametrize("precision,backend", [
     *((precision, "fused") for precision in PRECISIONS), ("binary", "fast"), ("binary", "plain"),
 ])  # fmt: skip
-def test_every_parameter_gets_a_gradient(form, precision):
+def test_every_parameter_gets_a_gradient(backend, precision):
     # in evaluation mode: before a batch norm in training mode a bias has none
-    ms.set_context(mode=ms.GRAPH_MODE if form == "fused" else ms.PYNATIVE_MODE)
-    network = reduced(precision=precision, form=form, widths=(16, 32), depths=(1, 1))
+    ms.set_context(mode=ms.GRAPH_MODE if backend == "fused" else ms.PYNATIVE_MODE)
+    network = reduced(precision=precision, backend=backend, widths=(16, 32), depths=(1, 1))
     labels = Tensor(np.arange(32, dtype=np.int32) % 10)
 
     def loss(x):
@@ -97,9 +99,9 @@ def test_merge_scalars_and_biases_start_at_zero_and_slopes_at_a_quarter():
             assert (value == 0.25).all(), name
 
 
-@pytest.mark.parametrize("form", ["plain", "fast"])
-def test_drop_path_scales_both_paths_of_each_block_per_sample(form, pynative):
-    network = reduced(form=form, drop_path_rate=0.3)
+@pytest.mark.parametrize("backend", ["plain", "fast"])
+def test_drop_path_scales_both_paths_of_each_block_per_sample(backend, pynative):
+    network = reduced(backend=backend, drop_path_rate=0.3)
     np.testing.assert_allclose(network.drop_path_rates, [0, 0, 0.1, 0.1, 0.2, 0.2, 0.3, 0.3])
     x = Tensor(images(3, 32))
     kept = network(x, Tensor(np.ones((8, 3, 1, 1, 1), np.float32))).asnumpy()
@@ -151,12 +153,12 @@ REFUSED = [
     (("bimlp_s",), {"branches": (3, 1, 2, 1)}, "even spatial counts"),
     (("bimlp_s",), {"branches": (2, 1, 0, 0)}, "at least one branch"),
     (("bimlp_s",), {"downsample": "pool"}, "downsample: expected one of proposed, original, got 'pool'"),
-    (("bimlp_s",), {"activation_gradient": "tanh"}, "activation_gradient: expected one of auto, window"),
-    (("bimlp_s",), {"binarizer": "dsq", "activation_gradient": "clip"}, "binarizer dsq has its own"),
+    (("bimlp_s",), {"activation_gradient": "tanh"}, "activation_gradient: expected one of auto, ste"),
+    (("bimlp_s",), {"quantizer": "dsq", "activation_gradient": "clip_grad"}, "quantizer dsq has its own"),
     (
         ("bimlp_s",),
-        {"binarizer": "rotated"},
-        "binarizer: expected one of bimlp, sign, xnor, .*, got 'rotated'",
+        {"quantizer": "rotated"},
+        "quantizer: expected one of bimlp, sign, xnor, .*, got 'rotated'",
     ),
     (("bimlp_s",), {"norm": "group"}, "norm: expected one of batch, layer, got 'group'"),
     (
@@ -165,11 +167,15 @@ REFUSED = [
         "activation: expected one of rprelu, prelu, relu, gelu, got 'silu'",
     ),
     (("bimlp_s",), {"shortcut": "dense"}, "shortcut: expected one of uni, same_shape, none, got 'dense'"),
-    (("bimlp_s",), {"local_form": "mixer"}, "local_form: expected one of patm, .*, got 'mixer'"),
+    (("bimlp_s",), {"token_mixing": "mixer"}, "token_mixing: expected one of patm, .*, got 'mixer'"),
     (("wave_mlp_t",), {"shortcut": "none"}, "unknown override of wave_mlp_t: 'shortcut'"),
-    (("bimlp_s",), {"form": "slow"}, "form: expected auto or one of plain, fast, fused, got 'slow'"),
-    (("bimlp_t",), {"form": "fused", "branches": (16, 1, 2, 1)}, "at most 16 in form fused, got 17"),
-    (("bimlp_s",), {"form": "fused", "compute_type": "float16"}, "form fused: expected compute_type float32"),
+    (("bimlp_s",), {"backend": "slow"}, "backend: expected auto or one of plain, fast, fused, got 'slow'"),
+    (("bimlp_t",), {"backend": "fused", "branches": (16, 1, 2, 1)}, "at most 16 with backend fused, got 17"),
+    (
+        ("bimlp_s",),
+        {"backend": "fused", "compute_type": "float16"},
+        "backend fused: expected compute_type float32",
+    ),
     (("bimlp_s",), {"compute_type": "int8"}, "compute_type: expected one of float32"),
     (("resnet34", 10, "binary"), {}, "expected precision fp32"),
     (("released_bimlp_s", 10, "fp32"), {}, "expected precision binary"),

@@ -16,29 +16,29 @@ def test_sign_is_one_above_zero_and_minus_one_elsewhere(mode):
 
 
 CLOSED_FORMS = {
-    "window": lambda x, d: d * (np.abs(x) <= 1),
-    "polynomial": lambda x, d: (
+    "ste": lambda x, d: d * (np.abs(x) <= 1),
+    "approx_sign": lambda x, d: (
         d * np.where((x >= -1) & (x < 0), 2 + 2 * x, np.where((x >= 0) & (x < 1), 2 - 2 * x, 0))
     ),
-    "clip": lambda x, d: np.clip(d, -1, 1),
-    "unit_window": lambda x, d: d * ((x >= 0) & (x <= 1)),
+    "clip_grad": lambda x, d: np.clip(d, -1, 1),
+    "dorefa": lambda x, d: d * ((x >= 0) & (x <= 1)),
     # s tanh(k x) with s tanh(k) = 1 and tanh(k) = 0.8
-    "soft": lambda x, d: (
+    "dsq": lambda x, d: (
         d * np.where(np.abs(x) <= 1, np.arctanh(0.8) / 0.8 * (1 - np.tanh(np.arctanh(0.8) * x) ** 2), 0)
     ),
     # by the logistic function s, of 2 s(5x) (1 + 5x (1 - s(5x))) - 1
-    "sign_swish": lambda x, d: d * derivative_of_sign_swish(x.astype(np.float64)),
+    "swish_sign": lambda x, d: d * derivative_of_swish_sign(x.astype(np.float64)),
 }
 
 
-def derivative_of_sign_swish(x):
+def derivative_of_swish_sign(x):
     """From its definition, by central differences in double precision."""
 
-    def sign_swish(x):
+    def swish_sign(x):
         s = 1 / (1 + np.exp(-5 * x))
         return 2 * s * (1 + 5 * x * (1 - s)) - 1
 
-    return (sign_swish(x + 1e-5) - sign_swish(x - 1e-5)) / 2e-5
+    return (swish_sign(x + 1e-5) - swish_sign(x - 1e-5)) / 2e-5
 
 
 def test_every_gradient_has_its_closed_form_here():
@@ -91,7 +91,7 @@ def test_scale_is_a_constant_in_the_backward_pass():
 
 
 def test_rsign_shifts_each_channel_before_the_sign():
-    cell = RSign(2, "window", 1)
+    cell = RSign(2, "ste", 1)
     assert cell.bias.shape == (2,) and not cell.bias.asnumpy().any()
     cell.bias.set_data(Tensor(np.array([0.5, -0.5], np.float32)))
     x = np.array([-0.5, -0.4, 0.5, 0.6], np.float32).reshape(1, 1, 1, 4).repeat(2, axis=1)

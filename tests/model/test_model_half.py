@@ -60,7 +60,7 @@ def pynative():
 
 def test_the_scale_follows_the_sum_in_float32(pynative):
     """Sums of 2048 signs times alpha, to the bit of float32."""
-    arithmetic = make_arithmetic(form="plain", compute_type="float16")
+    arithmetic = make_arithmetic(backend="plain", compute_type="float16")
     layer, types = BinaryFC(EXACT, 3, arithmetic), []
     layer.conv = Rounded(layer.conv, types)
     x = np.random.default_rng(0).normal(size=(2, EXACT, 1, 2)).astype(np.float32)
@@ -74,7 +74,7 @@ def test_the_scale_follows_the_sum_in_float32(pynative):
 
 def half_network(types, norms):
     """A small network whose convolutions and norms note the types of what they get."""
-    small = {"widths": (8,), "depths": (1,), "stem": (3, 2, 1), "form": "plain", "compute_type": "float16"}
+    small = {"widths": (8,), "depths": (1,), "stem": (3, 2, 1), "backend": "plain", "compute_type": "float16"}
     network = create_model("bimlp_t", 10, "binary", **small)
     for _, cell in list(network.cells_and_names()):
         for name in ("conv", "local_fc"):

@@ -18,7 +18,7 @@ from src.model.norms import BatchNorm, LayerNorm
 from src.model.shortcuts import SHORTCUTS, uni_shortcut
 from tests.model import reference
 
-PLAIN, FAST = make_arithmetic("binary", form="plain"), make_arithmetic("binary", form="fast")
+PLAIN, FAST = make_arithmetic("binary", backend="plain"), make_arithmetic("binary", backend="fast")
 SIZES = (1, 31, 32, 33, 63, 64, 65, 127, 320)  # straddle the word
 
 
@@ -69,9 +69,9 @@ def test_local_sum_is_exact_and_padding_contributes_nothing(size, group, axis, a
 def test_fast_convolution_is_the_plain_one(kernel, stride, padding):
     x, w = random(2, 3, 16, 12), random(5, 3, kernel, kernel, seed=1)
 
-    def outputs(form):
-        cell = FORMS[form].conv(5, kernel, stride, padding)
-        axis = FORMS[form].axis
+    def outputs(backend):
+        cell = FORMS[backend].conv(5, kernel, stride, padding)
+        axis = FORMS[backend].axis
 
         def inner(x, w):
             y = to_layout(cell(to_layout(x, axis), w), axis)
@@ -88,8 +88,8 @@ def test_fast_convolution_is_the_plain_one(kernel, stride, padding):
 def test_fast_local_fc_has_the_plain_ones_gradients(axis, shape):
     x, w = random(2, 6, 5, 9), random(3, 2, *shape, seed=1)
 
-    def outputs(form):
-        cell, channel_axis = FORMS[form].local_fc(shape, 3, 2), FORMS[form].axis
+    def outputs(backend):
+        cell, channel_axis = FORMS[backend].local_fc(shape, 3, 2), FORMS[backend].axis
 
         def inner(x, w):
             y = to_layout(cell(to_layout(x, channel_axis), w), channel_axis)
@@ -175,12 +175,12 @@ OTHER_ACTIVATIONS = {
 }
 
 
-@pytest.mark.parametrize("form", ["plain", "fast", "fused"])
+@pytest.mark.parametrize("backend", ["plain", "fast", "fused"])
 @pytest.mark.parametrize("name", OTHER_ACTIVATIONS)
-def test_activations_of_table_4(name, form):
+def test_activations_of_table_4(name, backend):
     x = random(2, 3, 4, 5, seed=8)
     x[0, 0, 0, 0] = 0
-    arithmetic = make_arithmetic(form=form, activation=name)
+    arithmetic = make_arithmetic(backend=backend, activation=name)
     cell = arithmetic.activation(3, arithmetic)
     np.testing.assert_allclose(run(cell, x, arithmetic.axis), OTHER_ACTIVATIONS[name](x), atol=1e-6)
     assert [p.name.split(".")[-1] for p in cell.get_parameters()] == (["slope"] if name == "prelu" else [])
@@ -190,10 +190,10 @@ def test_every_activation_is_tested():
     assert {"rprelu", *OTHER_ACTIVATIONS} == ACTIVATIONS.keys()
 
 
-@pytest.mark.parametrize("form", ["plain", "fast"])
-def test_layer_norm_takes_statistics_of_whole_images(form):
+@pytest.mark.parametrize("backend", ["plain", "fast"])
+def test_layer_norm_takes_statistics_of_whole_images(backend):
     x = 1 + 2 * random(3, 4, 5, 6)
-    arithmetic = make_arithmetic(form=form)
+    arithmetic = make_arithmetic(backend=backend)
     norm = LayerNorm(4, arithmetic)
     gamma, beta = random(4, seed=1), random(4, seed=2)
     norm.gamma.set_data(Tensor(gamma))
@@ -225,13 +225,13 @@ def shifted(x, offsets, axis):
     return y
 
 
-@pytest.mark.parametrize("form", ["plain", "fast"])
+@pytest.mark.parametrize("backend", ["plain", "fast"])
 @pytest.mark.parametrize("axis,number", [("height", 2), ("width", 3)])
-def test_shift_moves_each_channel_by_its_offset(axis, number, form):
+def test_shift_moves_each_channel_by_its_offset(axis, number, backend):
     offsets = [0, 1, -1, 2, -2, 0, 1]
     x = random(2, 7, 4, 5)
-    cell = Shift(offsets, 2, axis, FORMS[form])
-    np.testing.assert_array_equal(run(cell, x, FORMS[form].axis), shifted(x, offsets, number))
+    cell = Shift(offsets, 2, axis, FORMS[backend])
+    np.testing.assert_array_equal(run(cell, x, FORMS[backend].axis), shifted(x, offsets, number))
 
 
 def test_offsets_by_hand():
@@ -284,14 +284,14 @@ def test_batch_norm_is_the_same_in_both_layouts():
     np.testing.assert_allclose(results[0][1], 0.1 * x.mean((0, 2, 3)), rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("form", ["plain", "fast"])
-def test_synchronized_batch_norm_of_one_worker_is_batch_norm(form):
+@pytest.mark.parametrize("backend", ["plain", "fast"])
+def test_synchronized_batch_norm_of_one_worker_is_batch_norm(backend):
     """Output, gradients, running statistics after two steps, and evaluation; of several workers: tests/faults."""
     ms.set_context(mode=ms.GRAPH_MODE)
     x, factors = random(4, 3, 5, 2), Tensor(random(4, 3, 5, 2, seed=1))
     found = []
     for sync in (False, True):
-        arithmetic = make_arithmetic("fp32", form=form, sync_bn=sync)
+        arithmetic = make_arithmetic("fp32", backend=backend, sync_bn=sync)
         norm = BatchNorm(3, arithmetic)
         norm.gamma.set_data(Tensor(np.array([0.5, 1, 2], np.float32)))
         norm.set_train(True)

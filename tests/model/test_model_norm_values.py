@@ -14,7 +14,7 @@ SIDES = {16: (4, 2, 1, 1), 36: (9, 5, 3, 2)}
 
 @pytest.fixture(scope="module")
 def network():
-    narrow = {"widths": (4, 6, 8, 10), "depths": (1, 1, 1, 1), "branches": (0, 1, 0, 1), "form": "plain"}
+    narrow = {"widths": (4, 6, 8, 10), "depths": (1, 1, 1, 1), "branches": (0, 1, 0, 1), "backend": "plain"}
     return create_model("bimlp_t", 10, "binary", **narrow)
 
 

@@ -14,12 +14,12 @@ from tests.model.conftest import copy_parameters, images, scramble
 SMALL = {"widths": (8, 16), "depths": (1, 1)}
 # one row per switch and value that is not the default
 ON_BIMLP = [
-    *({"binarizer": name} for name in BINARIZERS if name != "bimlp"),
-    *({"activation_gradient": name} for name in ("polynomial", "clip")),
+    *({"quantizer": name} for name in BINARIZERS if name != "bimlp"),
+    *({"activation_gradient": name} for name in ("approx_sign", "clip_grad")),
     *({"shortcut": name} for name in ("same_shape", "none")),
     *({"activation": name} for name in ("prelu", "relu", "gelu")),
     *({"norm": "layer", "activation": name} for name in ("rprelu", "prelu", "relu", "gelu")),
-    *({"local_form": name} for name in ("patm_interleaved", "cycle_fc", "axial_shift")),
+    *({"token_mixing": name} for name in ("patm_interleaved", "cycle_fc", "axial_shift")),
     {"downsample": "original"},
     {"branches": (4, 1, 2, 2)},
     # several at once
@@ -27,12 +27,12 @@ ON_BIMLP = [
         "shortcut": "none",
         "norm": "layer",
         "activation": "relu",
-        "binarizer": "dorefa",
-        "local_form": "cycle_fc",
+        "quantizer": "dorefa",
+        "token_mixing": "cycle_fc",
     },
 ]
 ON_WAVE_MLP = [
-    *({"binarizer": name} for name in BINARIZERS),
+    *({"quantizer": name} for name in BINARIZERS),
     *({"activation": name} for name in ("rprelu", "prelu", "relu", "gelu")),
     {"norm": "layer"},
 ]
@@ -58,14 +58,16 @@ def step(network, x, labels):
 
 
 @pytest.mark.parametrize("name,switches", [
-    ("bimlp_t", {"shortcut": "none", "norm": "layer", "activation": "relu", "local_form": "axial_shift"}),
-    ("wave_mlp_nano", {"activation": "gelu", "binarizer": "xnor"}),
+    ("bimlp_t", {"shortcut": "none", "norm": "layer", "activation": "relu", "token_mixing": "axial_shift"}),
+    ("wave_mlp_nano", {"activation": "gelu", "quantizer": "xnor"}),
 ])  # fmt: skip
 def test_fused_form_trains_as_the_fast_one(name, switches):
     """With batch statistics. Rounding decides a few signs, so gradients agree as a whole."""
     ms.set_context(mode=ms.GRAPH_MODE)
     size = {"widths": (8,), "depths": (1,)}
-    networks = [create_model(name, 10, "binary", form=form, **size, **switches) for form in ("fast", "fused")]
+    networks = [
+        create_model(name, 10, "binary", backend=backend, **size, **switches) for backend in ("fast", "fused")
+    ]
     scramble(networks[0])
     copy_parameters(networks[0], networks[1])
     x, labels = Tensor(images(16, 32)), Tensor(np.arange(16, dtype=np.int32) % 10)
@@ -78,7 +80,7 @@ def test_fused_form_trains_as_the_fast_one(name, switches):
 def small(name, precision, switches, widths):
     """A network of one block per stage in training mode, with weights of a realistic size."""
     depths = (1,) * len(widths)
-    network = create_model(name, 10, precision, form="fast", widths=widths, depths=depths, **switches)
+    network = create_model(name, 10, precision, backend="fast", widths=widths, depths=depths, **switches)
     return scramble(network).set_train(True)
 
 
@@ -114,13 +116,13 @@ def test_switch_trains_and_reaches_the_network(name, switches):
     assert all(np.isfinite(g).all() for g in gradients.values())
     silent = [each for each, g in gradients.items() if not g.any()]
     assert not [each for each in silent if "reweight" not in each]  # of two channels, which may all be 0
-    forward_alike = "activation_gradient" in switches or switches.get("binarizer") == "reactnet"
-    is_default = switches in ({"binarizer": "bimlp"}, {"activation": "rprelu"})
+    forward_alike = "activation_gradient" in switches or switches.get("quantizer") == "reactnet"
+    is_default = switches in ({"quantizer": "bimlp"}, {"activation": "rprelu"})
     assert np.allclose(default(x).asnumpy(), logits.asnumpy(), atol=1e-3) == (forward_alike or is_default)
 
 
 OF_ANY_PRECISION = [
-    case for case in zip(CASES, NAMES) if not {"binarizer", "activation_gradient"} & case[0][1].keys()
+    case for case in zip(CASES, NAMES) if not {"quantizer", "activation_gradient"} & case[0][1].keys()
 ]
 
 
@@ -147,7 +149,7 @@ def test_shortcuts_are_where_table_5_has_them(shortcut, identities, repeats):
 @pytest.mark.parametrize("name", ["bimlp_t", "wave_mlp_nano"])
 def test_binarizer_reaches_every_layer_of_the_blocks(name):
     for method, row in BINARIZERS.items():
-        network = create_model(name, 10, "binary", binarizer=method, **SMALL)
+        network = create_model(name, 10, "binary", quantizer=method, **SMALL)
         layers = [layer for _, layer in binary_layers(network)]
         inside = [cell for _, cell in network.stages.cells_and_names() if isinstance(cell, BinaryLayer)]
         assert len(layers) == len(inside) > 0

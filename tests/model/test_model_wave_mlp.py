@@ -1,4 +1,4 @@
-"""Wave-MLP: its size by arithmetic, its formulas against numpy, its two forms against each other."""
+"""Wave-MLP: its size by arithmetic, its formulas against numpy, its two backends against each other."""
 
 import math
 from itertools import pairwise
@@ -27,17 +27,17 @@ def pynative():
     ms.set_context(mode=mode)
 
 
-def fp32(form="fast", norm="batch"):
-    return make_arithmetic("fp32", form=form, norm=norm, activation="gelu")
+def fp32(backend="fast", norm="batch"):
+    return make_arithmetic("fp32", backend=backend, norm=norm, activation="gelu")
 
 
 def full_size(depths):
     return WaveMLP(WIDTHS, depths, num_classes=1000, arithmetic=fp32(), drop_path_rate=0.0)
 
 
-def tiny(norm="batch", form="fast"):
-    """The same seeded weights for every form; nothing is left at 0 or 1, where a slip could hide."""
-    network = WaveMLP(arithmetic=fp32(form, norm), **TINY)
+def tiny(norm="batch", backend="fast"):
+    """The same seeded weights for every backend; nothing is left at 0 or 1, where a slip could hide."""
+    network = WaveMLP(arithmetic=fp32(backend, norm), **TINY)
     randomize(network)
     return network
 
@@ -186,7 +186,7 @@ def patm_by_numpy(x, weights):
 
 @pytest.mark.parametrize("norm", ["batch", "layer"])
 def test_plain_and_fast_form_agree(norm):
-    networks = [tiny(norm, form) for form in ("fast", "plain")]
+    networks = [tiny(norm, backend) for backend in ("fast", "plain")]
     fast, plain = (network.set_train(False)(images()).asnumpy() for network in networks)
     assert fast.shape == (BATCH, CLASSES)
     np.testing.assert_allclose(fast, plain, atol=1e-5)

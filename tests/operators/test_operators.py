@@ -41,9 +41,9 @@ def random(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
-def pair(make, precision="binary", gradient="window"):
-    """The Cell that `make` builds of an Arithmetic, in the fast and in the fused form, with the same parameters."""
-    cells = [make(make_arithmetic(precision, gradient, form)) for form in ("fast", "fused")]
+def pair(make, precision="binary", gradient="ste"):
+    """The Cell that `make` builds of an Arithmetic, in the fast and in the fused backend, with the same parameters."""
+    cells = [make(make_arithmetic(precision, gradient, backend)) for backend in ("fast", "fused")]
     rng = np.random.default_rng(1)
     for ours, theirs in zip(*(cell.get_parameters() for cell in cells)):
         value = ours.asnumpy().copy()
@@ -117,7 +117,7 @@ def test_channel_binary_fc_on_any_number_of_positions(images):
     assert_same(pair(lambda a: ChannelBinaryFC(12, 24, a)), random(12, *images))
 
 
-@pytest.mark.parametrize("gradient", ["window", "polynomial", "clip"])
+@pytest.mark.parametrize("gradient", ["ste", "approx_sign", "clip_grad"])
 def test_gradients_of_sign(gradient):
     for make in (lambda a: ChannelBinaryFC(8, 8, a), lambda a: SpatialBinaryFC(8, 8, "width", a)):
         assert_same(pair(make, "binary", gradient), random(8, 4, 5, 5))
@@ -145,7 +145,10 @@ def test_running_statistics_move_in_training_alone(training):
 @pytest.mark.parametrize("name", [name for name in BINARIZERS])
 def test_one_bit_activations_of_every_binarizer(name):
     """Far from 0 as well, where exp must not overflow."""
-    cells = [make_arithmetic(binarizer=name, form=form).activation_binarizer(7) for form in ("fast", "fused")]
+    cells = [
+        make_arithmetic(quantizer=name, backend=backend).activation_binarizer(7)
+        for backend in ("fast", "fused")
+    ]
     assert cells[0].fused is None and cells[1].fused is not None
     x = 2 * random(7, 3, 4, 9)
     x[0, 0, 0] = np.array([-1000, -30, -1, -0.0, 0, 0.5, 1, 30, 1000])
@@ -156,7 +159,8 @@ def test_one_bit_activations_of_every_binarizer(name):
 def test_other_shortcuts(name):
     for out in (8, 16, 4):
         cells = [
-            ChannelBinaryFC(8, out, make_arithmetic(form=form, shortcut=name)) for form in ("fast", "fused")
+            ChannelBinaryFC(8, out, make_arithmetic(backend=backend, shortcut=name))
+            for backend in ("fast", "fused")
         ]
         # shifts off 0: without a shortcut many outputs of a channel are equal, and must not lie on RPReLU's edge
         for ours, theirs in zip(*(cell.get_parameters() for cell in cells)):
@@ -179,7 +183,7 @@ def test_full_precision_convolution(kernel, stride, padding):
 class Waved(nn.Cell):
     def __init__(self, arithmetic):
         super().__init__()
-        self.wave = arithmetic.form.wave()
+        self.wave = arithmetic.backend.wave()
 
     def construct(self, theta, z):
         return self.wave(theta, z)
@@ -190,14 +194,16 @@ def test_wave():
         [random(2, 3, 4, 5), 1000 * random(2, 3, 4, 5, seed=2), np.zeros((1, 3, 4, 5), np.float32)]
     )
     assert_same(
-        [Waved(make_arithmetic(form=form)) for form in ("fast", "fused")], theta, random(5, 3, 4, 5, seed=3)
+        [Waved(make_arithmetic(backend=backend)) for backend in ("fast", "fused")],
+        theta,
+        random(5, 3, 4, 5, seed=3),
     )
 
 
 class Pooled(nn.Cell):
-    def __init__(self, form):
+    def __init__(self, backend):
         super().__init__()
-        self.pool = FORMS[form].max_pool()
+        self.pool = FORMS[backend].max_pool()
 
     def construct(self, x):
         return self.pool(x)
@@ -240,7 +246,7 @@ import hashlib, numpy as np, mindspore as ms
 from mindspore import Tensor
 from src.model import create_model
 ms.set_context(mode=ms.GRAPH_MODE); ms.set_seed(1)
-net = create_model("bimlp_t", 10, "binary", widths=(16, 32), depths=(1, 1), form="fused"); net.set_train(True)
+net = create_model("bimlp_t", 10, "binary", widths=(16, 32), depths=(1, 1), backend="fused"); net.set_train(True)
 x = Tensor(np.random.default_rng(0).normal(size=(5, 3, 32, 32)).astype(np.float32))
 grads = ms.grad(net, None, net.trainable_params())(x)
 print(hashlib.sha256(b"".join(g.asnumpy().tobytes() for g in grads)).hexdigest())

@@ -19,7 +19,7 @@ ONE_BLOCK = {"widths": (C,), "depths": (1,)}
 
 
 def totals(name="bimlp_t", precision="binary", size=32, classes=CLASSES, **overrides):
-    return cost_of(create_model(name, classes, precision, form="fast", **overrides), size).totals()
+    return cost_of(create_model(name, classes, precision, backend="fast", **overrides), size).totals()
 
 
 def test_one_block_by_hand():
@@ -69,7 +69,7 @@ def test_pooling_and_downsampling_by_hand():
 
 
 def test_parameters_and_bytes_of_one_block_by_hand(tmp_path):
-    network = create_model("bimlp_t", CLASSES, form="fast", **ONE_BLOCK)
+    network = create_model("bimlp_t", CLASSES, backend="fast", **ONE_BLOCK)
     cost = cost_of(network, 32, "bimlp_t")
     patm = 2 * (C * C + C * C + 2 * C * 7)
     weights = patm + C * C + C * (C // 4) + C // 4 * 3 * C + C * C + 2 * C * 7 + C * 4 * C + 4 * C * C
@@ -137,7 +137,7 @@ def test_a_teacher_of_mindcv():
 
 def test_refuses_an_image_size_at_which_the_network_cannot_run():
     with pytest.raises(InputError, match="image_size 1: the network cannot run"):
-        cost_of(create_model("bimlp_t", 10, form="fast"), 1)
+        cost_of(create_model("bimlp_t", 10, backend="fast"), 1)
 
 
 def command(*arguments):
@@ -164,7 +164,7 @@ def test_command_prints_layers_totals_and_one_json_object():
 
 @pytest.mark.parametrize("arguments,message", [
     (("--model", "bimlp_x"), "unknown model: 'bimlp_x'; did you mean"),
-    (("--model", "bimlp_t", "model.binarizer=rotated"), "model.binarizer: expected one of bimlp, sign"),
+    (("--model", "bimlp_t", "model.quantizer=rotated"), "model.quantizer: expected one of bimlp, sign"),
     (("--model", "bimlp_t", "model.branches=[1,1,2,1]"), "four counts of 0 or more, the first and the third even"),
     (("--model", "bimlp_t", "--image_size", "0"), "--image_size: expected 1 pixel or more, got 0"),
     (("--model", "wave_mlp_t", "model.shortcut=none"), "model.shortcut: wave_mlp_t has no such switch"),

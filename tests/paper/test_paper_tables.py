@@ -76,7 +76,7 @@ def test_equal_runs_have_one_folder_and_different_ones_two():
                 names.setdefault(name, []).append((number, row.name))
     shared = names["bimlp_t-binary"]
     assert {number for number, _ in shared} == {"3", "4", "5", "6", "7", "8", "fig4"}
-    assert ("7", "+ ReActNet") in names["wave_mlp_nano-binary-binarizer=reactnet"]
-    assert ("8", "Wave-MLP 1-bit") in names["wave_mlp_nano-binary-binarizer=reactnet"]
+    assert ("7", "+ ReActNet") in names["wave_mlp_nano-binary-quantizer=reactnet"]
+    assert ("8", "Wave-MLP 1-bit") in names["wave_mlp_nano-binary-quantizer=reactnet"]
     assert len(names) == 5 - 1 + 8 - 1 + 3 - 1 + 2 - 1 + 5 + 1 + 7 - 1 + 1
     assert all(re.fullmatch(r"[\w.=,+-]+", name) for name in names)

@@ -133,7 +133,7 @@ def test_failures_by_formula_and_by_play(model):
 
 @pytest.mark.parametrize("name,classes", [("bimlp_t", 10), ("bimlp_s", 1000)])
 def test_networks_are_counted(scaling, name, classes):
-    network = create_model(name, classes, "binary", form="fast")
+    network = create_model(name, classes, "binary", backend="fast")
     trained = network.trainable_params()
     norms = [cell for _, cell in network.cells_and_names() if isinstance(cell, BatchNorm)]
     channels = sum(cell.num_features for cell in norms)

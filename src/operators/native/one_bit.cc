@@ -1,4 +1,4 @@
-// One-bit activations of any binarizer: sign(x + b), or 1 above a half and 0 elsewhere; forward and backward.
+// One-bit activations of any quantizer: sign(x + b), or 1 above a half and 0 elsewhere; forward and backward.
 #include "settings.h"
 #include "simd.h"
 #include "surrogates.h"

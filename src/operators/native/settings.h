@@ -3,7 +3,7 @@
 #include <cstdint>
 
 enum class Precision : int32_t { fp32 = 0, binary_act = 1, binary = 2 };
-enum class Gradient : int32_t { window = 0, polynomial = 1, clip = 2, unit_window = 3, soft = 4, sign_swish = 5 };
+enum class Gradient : int32_t { ste = 0, approx_sign = 1, clip_grad = 2, dorefa = 3, dsq = 4, swish_sign = 5 };
 
 struct Settings {
   explicit Settings(const int32_t *values)

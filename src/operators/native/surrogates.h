@@ -26,19 +26,19 @@ template <class T>
 inline T sign_backward(T v, T dv, Gradient gradient) {
   const T zero = splat<T>(0), one = splat<T>(1), size = maximum(v, -v);
   switch (gradient) {
-    case Gradient::window:
+    case Gradient::ste:
       return select(within_one(v), dv, zero);
-    case Gradient::polynomial:
+    case Gradient::approx_sign:
       return dv * (2.0f * maximum(one - size, zero));
-    case Gradient::clip:
+    case Gradient::clip_grad:
       return maximum(minimum(dv, one), -one);
-    case Gradient::unit_window:
+    case Gradient::dorefa:
       return select((v >= zero) & (v <= one), dv, zero);
-    case Gradient::soft: {  // 1 - tanh^2(u) = 4 e / (1 + e)^2, e = exp(-2 |u|)
+    case Gradient::dsq: {  // 1 - tanh^2(u) = 4 e / (1 + e)^2, e = exp(-2 |u|)
       const T e = exp_of_negative(2 * DSQ_K * size);
       return select(within_one(v), dv * (4 * DSQ_FACTOR * e / ((one + e) * (one + e))), zero);
     }
-    case Gradient::sign_swish: {  // u = b |x|, e = exp(-u): tanh(u / 2) = (1 - e) / (1 + e), 1 + cosh(u) = (1 + e)^2 / 2 e
+    case Gradient::swish_sign: {  // u = b |x|, e = exp(-u): tanh(u / 2) = (1 - e) / (1 + e), 1 + cosh(u) = (1 + e)^2 / 2 e
       const T u = BNN_PLUS_BETA * minimum(size, splat<T>(16)), e = exp_of_negative(u);
       const T top = splat<T>(2) - u * (one - e) / (one + e);
       return dv * (2 * BNN_PLUS_BETA * e * top / ((one + e) * (one + e)));

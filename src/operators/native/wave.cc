@@ -8,7 +8,7 @@ namespace {
 constexpr int64_t CHUNK = 4096;  // numbers that one thread takes at a time
 
 // cos and sin to 4e-7 for |theta| <= 1e3: theta = 2 pi k + 2 h with |h| <= pi / 2, cos = 1 - 2 sin^2 h,
-// sin = 2 sin h cos h, with minimax polynomials of h; the same as PolynomialCosSin of forms.py.
+// sin = 2 sin h cos h, with minimax polynomials of h; the same as PolynomialCosSin of the fast backend.
 template <class T>
 inline void cos_sin(T theta, T &cosine, T &sine) {
   // rounding by adding 1.5 * 2^23: exact for |turns| < 2^22
