@@ -97,8 +97,8 @@ class Training:
             asked = time.perf_counter()
             images, labels = next(batches)
             waited += time.perf_counter() - asked
-            keep = path_factors(network.drop_path_rates, len(images), config.seed, number)
-            batch = Tensor(images), Tensor(labels), keep
+            drop_mask = path_factors(network.drop_path_rates, len(images), config.seed, number)
+            batch = Tensor(images), Tensor(labels), drop_mask
             results = step([batch], optimizer.coefficients(1e-3, number + 1))
             [result.asnumpy() for result in results]
         seconds = time.perf_counter() - start

@@ -19,7 +19,7 @@ from src.cost.count import cost_of
 from src.deploy import Feeding, export_network, reason_against, write_packed
 from src.model import accepted_overrides, create_model, default_precision
 from src.model.elements import ShortcutFC
-from src.model.layout import BATCH_FIRST
+from src.model.layout import NCHW
 
 SEED = 1
 
@@ -81,7 +81,7 @@ def calibrate(network, images):
     """
 
     def take(cell, inputs):
-        x, channels = inputs[0].asnumpy(), getattr(cell, "axis", BATCH_FIRST)
+        x, channels = inputs[0].asnumpy(), getattr(cell, "axis", NCHW)
         others = tuple(axis for axis in range(x.ndim) if axis != channels)
         cell.moving_mean.set_data(Tensor(x.mean(others, dtype=np.float64).astype(np.float32)))
         variance = x.var(others, dtype=np.float64)

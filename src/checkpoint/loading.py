@@ -124,10 +124,10 @@ def require_finite(tensors, source):
             raise InputError(f"{source}: expected finite numbers, got {wrong[0]} in {name}")
 
 
-BROUGHT_BY_BINARIZERS = ("rsign.bias", "act.shift_in", "act.slope", "act.shift_out")
+BROUGHT_BY_QUANTIZERS = ("rsign.bias", "act.shift_in", "act.slope", "act.shift_out")
 
 
-def hand_on(network, params, path, may_lack=BROUGHT_BY_BINARIZERS, new_head=0, key="", rows=()):
+def hand_on(network, params, path, may_lack=BROUGHT_BY_QUANTIZERS, new_head=0, key="", rows=()):
     """Hand the weights of one stage to the network of the next, by name.
 
     The two may differ in parameters whose names end as in `may_lack`, in either direction: full precision has no

@@ -10,8 +10,8 @@ from src.model.blocks import MBBBlock1
 from src.model.elements import ChannelBinaryMLP
 from src.model.functions import MultiMaxPool, Wave
 from src.model.layers import BinaryLayer, FullConv
-from src.model.layout import BATCH_FIRST
-from src.model.local_forms import SpatialBinaryMLP
+from src.model.layout import NCHW
+from src.model.token_mixing import SpatialBinaryMLP
 
 # convolutions and FC layers: Cells with a `weight` (O, ...) that give maps or vectors of O channels
 LINEAR = (FullConv, BinaryLayer, nn.Conv2d, nn.Dense, released.FullConv, released.BinaryConv, released.Dense)
@@ -123,7 +123,7 @@ def map_of_zeros(layer):
 
     def construct(x):
         rows, columns, h, w = x.shape
-        shape = (rows, channels, h, w) if layer.axis == BATCH_FIRST else (channels, columns, h, w)
+        shape = (rows, channels, h, w) if layer.axis == NCHW else (channels, columns, h, w)
         return ops.zeros(shape, ms.float32)
 
     return construct

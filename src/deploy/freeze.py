@@ -22,8 +22,8 @@ class FrozenLayer(nn.Cell):
     def __init__(self, layer):
         super().__init__()
         self.scale = Parameter(per_channel(layer.scale(), layer.axis), requires_grad=False)
-        layer.weight.set_data(layer.weight_sign(layer.weight))
-        layer.weight_sign, layer.scaled = nn.Identity(), False
+        layer.weight.set_data(layer.weight_quantizer(layer.weight))
+        layer.weight_quantizer, layer.scaled = nn.Identity(), False
         self.layer = layer
 
     def construct(self, x):

@@ -9,8 +9,8 @@ from src.model.binarize import sign
 from src.model.blocks import Block
 from src.model.elements import ShortcutFC
 from src.model.layers import BinaryLayer
-from src.model.local_forms import LOCAL_FORMS
 from src.model.norms import BatchNorm
+from src.model.token_mixing import TOKEN_MIXERS
 
 from .modes import eager
 from .packed_file import decode, encode, packed_bytes
@@ -28,12 +28,12 @@ def reason_against(network):
     conditions = {
         "precision binary": all(cell.binary_act and cell.scaled for cell in binary),
         "norm batch": isinstance(network.norm, BatchNorm),
-        "activation rprelu, prelu or relu": network.stem.act.after is None,
-        "shortcut uni": all(cell.short for cell in cells if isinstance(cell, ShortcutFC)),
+        "activation rprelu, prelu or relu": network.stem.act.epilogue is None,
+        "shortcut uni": all(cell.has_shortcut for cell in cells if isinstance(cell, ShortcutFC)),
         "downsample proposed": all(type(cell) is Downsample for cell in network.downsamples),
-        "token_mixing patm": all(type(cell) is LOCAL_FORMS["patm"] for cell in spatial),
+        "token_mixing patm": all(type(cell) is TOKEN_MIXERS["patm"] for cell in spatial),
         "a quantizer whose activations are -1 and +1": all(
-            cell.rsign.function.value is sign for cell in binary if cell.binary_act
+            cell.rsign.function.binarize is sign for cell in binary if cell.binary_act
         ),
     }
     failed = [condition for condition, holds in conditions.items() if not holds]
@@ -45,7 +45,7 @@ def describe(network, **fields):
     stages, first = network.stages, network.stages[0][0]
     spatial = [len(block.height) + len(block.width) for block in (first.block1, first.block2)]
     return Description(
-        stem=network.stem.conv.window,
+        stem=network.stem.conv.kernel_stride_padding,
         widths=tuple(stage[0].norm1.gamma.size for stage in stages),
         depths=tuple(len(stage) for stage in stages),
         branches=(spatial[0], len(first.block1.channel), spatial[1], len(first.block2.channel)),
@@ -151,7 +151,7 @@ def _full(conv, cell):
 
 def _binary(cell):
     layer = cell.fc
-    positive = layer.weight_sign(layer.weight).asnumpy() > 0
+    positive = layer.weight_quantizer(layer.weight).asnumpy() > 0
     rows = positive.reshape(len(positive), -1)
     local = max(positive.shape[2:]) > 1
     return {

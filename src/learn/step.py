@@ -11,7 +11,7 @@ from .loss import cross_entropy, distillation_loss, smooth_labels
 def make_forward(network, teacher, alpha, smoothing):
     """(images, labels, keep) -> (loss, number of images whose most likely class is the label's).
 
-    images (B, 3, H, W), soft labels (B, K), keep as BiMLP.construct has it or None. Without a teacher
+    images (B, 3, H, W), soft labels (B, K), keep: the drop_mask of BiMLP.construct or None. Without a teacher
     the loss is the cross-entropy with smoothed labels, with one that of Eq. 13.
 
     One graph holds both networks and wants unique names: the teacher's parameters get the prefix
@@ -105,12 +105,12 @@ class WholeStep(nn.Cell):
     def __init__(self, gradient, optimizer, workers):
         super().__init__(auto_prefix=False)
         self.gradient, self.optimizer = gradient, optimizer
-        self.over_workers = OverWorkers(optimizer.weights, workers)
+        self.sync_statistics = OverWorkers(optimizer.weights, workers)
 
     def construct(self, images, labels, keep, coefficients, stop, scale):
         (loss, hits), gradients = self.gradient(images, labels, keep, scale)
         figures = ops.concat((ops.stack((loss, hits)), stop))
-        figures, gradients = self.over_workers(figures, gradients)
+        figures, gradients = self.sync_statistics(figures, gradients)
         return figures, self.optimizer(gradients, coefficients, figures[:1])
 
 
@@ -159,11 +159,11 @@ class Update(nn.Cell):
     def __init__(self, optimizer, sums, workers):
         super().__init__(auto_prefix=False)
         self.optimizer, self.sums = optimizer, sums
-        self.over_workers = OverWorkers(optimizer.weights, workers)
+        self.sync_statistics = OverWorkers(optimizer.weights, workers)
 
     def construct(self, coefficients, stop):
         figures = ops.concat((self.sums.figures, stop))
-        figures, gradients = self.over_workers(figures, self.sums.gradients)
+        figures, gradients = self.sync_statistics(figures, self.sums.gradients)
         norm = self.optimizer(gradients, coefficients, figures[:1])
         figures = ops.depend(figures, norm)
         cleared = ops.HyperMap()(_clear, ops.depend(self.sums.gradients, norm))

@@ -27,5 +27,5 @@ def smallest_image(network):
     stem = getattr(getattr(network, "stem", None), "conv", None)
     if not isinstance(stem, FullConv):
         return 1
-    kernel, _, padding = stem.window
+    kernel, _, padding = stem.kernel_stride_padding
     return max(kernel - 2 * padding, 1)

@@ -6,7 +6,7 @@ import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import initializer
 
-from .layout import add_channel, channel_sum, per_channel
+from .layout import add_per_channel, channel_sum, per_channel
 
 
 class ShiftedPReLU(nn.Cell):
@@ -17,12 +17,12 @@ class ShiftedPReLU(nn.Cell):
         self.axis = axis
 
     def construct(self, x, b1, w, b2):
-        t = add_channel(x, b1, self.axis)
+        t = add_per_channel(x, b1, self.axis)
         y = ops.maximum(t, 0.0) + per_channel(w, self.axis) * ops.minimum(t, 0.0)
-        return add_channel(y, b2, self.axis)
+        return add_per_channel(y, b2, self.axis)
 
     def bprop(self, x, b1, w, b2, out, dout):
-        t = add_channel(x, b1, self.axis)
+        t = add_per_channel(x, b1, self.axis)
         above = dout * ops.cast(t > 0, dout.dtype)
         below = dout - above
         above_sum, below_sum = channel_sum(above, self.axis), channel_sum(below, self.axis)
@@ -38,7 +38,7 @@ class RPReLU(nn.Cell):
     b1 = b2 = 0 for good, ReLU with w = 0 as well: `learned` names what is learned, `slope` is w's first value.
     """
 
-    after = None  # what remains to be done behind the piecewise linear part
+    epilogue = None  # what remains to be done behind the piecewise linear part
 
     def __init__(self, channels, arithmetic, learned=("shift_in", "slope", "shift_out"), slope=0.25):
         super().__init__()
@@ -64,7 +64,7 @@ class GELU(nn.Cell):
         super().__init__()
         self.shift_in = self.shift_out = Tensor(np.zeros(channels, np.float32))
         self.slope = Tensor(np.ones(channels, np.float32))
-        self.after = exact_gelu
+        self.epilogue = exact_gelu
 
     def construct(self, x):
         return exact_gelu(x)

@@ -7,17 +7,16 @@ from mindspore import communication, nn
 from mindspore import dtype as mstype
 
 from .activations import ACTIVATIONS
-from .binarize import OneBit, RSign, sign
-from .binarizers import BINARIZERS, above_half
-from .binarizers import activation_gradient as gradient_of
-from .forms import Form, choose_form
+from .backends import Backend, choose_backend
+from .binarize import BinarizeActivation, RSign, sign
 from .norms import NORMS
+from .quantizers import QUANTIZERS, gradient_name, heaviside
 from .shortcuts import SHORTCUTS
 
 PRECISIONS = ("fp32", "binary_act", "binary")
-FUSED_VALUES = {
+IS_ZERO_ONE = {
     sign: False,
-    above_half: True,
+    heaviside: True,
 }  # whether they are 0 and 1: what the operator for one-bit values knows
 COMPUTE_TYPES = {"float32": mstype.float32, "float16": mstype.float16, "bfloat16": mstype.bfloat16}
 
@@ -26,8 +25,8 @@ COMPUTE_TYPES = {"float32": mstype.float32, "float16": mstype.float16, "bfloat16
 class Arithmetic:
     """binary_act: one-bit activations (step 1); binary_weight: one-bit weights as well (step 2).
 
-    quantizer: row of BINARIZERS; gradient: of the activations' sign, key of GRADIENTS; norm, activation,
-    shortcut: makers of Cells, rows of NORMS, ACTIVATIONS and SHORTCUTS; backend: row of FORMS; compute_type: type of the
+    quantizer: row of QUANTIZERS; gradient: of the activations' sign, key of GRADIENTS; norm, activation,
+    shortcut: makers of Cells, rows of NORMS, ACTIVATIONS and SHORTCUTS; backend: row of BACKENDS; compute_type: type of the
     operands of convolutions, cast after binarization so that it never decides a sign; sync_workers: over how many
     workers BatchNorm takes its statistics, 0 for each worker's own.
     """
@@ -35,11 +34,11 @@ class Arithmetic:
     binary_act: bool
     binary_weight: bool
     quantizer: type
-    gradient: str
+    activation_gradient: str
     norm: Callable
     activation: Callable
     shortcut: Callable
-    backend: Form
+    backend: Backend
     compute_type: mstype.Type
     sync_workers: int
 
@@ -56,18 +55,18 @@ class Arithmetic:
     @property
     def fuses_layers(self):
         """Whether an operator stands for a whole binary layer: the backend has one, and it knows the quantizer and the norm."""
-        known = not self.binary_act or self.quantizer is BINARIZERS["bimlp"]
+        known = not self.binary_act or self.quantizer is QUANTIZERS["bimlp"]
         return self.backend.fused_global_fc is not None and known and not self.sync_workers
 
-    def activation_binarizer(self, channels):
+    def activation_quantizer(self, channels):
         """The Cell that gives a binary layer its input x_b: RSign, its like without a shift, or the identity."""
         if not self.binary_act:
             return nn.Identity()
-        value, maker, fused = self.quantizer.value, self.backend.fused_one_bit, None
-        if maker is not None and value in FUSED_VALUES:
-            fused = maker(self.gradient, FUSED_VALUES[value])
-        cell = RSign if self.quantizer.rsign else OneBit
-        return cell(channels, self.gradient, self.axis, value, fused)
+        binarize, maker, fused = self.quantizer.binarize, self.backend.fused_binarize, None
+        if maker is not None and binarize in IS_ZERO_ONE:
+            fused = maker(self.activation_gradient, IS_ZERO_ONE[binarize])
+        cell = RSign if self.quantizer.rsign else BinarizeActivation
+        return cell(channels, self.activation_gradient, self.axis, binarize, fused)
 
 
 def make_arithmetic(
@@ -84,7 +83,7 @@ def make_arithmetic(
     """The Arithmetic of these names; sync_bn: BatchNorm's statistics are over the workers of the job, if there is one.
     Raises ValueError for an unknown one, or a gradient that a quantizer excludes."""
     check("precision", precision, PRECISIONS)
-    check("quantizer", quantizer, BINARIZERS)
+    check("quantizer", quantizer, QUANTIZERS)
     check("norm", norm, NORMS)
     check("activation", activation, ACTIVATIONS)
     check("shortcut", shortcut, SHORTCUTS)
@@ -92,12 +91,12 @@ def make_arithmetic(
     return Arithmetic(
         binary_act=precision != "fp32",
         binary_weight=precision == "binary",
-        quantizer=BINARIZERS[quantizer],
-        gradient=gradient_of(quantizer, activation_gradient),
+        quantizer=QUANTIZERS[quantizer],
+        activation_gradient=gradient_name(quantizer, activation_gradient),
         norm=NORMS[norm],
         activation=ACTIVATIONS[activation],
         shortcut=SHORTCUTS[shortcut],
-        backend=choose_form(backend, compute_type),
+        backend=choose_backend(backend, compute_type),
         compute_type=COMPUTE_TYPES[compute_type],
         sync_workers=_workers() if sync_bn else 0,
     )

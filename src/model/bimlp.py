@@ -8,8 +8,8 @@ from mindspore.common.initializer import TruncatedNormal
 from .arithmetic import check
 from .blocks import Block
 from .layers import FullConv
-from .layout import CHANNEL_FIRST, spatial_mean, to_layout
-from .local_forms import LOCAL_FORMS
+from .layout import CNHW, spatial_mean, to_layout
+from .token_mixing import TOKEN_MIXERS
 
 
 class Stem(nn.Cell):
@@ -58,10 +58,10 @@ class BiMLP(nn.Cell):
     """Images (B, 3, H, W) -> logits (B, num_classes).
 
     Args: widths and depths per stage; stem (kernel, stride, padding); arithmetic; branches (S1, C1, S2, C2);
-    downsample, a key of DOWNSAMPLES; token_mixing, a key of LOCAL_FORMS; drop_path_rate of the last block, growing
+    downsample, a key of DOWNSAMPLES; token_mixing, a key of TOKEN_MIXERS; drop_path_rate of the last block, growing
     linearly from 0.
 
-    `keep` switches drop path on: (2 * blocks, B, 1, 1, 1) factors, see `drop_path_rates` and Block.
+    `drop_mask` switches drop path on: (2 * blocks, B, 1, 1, 1) factors, see `drop_path_rates` and Block.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class BiMLP(nn.Cell):
     ):
         super().__init__()
         check("downsample", downsample, DOWNSAMPLES)
-        check("token_mixing", token_mixing, LOCAL_FORMS)
+        check("token_mixing", token_mixing, TOKEN_MIXERS)
         self.stem = Stem(widths[0], *stem, arithmetic)
         self.stages = nn.CellList(
             [
@@ -94,14 +94,14 @@ class BiMLP(nn.Cell):
         last = max(sum(depths) - 1, 1)
         self.drop_path_rates = tuple(drop_path_rate * (i // 2) / last for i in range(2 * sum(depths)))
 
-    def construct(self, x, keep=None):
+    def construct(self, x, drop_mask=None):
         x = self.stem(to_layout(x, self.axis))
-        if keep is not None and self.axis == CHANNEL_FIRST:
-            keep = ops.transpose(keep, (0, 2, 1, 3, 4))
+        if drop_mask is not None and self.axis == CNHW:
+            drop_mask = ops.transpose(drop_mask, (0, 2, 1, 3, 4))
         index = 0
         for i in range(len(self.stages)):
             for block in self.stages[i]:
-                x = block(x, None if keep is None else keep[index : index + 2])
+                x = block(x, None if drop_mask is None else drop_mask[index : index + 2])
                 index += 2
             if i < len(self.downsamples):
                 x = self.downsamples[i](x)

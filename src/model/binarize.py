@@ -10,7 +10,7 @@ from mindspore import Parameter, Tensor, nn, ops
 from mindspore import dtype as mstype
 from mindspore.common.initializer import initializer
 
-from .layout import add_channel, channel_sum
+from .layout import add_per_channel, channel_sum
 
 
 def sign(x):
@@ -70,21 +70,21 @@ GRADIENTS = {
 }
 
 
-class ShiftedOneBit(nn.Cell):
+class BinarizeShifted(nn.Cell):
     r"""y = value(x + b_c) for a map x and b (C,).
 
     Backward: dx = g(x + b, dy) with g of GRADIENTS; db_c = sum of dx over B, H, W.
     """
 
-    def __init__(self, value, gradient, axis):
+    def __init__(self, binarize, gradient, axis):
         super().__init__()
-        self.value, self.gradient, self.axis = value, GRADIENTS[gradient], axis
+        self.binarize, self.gradient, self.axis = binarize, GRADIENTS[gradient], axis
 
     def construct(self, x, b):
-        return self.value(add_channel(x, b, self.axis))
+        return self.binarize(add_per_channel(x, b, self.axis))
 
     def bprop(self, x, b, out, dout):
-        dx = self.gradient(add_channel(x, b, self.axis), dout)
+        dx = self.gradient(add_per_channel(x, b, self.axis), dout)
         return dx, channel_sum(dx, self.axis)
 
 
@@ -94,22 +94,22 @@ class RSign(nn.Cell):
     Args: channels (C); gradient, a key of GRADIENTS; the maps' channel axis; fused: its operator or None.
     """
 
-    def __init__(self, channels, gradient, axis, value=sign, fused=None):
+    def __init__(self, channels, gradient, axis, binarize=sign, fused=None):
         super().__init__()
         self.bias = Parameter(initializer("zeros", (channels,)))
-        self.function, self.fused = ShiftedOneBit(value, gradient, axis), fused
+        self.function, self.fused = BinarizeShifted(binarize, gradient, axis), fused
 
     def construct(self, x):
         return self.function(x, self.bias) if self.fused is None else self.fused(x, self.bias)[0]
 
 
-class OneBit(nn.Cell):
+class BinarizeActivation(nn.Cell):
     """value(x), the same without a shift. Arguments as RSign's."""
 
-    def __init__(self, channels, gradient, axis, value=sign, fused=None):
+    def __init__(self, channels, gradient, axis, binarize=sign, fused=None):
         super().__init__()
         self.no_shift = Tensor(np.zeros(channels, np.float32))
-        self.function, self.fused = ShiftedOneBit(value, gradient, axis), fused
+        self.function, self.fused = BinarizeShifted(binarize, gradient, axis), fused
 
     def construct(self, x):
         return self.function(x, self.no_shift) if self.fused is None else self.fused(x, self.no_shift)[0]

@@ -5,7 +5,7 @@ from mindspore.common.initializer import initializer
 
 from .elements import MLP_RATIO, ChannelBinaryFC, ChannelBinaryMLP, SpatialBinaryFC
 from .layers import AXES
-from .local_forms import LOCAL_FORMS
+from .token_mixing import TOKEN_MIXERS
 
 REWEIGHT_RATIO = 4  # input width over the reweight MLP's hidden width
 
@@ -38,14 +38,14 @@ class MBBBlock1(Branches):
     With branches f_1 .. f_n (spatial MLPs along the height and the width, then Channel Binary FCs) and
     a = softmax over branches of ReweightMLP(GAP(sum f_i + z)):  out = CBFC(sum f_i a_i + z).
     The reweight MLP is C -> C / 4 -> n C on a 1x1 map; its output n c + i is branch i of channel c.
-    token_mixing: row of LOCAL_FORMS that the spatial MLPs are.
+    token_mixing: row of TOKEN_MIXERS that the spatial MLPs are.
     """
 
     def __init__(self, channels, spatial, channel, arithmetic, token_mixing="patm"):
         super().__init__(
             spatial,
             channel,
-            lambda axis: LOCAL_FORMS[token_mixing](channels, axis, arithmetic),
+            lambda axis: TOKEN_MIXERS[token_mixing](channels, axis, arithmetic),
             lambda: ChannelBinaryFC(channels, channels, arithmetic),
         )
         self.reweight = ChannelBinaryMLP(
@@ -89,7 +89,7 @@ class MBBBlock2(Branches):
 class Block(nn.Cell):
     """x <- x + DropPath(MBBBlock1(Norm1(x))); x <- x + DropPath(MBBBlock2(Norm2(x))).
 
-    branches = (S1, C1, S2, C2); token_mixing, row of LOCAL_FORMS. `keep` is None, or (2, ...): the two paths' factors
+    branches = (S1, C1, S2, C2); token_mixing, row of TOKEN_MIXERS. `drop_mask` is None, or (2, ...): the two paths' factors
     per sample, 0 where dropped, 1 / (1 - rate) where kept, each of a shape that broadcasts over maps.
     Raises ValueError for odd spatial counts or a block without a branch.
     """
@@ -104,12 +104,12 @@ class Block(nn.Cell):
         self.block2 = MBBBlock2(channels, s2, c2, arithmetic)
         self.fan_out1, self.fan_out2 = arithmetic.backend.fan_out(2), arithmetic.backend.fan_out(2)
 
-    def construct(self, x, keep=None):
+    def construct(self, x, drop_mask=None):
         x, z = self.fan_out1(x)
         out = self.block1(self.norm1(z))
-        x, m = self.fan_out2(x + (out if keep is None else out * keep[0]))
+        x, m = self.fan_out2(x + (out if drop_mask is None else out * drop_mask[0]))
         out = self.block2(self.norm2(m))
-        return x + (out if keep is None else out * keep[1])
+        return x + (out if drop_mask is None else out * drop_mask[1])
 
 
 def check_branches(branches):

@@ -19,24 +19,28 @@ class ShortcutFC(nn.Cell):
         self.fc = fc
         self.norm = BatchNorm(out_channels, arithmetic)
         shortcut = arithmetic.shortcut(in_channels, out_channels, arithmetic.axis)
-        self.shortcut, self.short = shortcut or nn.Identity(), shortcut is not None
+        self.shortcut, self.has_shortcut = shortcut or nn.Identity(), shortcut is not None
         self.act = arithmetic.activation(out_channels, arithmetic)
-        self.fused, self.after = None, self.act.after
+        self.fused, self.epilogue = None, self.act.epilogue
         if arithmetic.fuses_layers:
             self.fused = fused(
-                arithmetic.precision, arithmetic.gradient, fc.weight.shape, in_channels, self.short
+                arithmetic.precision,
+                arithmetic.activation_gradient,
+                fc.weight.shape,
+                in_channels,
+                self.has_shortcut,
             )
 
     def construct(self, x):
         if self.fused is None:
             y = self.norm(self.fc(x))
-            return self.act(y + self.shortcut(x) if self.short else y)
+            return self.act(y + self.shortcut(x) if self.has_shortcut else y)
         norm, act = self.norm, self.act
         y = self.fused(
             x, self.fc.shift(), self.fc.weight, norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance,
             act.shift_in, act.slope, act.shift_out,
         )[0]  # fmt: skip
-        return y if self.after is None else self.after(y)
+        return y if self.epilogue is None else self.epilogue(y)
 
 
 class ChannelBinaryFC(ShortcutFC):

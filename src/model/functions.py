@@ -2,7 +2,7 @@
 
 from mindspore import nn, ops
 
-from .layout import BATCH_FIRST, spatial_mean, spatial_sum
+from .layout import NCHW, spatial_mean, spatial_sum
 
 
 class CosSin(nn.Cell):
@@ -60,7 +60,7 @@ class Wave(nn.Cell):
 def interleave(x, axis):
     """Channels 0 .. C - 1, C .. 2C - 1 -> 0, C, 1, C + 1, ..: a map of 2C channels, whose halves take turns."""
     rows, columns, h, w = x.shape
-    if axis == BATCH_FIRST:
+    if axis == NCHW:
         return ops.transpose(x.reshape(rows, 2, columns // 2, h * w), (0, 2, 1, 3)).reshape(x.shape)
     return ops.transpose(x.reshape(2, rows // 2, columns, h * w), (1, 0, 2, 3)).reshape(x.shape)
 
@@ -113,7 +113,7 @@ class BranchSoftmax(nn.Cell):
     def construct(self, a):
         rows = a.shape[0]
         weights = ()
-        if self.axis == BATCH_FIRST:
+        if self.axis == NCHW:
             a = ops.softmax(a.reshape(-1, a.shape[1] // self.branches, self.branches), 2)
             for i in range(self.branches):
                 weights += (a[:, :, i : i + 1].reshape(-1, a.shape[1], 1, 1),)

@@ -5,8 +5,8 @@ from mindspore import Parameter, Tensor, nn, ops
 from mindspore import dtype as mstype
 from mindspore.common.initializer import HeNormal, initializer
 
-from .binarizers import WeightSign
-from .layout import add_channel, per_channel
+from .layout import add_per_channel, per_channel
+from .quantizers import BinarizeWeight
 
 
 class FullConv(nn.Cell):
@@ -16,8 +16,8 @@ class FullConv(nn.Cell):
         super().__init__()
         self.weight = Parameter(initializer(HeNormal(), (out_channels, in_channels, kernel, kernel)))
         self.bias = Parameter(initializer("zeros", (out_channels,)))
-        self.window = (kernel, stride, padding)
-        self.conv = arithmetic.backend.conv(out_channels, *self.window)
+        self.kernel_stride_padding = (kernel, stride, padding)
+        self.conv = arithmetic.backend.conv(out_channels, *self.kernel_stride_padding)
         maker = arithmetic.backend.fused_dense
         self.fused = maker() if maker else None
         self.compute_type, self.axis = arithmetic.compute_type, arithmetic.axis
@@ -26,7 +26,7 @@ class FullConv(nn.Cell):
         if self.fused is not None:
             return self.fused(self.conv.columns(x), self.weight, self.bias)[0]
         y = self.conv(ops.cast(x, self.compute_type), ops.cast(self.weight, self.compute_type))
-        return add_channel(ops.cast(y, mstype.float32), self.bias, self.axis)
+        return add_per_channel(ops.cast(y, mstype.float32), self.bias, self.axis)
 
 
 class BinaryLayer(nn.Cell):
@@ -42,11 +42,11 @@ class BinaryLayer(nn.Cell):
         self.weight = Parameter(initializer(HeNormal(), weight_shape))
         self.binary_act = arithmetic.binary_act
         self.learned_shift = arithmetic.binary_act and arithmetic.quantizer.rsign
-        self.rsign = arithmetic.activation_binarizer(in_channels)
+        self.rsign = arithmetic.activation_quantizer(in_channels)
         self.no_shift = Tensor(np.zeros(in_channels, np.float32))
         quantizer = arithmetic.quantizer
-        self.weight_sign = WeightSign(quantizer) if arithmetic.binary_weight else nn.Identity()
-        self.latent, self.scale_of_latent = quantizer.latent, quantizer.scale
+        self.weight_quantizer = BinarizeWeight(quantizer) if arithmetic.binary_weight else nn.Identity()
+        self.normalize_weight, self.scale_of_weight = quantizer.normalize_weight, quantizer.scale
         self.scaled = arithmetic.binary_weight
         self.compute_type, self.axis = arithmetic.compute_type, arithmetic.axis
 
@@ -55,8 +55,8 @@ class BinaryLayer(nn.Cell):
         return self.rsign.bias if self.learned_shift else self.no_shift
 
     def scale(self):
-        """alpha (O,) of the latent weights."""
-        return self.scale_of_latent(self.latent(self.weight))
+        """alpha (O,) of the normalize_weight weights."""
+        return self.scale_of_weight(self.normalize_weight(self.weight))
 
     def contract(self, x, weight):
         """The layer's linear operation on its operands."""
@@ -65,7 +65,7 @@ class BinaryLayer(nn.Cell):
     def accumulate(self, x):
         """(B, C, H, W) -> (B, O, H, W): in binary precision integers in [-K, K] with the parity of K taps."""
         x = ops.cast(self.rsign(x), self.compute_type)
-        weight = ops.cast(self.weight_sign(self.weight), self.compute_type)
+        weight = ops.cast(self.weight_quantizer(self.weight), self.compute_type)
         return ops.cast(self.contract(x, weight), mstype.float32)
 
     def construct(self, x):

@@ -13,29 +13,29 @@ from mindspore import nn, ops
 
 _sum = ops.ReduceSum()
 _bias_add = ops.BiasAdd()
-CHANNEL_FIRST, BATCH_FIRST = 0, 1  # channel axes
+CNHW, NCHW = 0, 1  # channel axes
 
 
 def to_layout(x, axis):
     """(B, C, H, W) -> the layout."""
-    return x if axis == BATCH_FIRST else ops.transpose(x, (1, 0, 2, 3))
+    return x if axis == NCHW else ops.transpose(x, (1, 0, 2, 3))
 
 
 def per_channel(v, axis):
     """(C,) -> a shape that broadcasts over a map."""
-    return v.reshape(1, -1, 1, 1) if axis == BATCH_FIRST else v.reshape(-1, 1, 1, 1)
+    return v.reshape(1, -1, 1, 1) if axis == NCHW else v.reshape(-1, 1, 1, 1)
 
 
-def add_channel(x, v, axis):
+def add_per_channel(x, v, axis):
     """x + v_c for v (C,)."""
-    if axis == BATCH_FIRST:
+    if axis == NCHW:
         return _bias_add(x, v)
     return _bias_add(x.reshape(1, x.shape[0], -1), v).reshape(x.shape)
 
 
 def channel_sum(x, axis):
     """Sum over B, H, W: a map -> (C,)."""
-    if axis == CHANNEL_FIRST:
+    if axis == CNHW:
         return _sum(x.reshape(x.shape[0], -1), 1)
     _, c, h, w = x.shape
     return _sum(_sum(x, 0).reshape(c, h * w), 1)
@@ -60,16 +60,16 @@ class GroupSum(nn.Cell):
         self.group, self.axis = group, axis
 
     def construct(self, x):
-        total = self._every(x, 0)
+        total = self._strided(x, 0)
         for i in range(1, self.group):
-            total = total + self._every(x, i)
+            total = total + self._strided(x, i)
         return total
 
-    def _every(self, x, start):
-        return x[:, start :: self.group] if self.axis == BATCH_FIRST else x[start :: self.group]
+    def _strided(self, x, start):
+        return x[:, start :: self.group] if self.axis == NCHW else x[start :: self.group]
 
     def bprop(self, x, out, dout):
-        if self.axis == BATCH_FIRST:
+        if self.axis == NCHW:
             b, c, h, w = dout.shape
             parts = dout.reshape(b, c, 1, h * w)
             return (ops.concat((parts,) * self.group, 2).reshape(x.shape),)

@@ -2,7 +2,7 @@
 
 from mindspore import nn, ops
 
-from .layout import BATCH_FIRST, add_channel, channel_sum, per_channel, to_layout
+from .layout import NCHW, add_per_channel, channel_sum, per_channel, to_layout
 
 MOMENTUM = 0.9  # share of a running statistic that a step keeps
 
@@ -21,7 +21,7 @@ class SyncStatistics(nn.Cell):
     def construct(self, x):
         values = self.workers * (x.size // x.shape[self.axis])
         mean = self.sum(channel_sum(x, self.axis)) / values
-        centred = add_channel(x, -mean, self.axis)
+        centred = add_per_channel(x, -mean, self.axis)
         return mean, self.sum(channel_sum(centred * centred, self.axis)) / values, values
 
 
@@ -34,35 +34,35 @@ class BatchNorm(nn.BatchNorm2d):
     def __init__(self, channels, arithmetic):
         super().__init__(channels, eps=1e-5, momentum=MOMENTUM, affine=True, use_batch_statistics=None)
         self.axis = arithmetic.axis
-        self.over_workers = None
+        self.sync_statistics = None
         if arithmetic.sync_workers:
-            self.over_workers = SyncStatistics(arithmetic.axis, arithmetic.sync_workers)
+            self.sync_statistics = SyncStatistics(arithmetic.axis, arithmetic.sync_workers)
         maker = arithmetic.backend.fused_norm
         self.fused = maker() if maker else None
 
     def construct(self, x):
-        if self.over_workers is not None and self.training:
+        if self.sync_statistics is not None and self.training:
             return self.synchronized(x)
         if self.fused is not None:
             return self.fused(x, self.gamma, self.beta, self.moving_mean, self.moving_variance)[0]
-        if self.axis == BATCH_FIRST:
+        if self.axis == NCHW:
             return super().construct(x)
         c, b, h, w = x.shape
         return super().construct(x.reshape(1, c, b * h, w)).reshape(c, b, h, w)
 
     def synchronized(self, x):
         """The norm with the statistics of all workers, and their share in the running ones."""
-        mean, variance, values = self.over_workers(x)
+        mean, variance, values = self.sync_statistics(x)
         unbiased = variance * (values / max(values - 1, 1))
-        moved = (
-            ops.assign(self.moving_mean, self.moved(self.moving_mean, mean)),
-            ops.assign(self.moving_variance, self.moved(self.moving_variance, unbiased)),
+        updates = (
+            ops.assign(self.moving_mean, self.running_average(self.moving_mean, mean)),
+            ops.assign(self.moving_variance, self.running_average(self.moving_variance, unbiased)),
         )
         scale = self.gamma * ops.rsqrt(variance + self.eps)
-        y = add_channel(x * per_channel(scale, self.axis), self.beta - mean * scale, self.axis)
-        return ops.depend(y, moved)
+        y = add_per_channel(x * per_channel(scale, self.axis), self.beta - mean * scale, self.axis)
+        return ops.depend(y, updates)
 
-    def moved(self, running, value):
+    def running_average(self, running, value):
         """A running statistic after a step; no gradient passes."""
         return MOMENTUM * running + (1 - MOMENTUM) * ops.stop_gradient(value)
 

@@ -2,7 +2,7 @@
 
 The variant whose phases come from an FC, not from a depth-wise convolution. At fp32 precision BinaryFC and
 LocalBinaryFC have neither sign nor scale: they are here the plain FC layers without bias. In the other precisions the
-FC layers of the blocks are binarized as they stand, by any row of BINARIZERS, which is what Table 7 does.
+FC layers of the blocks are binarized as they stand, by any row of QUANTIZERS, which is what Table 7 does.
 """
 
 from itertools import pairwise
@@ -16,7 +16,7 @@ from .blocks import REWEIGHT_RATIO, Block
 from .elements import MLP_RATIO
 from .functions import BranchSoftmax, SpatialScale
 from .layers import BinaryFC, FullConv, LocalBinaryFC
-from .layout import add_channel, spatial_mean
+from .layout import add_per_channel, spatial_mean
 from .norms import BatchNorm
 
 PATM_BRANCHES = 3  # along the width, along the height, over the channels
@@ -30,7 +30,7 @@ class FC(BinaryFC):
         self.bias = Parameter(initializer("zeros", (out_channels,)))
 
     def add_bias(self, y):
-        return add_channel(y, self.bias, self.axis)
+        return add_per_channel(y, self.bias, self.axis)
 
 
 class MLP(nn.Cell):
@@ -95,7 +95,7 @@ class PATM(nn.Cell):
 
 
 class WaveBlock(nn.Cell):
-    """x <- x + DropPath(PATM(Norm1(x))); x <- x + DropPath(MLP(Norm2(x))), MLP C -> 4 C -> C; `keep` as in Block."""
+    """x <- x + DropPath(PATM(Norm1(x))); x <- x + DropPath(MLP(Norm2(x))), MLP C -> 4 C -> C; `drop_mask` as in Block."""
 
     def __init__(self, channels, arithmetic):
         super().__init__()
@@ -128,7 +128,7 @@ class WaveMLP(nn.Cell):
 
     Args: widths and depths per stage; arithmetic; drop_path_rate of the last block, growing linearly from 0.
 
-    `keep` switches drop path on, as in BiMLP: (2 * blocks, B, 1, 1, 1) factors.
+    `drop_mask` switches drop path on, as in BiMLP: (2 * blocks, B, 1, 1, 1) factors.
     Raises ValueError for unequal numbers of widths and depths, or a width under 4, which leaves the reweight MLP
     without a hidden channel.
     """

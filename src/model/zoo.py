@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from .arithmetic import make_arithmetic
 from .bimlp import BiMLP
-from .binarizers import BINARIZERS
+from .quantizers import QUANTIZERS
 from .released import RELEASED, ReleasedBiMLP
 from .wave_mlp import WaveMLP
 
@@ -115,13 +115,13 @@ def create_model(name, num_classes=1000, precision="binary", **overrides):
     if chosen.get("norm", AUTO) == AUTO:
         chosen["norm"] = variant.norm
     if chosen.get("activation", AUTO) == AUTO:
-        chosen["activation"] = _own_activation(variant, precision, chosen.get("quantizer", "bimlp"))
+        chosen["activation"] = _default_activation(variant, precision, chosen.get("quantizer", "bimlp"))
     arithmetic = make_arithmetic(precision, **chosen)
     return variant.cell(num_classes=num_classes, arithmetic=arithmetic, **{**settings, **overrides})
 
 
-def _own_activation(variant, precision, quantizer):
-    brings = precision != "fp32" and getattr(BINARIZERS.get(quantizer), "rprelu", False)
+def _default_activation(variant, precision, quantizer):
+    brings = precision != "fp32" and getattr(QUANTIZERS.get(quantizer), "rprelu", False)
     return "rprelu" if variant.cell is BiMLP or brings else "gelu"
 
 

@@ -5,6 +5,7 @@ MindSpore's own custom-operator interface runs them; they never enter an exporte
 
 from .cells import (
     FusedAdamW,
+    FusedBinarizeActivation,
     FusedDense,
     FusedFanOut,
     FusedGlobalFC,
@@ -12,7 +13,6 @@ from .cells import (
     FusedMaxPool,
     FusedMeanOfSum,
     FusedNorm,
-    FusedOneBit,
     FusedRPReLU,
     FusedScalarMerge,
     FusedSoftmaxMerge,
@@ -30,7 +30,7 @@ __all__ = [
     "FusedMaxPool",
     "FusedMeanOfSum",
     "FusedNorm",
-    "FusedOneBit",
+    "FusedBinarizeActivation",
     "FusedRPReLU",
     "FusedScalarMerge",
     "FusedSoftmaxMerge",

@@ -15,7 +15,7 @@ from mindspore.ops import signature
 
 from .library import library_path
 
-MOST_BRANCHES = 16  # MOST of native/merge.cc
+MAX_BRANCHES = 16  # MOST of native/merge.cc
 POLL, LONGEST_SLEEP = 2.0e-4, 60.0  # seconds
 # in the order of the enumerations of native/settings.h
 PRECISIONS = ("fp32", "binary_act", "binary")
@@ -64,11 +64,11 @@ class _FusedFC(nn.Cell):
         saved = math.prod(weight_shape) + in_channels + 6 * out
         each, inputs = (out,), (in_channels,)
 
-        def shapes(given, x, *rest):
+        def shapes(flags, x, *rest):
             y = (out, *x[1:])
             return y, y, (saved,)
 
-        def gradient_shapes(given, dy, x, *rest):
+        def gradient_shapes(flags, dy, x, *rest):
             return x, inputs, weight_shape, each, each, each, each, each
 
         written = (False,) * 6 + (True, True) + (False,) * 3  # the running statistics
@@ -78,12 +78,12 @@ class _FusedFC(nn.Cell):
         self.in_evaluation = settings(precision, gradient, False, shortcut)
 
     def construct(self, x, bias, weight, gamma, beta, mean, variance, b1, slope, b2):
-        given = self.in_training if self.training else self.in_evaluation
-        return self.run(given, x, bias, weight, gamma, beta, mean, variance, b1, slope, b2)
+        flags = self.in_training if self.training else self.in_evaluation
+        return self.run(flags, x, bias, weight, gamma, beta, mean, variance, b1, slope, b2)
 
     def bprop(self, x, bias, weight, gamma, beta, mean, variance, b1, slope, b2, out, dout):
-        given = self.in_training if self.training else self.in_evaluation
-        dx, dbias, dweight, dgamma, dbeta, db1, dslope, db2 = self.back(given, dout[0], x, out[1], out[2])
+        flags = self.in_training if self.training else self.in_evaluation
+        dx, dbias, dweight, dgamma, dbeta, db1, dslope, db2 = self.back(flags, dout[0], x, out[1], out[2])
         none = ops.zeros_like(mean)
         return dx, dbias, dweight, dgamma, dbeta, none, none, db1, dslope, db2
 
@@ -106,19 +106,19 @@ class FusedNorm(nn.Cell):
     def __init__(self):
         super().__init__()
         self.run = operator(
-            "norm_forward", lambda given, x, *rest: (x, (3 * x[0],)), 2, (False,) * 4 + (True, True)
+            "norm_forward", lambda flags, x, *rest: (x, (3 * x[0],)), 2, (False,) * 4 + (True, True)
         )
-        self.back = operator("norm_backward", lambda given, dy, x, saved: (x, x[:1], x[:1]), 3)
+        self.back = operator("norm_backward", lambda flags, dy, x, saved: (x, x[:1], x[:1]), 3)
         self.in_training = settings("fp32", "ste", True)
         self.in_evaluation = settings("fp32", "ste", False)
 
     def construct(self, x, gamma, beta, mean, variance):
-        given = self.in_training if self.training else self.in_evaluation
-        return self.run(given, x, gamma, beta, mean, variance)
+        flags = self.in_training if self.training else self.in_evaluation
+        return self.run(flags, x, gamma, beta, mean, variance)
 
     def bprop(self, x, gamma, beta, mean, variance, out, dout):
-        given = self.in_training if self.training else self.in_evaluation
-        dx, dgamma, dbeta = self.back(given, dout[0], x, out[1])
+        flags = self.in_training if self.training else self.in_evaluation
+        dx, dgamma, dbeta = self.back(flags, dout[0], x, out[1])
         none = ops.zeros_like(mean)
         return dx, dgamma, dbeta, none, none
 
@@ -138,14 +138,14 @@ class FusedRPReLU(nn.Cell):
         return self.back(dout[0], x, out[1])
 
 
-class FusedOneBit(nn.Cell):
-    """(x, b) -> (y, saved): y = sign(x + b), or with `halves` 1 where x + b > 0.5, else 0; gradient of GRADIENTS."""
+class FusedBinarizeActivation(nn.Cell):
+    """(x, b) -> (y, saved): y = sign(x + b), or with `zero_one` 1 where x + b > 0.5, else 0; gradient of GRADIENTS."""
 
-    def __init__(self, gradient, halves):
+    def __init__(self, gradient, zero_one):
         super().__init__()
         self.run = operator("one_bit_forward", lambda kind, x, b: (x, b), 2)
         self.back = operator("one_bit_backward", lambda kind, dy, x, saved: (x, saved), 2)
-        self.kind = Tensor(np.array((GRADIENTS.index(gradient), int(halves)), np.int32))
+        self.kind = Tensor(np.array((GRADIENTS.index(gradient), int(zero_one)), np.int32))
 
     def construct(self, x, b):
         return self.run(self.kind, x, b)
@@ -205,12 +205,12 @@ class FusedMeanOfSum(nn.Cell):
 
 class FusedSoftmaxMerge(nn.Cell):
     """(logits, z, (f_1, .., f_n)) -> z + sum_i softmax_i(logits) f_i. Raises ValueError for more than
-    MOST_BRANCHES."""
+    MAX_BRANCHES."""
 
     def __init__(self, branches):
         super().__init__()
-        if branches > MOST_BRANCHES:
-            raise ValueError(f"branches: expected at most {MOST_BRANCHES} with backend fused, got {branches}")
+        if branches > MAX_BRANCHES:
+            raise ValueError(f"branches: expected at most {MAX_BRANCHES} with backend fused, got {branches}")
         self.run = operator("softmax_merge_forward", lambda logits, z, *maps: z, 1)
         self.back = operator(
             "softmax_merge_backward", lambda dout, logits, *maps: (logits, *maps), 1 + branches

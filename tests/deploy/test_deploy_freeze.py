@@ -6,7 +6,7 @@ import pytest
 
 from src.deploy import freeze
 from src.model import binary_layers
-from src.model.binarizers import BINARIZERS
+from src.model.quantizers import QUANTIZERS
 from src.model.released import BatchNorm, Block, scaled_sign
 
 
@@ -48,8 +48,8 @@ def test_logits_are_the_same_to_the_last_bit(tiny, images, logits):
 
 
 @pytest.mark.parametrize("name", ["bimlp_t", "wave_mlp_nano"])
-@pytest.mark.parametrize("quantizer", BINARIZERS)
-def test_every_binarizer_freezes_to_signs_and_the_same_logits(name, quantizer, tiny, images, logits):
+@pytest.mark.parametrize("quantizer", QUANTIZERS)
+def test_every_quantizer_freezes_to_signs_and_the_same_logits(name, quantizer, tiny, images, logits):
     network = tiny(name, quantizer=quantizer)
     names, x = [each for each, _ in binary_layers(network)], images(2)
     expected = logits(network, x)

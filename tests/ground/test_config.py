@@ -542,18 +542,18 @@ def test_config_allows_what_the_networks_know():
     """The rules are written without the framework; the tables that they stand for are not."""
     from src.model.activations import ACTIVATIONS
     from src.model.bimlp import DOWNSAMPLES
-    from src.model.binarizers import BINARIZERS, CHOICES
-    from src.model.local_forms import LOCAL_FORMS
     from src.model.norms import NORMS
+    from src.model.quantizers import CHOICES, QUANTIZERS
     from src.model.shortcuts import SHORTCUTS
+    from src.model.token_mixing import TOKEN_MIXERS
 
     known = {
         "shortcut": SHORTCUTS,
         "norm": {"auto", *NORMS},
         "activation": {"auto", *ACTIVATIONS},
         "downsample": DOWNSAMPLES,
-        "token_mixing": LOCAL_FORMS,
-        "quantizer": BINARIZERS,
+        "token_mixing": TOKEN_MIXERS,
+        "quantizer": QUANTIZERS,
         "activation_gradient": CHOICES,
     }
     for key, names in known.items():

@@ -33,7 +33,7 @@ def test_branch_counts_of_table_3_follow_the_reference(branches, pynative):
     np.testing.assert_allclose(network(Tensor(x)).asnumpy(), expected, rtol=1e-3, atol=2e-3)
 
 
-def test_graph_mode_gives_what_pynative_gives_in_every_form():
+def test_graph_mode_gives_what_pynative_gives_with_every_backend():
     small = {"precision": "binary", "widths": (8, 16), "depths": (1, 1)}
     network = reduced(backend="plain", **small)
     others = [

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from mindspore import Tensor
 
-from src.model.binarize import GRADIENTS, RSign, ShiftedOneBit, sign, weight_scale
+from src.model.binarize import GRADIENTS, BinarizeShifted, RSign, sign, weight_scale
 
 POINTS = np.array([-2, -1, -0.75, -0.25, -1e-45, -0.0, 0.0, 1e-45, 0.25, 0.75, 1, 2, np.nan], np.float32)
 
@@ -52,7 +52,7 @@ def test_gradient_of_sign_is_its_closed_form(gradient, axis):
     x = rng.normal(0, 1.2, (3, 4, 5, 2)).astype(np.float32)
     b = rng.normal(0, 0.3, x.shape[axis]).astype(np.float32)
     dout = rng.normal(0, 1.5, x.shape).astype(np.float32)
-    cell = ShiftedOneBit(sign, gradient, axis)
+    cell = BinarizeShifted(sign, gradient, axis)
     dx, db = _vjp(cell, x, b, dout)
     shift = b.reshape((1, -1, 1, 1) if axis else (-1, 1, 1, 1))
     expected = CLOSED_FORMS[gradient](x + shift, dout)

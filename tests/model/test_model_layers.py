@@ -9,13 +9,13 @@ from mindspore import Tensor, nn
 
 from src.model.activations import ACTIVATIONS, RPReLU
 from src.model.arithmetic import make_arithmetic
-from src.model.forms import FORMS
+from src.model.backends import BACKENDS
 from src.model.functions import MultiMaxPool, PolynomialCosSin, interleave
 from src.model.layers import BinaryFC, LocalBinaryFC
 from src.model.layout import to_layout
-from src.model.local_forms import Shift, axial_offsets, cycle_offsets
 from src.model.norms import BatchNorm, LayerNorm
 from src.model.shortcuts import SHORTCUTS, uni_shortcut
+from src.model.token_mixing import Shift, axial_offsets, cycle_offsets
 from tests.model import reference
 
 PLAIN, FAST = make_arithmetic("binary", backend="plain"), make_arithmetic("binary", backend="fast")
@@ -70,8 +70,8 @@ def test_fast_convolution_is_the_plain_one(kernel, stride, padding):
     x, w = random(2, 3, 16, 12), random(5, 3, kernel, kernel, seed=1)
 
     def outputs(backend):
-        cell = FORMS[backend].conv(5, kernel, stride, padding)
-        axis = FORMS[backend].axis
+        cell = BACKENDS[backend].conv(5, kernel, stride, padding)
+        axis = BACKENDS[backend].axis
 
         def inner(x, w):
             y = to_layout(cell(to_layout(x, axis), w), axis)
@@ -89,7 +89,7 @@ def test_fast_local_fc_has_the_plain_ones_gradients(axis, shape):
     x, w = random(2, 6, 5, 9), random(3, 2, *shape, seed=1)
 
     def outputs(backend):
-        cell, channel_axis = FORMS[backend].local_fc(shape, 3, 2), FORMS[backend].axis
+        cell, channel_axis = BACKENDS[backend].local_fc(shape, 3, 2), BACKENDS[backend].axis
 
         def inner(x, w):
             y = to_layout(cell(to_layout(x, channel_axis), w), channel_axis)
@@ -230,8 +230,8 @@ def shifted(x, offsets, axis):
 def test_shift_moves_each_channel_by_its_offset(axis, number, backend):
     offsets = [0, 1, -1, 2, -2, 0, 1]
     x = random(2, 7, 4, 5)
-    cell = Shift(offsets, 2, axis, FORMS[backend])
-    np.testing.assert_array_equal(run(cell, x, FORMS[backend].axis), shifted(x, offsets, number))
+    cell = Shift(offsets, 2, axis, BACKENDS[backend])
+    np.testing.assert_array_equal(run(cell, x, BACKENDS[backend].axis), shifted(x, offsets, number))
 
 
 def test_offsets_by_hand():

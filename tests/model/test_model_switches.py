@@ -6,15 +6,15 @@ import pytest
 from mindspore import Tensor, ops
 
 from src.model import binary_layers, create_model
-from src.model.binarizers import BINARIZERS
 from src.model.layers import BinaryLayer
+from src.model.quantizers import QUANTIZERS
 from src.model.shortcuts import Repeat
 from tests.model.conftest import copy_parameters, images, scramble
 
 SMALL = {"widths": (8, 16), "depths": (1, 1)}
 # one row per switch and value that is not the default
 ON_BIMLP = [
-    *({"quantizer": name} for name in BINARIZERS if name != "bimlp"),
+    *({"quantizer": name} for name in QUANTIZERS if name != "bimlp"),
     *({"activation_gradient": name} for name in ("approx_sign", "clip_grad")),
     *({"shortcut": name} for name in ("same_shape", "none")),
     *({"activation": name} for name in ("prelu", "relu", "gelu")),
@@ -32,7 +32,7 @@ ON_BIMLP = [
     },
 ]
 ON_WAVE_MLP = [
-    *({"quantizer": name} for name in BINARIZERS),
+    *({"quantizer": name} for name in QUANTIZERS),
     *({"activation": name} for name in ("rprelu", "prelu", "relu", "gelu")),
     {"norm": "layer"},
 ]
@@ -141,19 +141,19 @@ def test_shortcuts_are_where_table_5_has_them(shortcut, identities, repeats):
     network = create_model("bimlp_t", 10, shortcut=shortcut, **SMALL)
     block = network.stages[0][0]
     equal = [block.block1.projection, block.block1.channel[0]]
-    assert sum(fc.short for fc in equal) == identities
+    assert sum(fc.has_shortcut for fc in equal) == identities
     widening = block.block2.channel[0].fc1
     assert isinstance(widening.shortcut, Repeat) == bool(repeats)
 
 
 @pytest.mark.parametrize("name", ["bimlp_t", "wave_mlp_nano"])
-def test_binarizer_reaches_every_layer_of_the_blocks(name):
-    for method, row in BINARIZERS.items():
+def test_quantizer_reaches_every_layer_of_the_blocks(name):
+    for method, row in QUANTIZERS.items():
         network = create_model(name, 10, "binary", quantizer=method, **SMALL)
         layers = [layer for _, layer in binary_layers(network)]
         inside = [cell for _, cell in network.stages.cells_and_names() if isinstance(cell, BinaryLayer)]
         assert len(layers) == len(inside) > 0
-        assert {layer.scale_of_latent for layer in layers} == {row.scale}
+        assert {layer.scale_of_weight for layer in layers} == {row.scale}
         names = [p.name for p in network.get_parameters()]
         assert any(each.endswith("rsign.bias") for each in names) == row.rsign
         if name == "wave_mlp_nano":

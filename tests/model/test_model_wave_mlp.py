@@ -221,7 +221,7 @@ def test_graph_mode_and_pynative_agree():
     np.testing.assert_allclose(network(images(32)).asnumpy(), expected, atol=1e-5)
 
 
-def test_keep_scales_the_paths_of_its_block():
+def test_drop_mask_scales_the_paths_of_its_block():
     network = tiny().set_train(False)
     assert network.drop_path_rates == pytest.approx((0, 0, 0.1, 0.1, 0.2, 0.2, 0.3, 0.3))
     x, ones = images(), np.ones((8, BATCH, 1, 1, 1), np.float32)

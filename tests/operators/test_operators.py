@@ -13,12 +13,12 @@ from mindspore import Tensor, nn
 
 from src.model.activations import RPReLU
 from src.model.arithmetic import make_arithmetic
-from src.model.binarizers import BINARIZERS
+from src.model.backends import BACKENDS
 from src.model.blocks import MBBBlock1, MBBBlock2
 from src.model.elements import ChannelBinaryFC, SpatialBinaryFC
-from src.model.forms import FORMS
 from src.model.layers import FullConv
 from src.model.norms import BatchNorm
+from src.model.quantizers import QUANTIZERS
 
 EDGES = np.array([0.0, 1.0, -1.5])  # sign(0), the window's edge and its outside
 ROOT = Path(__file__).resolve().parents[2]
@@ -142,11 +142,11 @@ def test_running_statistics_move_in_training_alone(training):
     assert (cells[1].moving_mean.asnumpy() != before).all() == training
 
 
-@pytest.mark.parametrize("name", [name for name in BINARIZERS])
-def test_one_bit_activations_of_every_binarizer(name):
+@pytest.mark.parametrize("name", [name for name in QUANTIZERS])
+def test_one_bit_activations_of_every_quantizer(name):
     """Far from 0 as well, where exp must not overflow."""
     cells = [
-        make_arithmetic(quantizer=name, backend=backend).activation_binarizer(7)
+        make_arithmetic(quantizer=name, backend=backend).activation_quantizer(7)
         for backend in ("fast", "fused")
     ]
     assert cells[0].fused is None and cells[1].fused is not None
@@ -203,7 +203,7 @@ def test_wave():
 class Pooled(nn.Cell):
     def __init__(self, backend):
         super().__init__()
-        self.pool = FORMS[backend].max_pool()
+        self.pool = BACKENDS[backend].max_pool()
 
     def construct(self, x):
         return self.pool(x)

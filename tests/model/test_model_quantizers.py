@@ -6,9 +6,9 @@ import pytest
 from mindspore import Tensor
 
 from src.model.arithmetic import make_arithmetic
-from src.model.binarizers import BINARIZERS, WeightSign
 from src.model.layers import BinaryFC, LocalBinaryFC
 from src.model.layout import to_layout
+from src.model.quantizers import QUANTIZERS, BinarizeWeight
 from tests.model.test_model_binarize import CLOSED_FORMS
 
 
@@ -65,7 +65,7 @@ LAYERS = {
 
 
 def test_every_method_has_its_formula_here():
-    assert FORMULAS.keys() == BINARIZERS.keys()
+    assert FORMULAS.keys() == QUANTIZERS.keys()
 
 
 @pytest.mark.parametrize("backend", ["plain", "fast"])
@@ -79,10 +79,10 @@ def test_weights_and_their_gradient_are_the_formula(name, layer, backend):
     w = rng.normal(0, 0.8, cell.weight.shape).astype(np.float32)
     cell.weight.set_data(Tensor(w))
     operand, alpha = FORMULAS[name][0](w.astype(np.float64))
-    np.testing.assert_array_equal(cell.weight_sign(cell.weight).asnumpy(), operand)
+    np.testing.assert_array_equal(cell.weight_quantizer(cell.weight).asnumpy(), operand)
     np.testing.assert_allclose(cell.scale().asnumpy(), alpha, rtol=1e-5)
     dout = rng.normal(size=w.shape).astype(np.float32)  # of sign(c), that is alpha times that of w_b
-    sign = WeightSign(arithmetic.quantizer)
+    sign = BinarizeWeight(arithmetic.quantizer)
     found = gradient(sign, w, dout)
     np.testing.assert_allclose(found, FORMULAS[name][1](w, dout / shaped(alpha)), rtol=1e-4, atol=1e-5)
 
@@ -105,7 +105,7 @@ def test_the_scale_stays_outside_of_an_integer_sum(name):
     ("dsq", "dsq"), ("bnn_plus", "swish_sign"), ("dorefa", "dorefa"),
 ])  # fmt: skip
 def test_activations_have_the_methods_gradient(name, closed_form):
-    cell = make_arithmetic(quantizer=name, backend="plain").activation_binarizer(3)
+    cell = make_arithmetic(quantizer=name, backend="plain").activation_quantizer(3)
     x = np.random.default_rng(6).normal(0, 1, (2, 3, 4, 5)).astype(np.float32)
     d = np.random.default_rng(7).normal(0, 1, x.shape).astype(np.float32)
     np.testing.assert_allclose(gradient(cell, x, d), CLOSED_FORMS[closed_form](x, d), atol=1e-5)
@@ -115,7 +115,7 @@ def test_activations_have_the_methods_gradient(name, closed_form):
 @pytest.mark.parametrize("name", ["bimlp", "sign", "xnor", "reactnet"])
 @pytest.mark.parametrize("choice", ["ste", "approx_sign", "clip_grad"])
 def test_gradient_of_activations_can_be_chosen(name, choice):
-    assert make_arithmetic(quantizer=name, activation_gradient=choice).gradient == choice
+    assert make_arithmetic(quantizer=name, activation_gradient=choice).activation_gradient == choice
 
 
 @pytest.mark.parametrize("name", ["dorefa", "dsq", "bnn_plus"])
@@ -124,8 +124,8 @@ def test_methods_that_are_their_gradient_refuse_another(name):
         make_arithmetic(quantizer=name, activation_gradient="ste")
 
 
-@pytest.mark.parametrize("name", BINARIZERS)
+@pytest.mark.parametrize("name", QUANTIZERS)
 def test_a_layer_of_zeros_has_no_infinite_gradient(name):
-    sign = WeightSign(BINARIZERS[name])
+    sign = BinarizeWeight(QUANTIZERS[name])
     zeros = np.zeros((2, 3, 1, 1), np.float32)
     assert np.isfinite(gradient(sign, zeros, zeros + 1)).all()

@@ -1,4 +1,4 @@
-"""The binarization methods of section 2.1 and Table 7: one class each, one row of BINARIZERS each.
+"""The binarization methods of section 2.1 and Table 7: one class each, one row of QUANTIZERS each.
 
 What they have in common: x_b = sign(x) with the gradient where |x| <= 1, and weights w_b = alpha sign(w). alpha stays
 outside of the integer sum: y = alpha_o (x_b * sign(w)_o), which is the same number.
@@ -18,19 +18,19 @@ class SignSTE:
     dw = dw_b where |w| <= 1, else 0; dx = dx_b where |x| <= 1, else 0.
 
     What other methods replace:
-        value: x -> x_b; gradient: name of the (x, dx_b) -> dx in GRADIENTS; fixed_gradient: the method is nothing
+        value: x -> x_b; gradient: name of the (x, dx_b) -> dx in GRADIENTS; fixed_ste: the method is nothing
         without it.
-        latent: w -> c, whose sign is taken; weight_gradient: (c, gradient of sign(c)) -> dw.
+        normalize_weight: w -> c, whose sign is taken; weight_ste: (c, gradient of sign(c)) -> dw.
         scale: c -> alpha (O,), one number per output channel, a constant in the backward pass.
         rsign: x is shifted by RSign's learned b before it; rprelu: the method's activation function is RPReLU.
     """
 
-    rsign = rprelu = fixed_gradient = False
-    value = staticmethod(sign)
-    gradient = "ste"
+    rsign = rprelu = fixed_ste = False
+    binarize = staticmethod(sign)
+    activation_ste = "ste"
 
     @staticmethod
-    def latent(w):
+    def normalize_weight(w):
         return w
 
     @staticmethod
@@ -38,7 +38,7 @@ class SignSTE:
         return ops.ones((c.shape[0],), mstype.float32)
 
     @staticmethod
-    def weight_gradient(c, d):
+    def weight_ste(c, d):
         return ste(c, d)
 
 
@@ -52,7 +52,7 @@ class XNORNet(SignSTE):
     """
 
     @staticmethod
-    def latent(w):
+    def normalize_weight(w):
         return w - ops.mean(w, 1, True) if w.shape[1] > 1 else w
 
     @staticmethod
@@ -60,7 +60,7 @@ class XNORNet(SignSTE):
         return weight_scale(ops.clamp(c, -1.0, 1.0))
 
 
-def above_half(x):
+def heaviside(x):
     """1 where x > 0.5, else 0: x clipped to [0, 1] and rounded."""
     return ops.cast(x > 0.5, mstype.float32)
 
@@ -72,16 +72,16 @@ class DoReFa(SignSTE):
     inputs is an integer in [-K, K] of any parity.
     """
 
-    fixed_gradient = True
-    value = staticmethod(above_half)
-    gradient = "dorefa"
+    fixed_ste = True
+    binarize = staticmethod(heaviside)
+    activation_ste = "dorefa"
 
     @staticmethod
     def scale(c):
         return ops.stop_gradient(ops.mean(ops.abs(c)) * ops.ones((c.shape[0],), mstype.float32))
 
     @staticmethod
-    def weight_gradient(c, d):
+    def weight_ste(c, d):
         return d / ops.maximum(ops.mean(ops.abs(c)), TINY)
 
 
@@ -92,11 +92,11 @@ class ReActNet(SignSTE):
     """
 
     rsign = rprelu = True
-    gradient = "approx_sign"
+    activation_ste = "approx_sign"
     scale = staticmethod(weight_scale)
 
     @staticmethod
-    def weight_gradient(c, d):
+    def weight_ste(c, d):
         return ste(c, d) / ops.maximum(weight_scale(c), TINY).reshape(-1, 1, 1, 1)
 
 
@@ -105,11 +105,11 @@ class DSQ(SignSTE):
     derivative of s tanh(k x) on [-1, 1], with s tanh(k) = 1: s k (1 - tanh^2(k x)), 0 outside. k = 1.0986, where
     tanh(k) = 0.8."""
 
-    fixed_gradient = True
-    gradient = "dsq"
+    fixed_ste = True
+    activation_ste = "dsq"
 
     @staticmethod
-    def weight_gradient(c, d):
+    def weight_ste(c, d):
         return dsq(c, d)
 
 
@@ -117,15 +117,15 @@ class BNNPlus(SignSTE):
     """BNN+: forward sign; backward, for weights and activations, the derivative of SignSwish(x) = 2 s(b x) (1 + b x
     (1 - s(b x))) - 1, s the logistic function: b (2 - b x tanh(b x / 2)) / (1 + cosh(b x)), b = 5."""
 
-    fixed_gradient = True
-    gradient = "swish_sign"
+    fixed_ste = True
+    activation_ste = "swish_sign"
 
     @staticmethod
-    def weight_gradient(c, d):
+    def weight_ste(c, d):
         return swish_sign(c, d)
 
 
-class BiMLPBinarizer(SignSTE):
+class BiMLPQuantizer(SignSTE):
     """The paper's: x_b = sign(x + b) (RSign), RPReLU; w_b = alpha_o sign(w), alpha_o = mean |w_o| of filter o.
 
     dx = dx_b where |x + b| <= 1, else 0; dw = alpha_o dw_b where |w| <= 1, else 0.
@@ -135,8 +135,8 @@ class BiMLPBinarizer(SignSTE):
     scale = staticmethod(weight_scale)
 
 
-BINARIZERS = {
-    "bimlp": BiMLPBinarizer,
+QUANTIZERS = {
+    "bimlp": BiMLPQuantizer,
     "sign": SignSTE,
     "xnor": XNORNet,
     "dorefa": DoReFa,
@@ -149,32 +149,32 @@ BINARIZERS = {
 CHOICES = ("auto", "ste", "approx_sign", "clip_grad")
 
 
-def activation_gradient(quantizer, name):
-    """The name in GRADIENTS of the activations' gradient under a row of BINARIZERS; "auto" is the method's own.
+def gradient_name(quantizer, name):
+    """The name in GRADIENTS of the activations' gradient under a row of QUANTIZERS; "auto" is the method's own.
 
     Raises ValueError for a name that is not in CHOICES, or where the method is nothing without its own.
     """
     if name not in CHOICES:
         raise ValueError(f"activation_gradient: expected one of {', '.join(CHOICES)}, got {name!r}")
-    method = BINARIZERS[quantizer]
+    method = QUANTIZERS[quantizer]
     if name == "auto":
-        return method.gradient
-    if method.fixed_gradient:
+        return method.activation_ste
+    if method.fixed_ste:
         raise ValueError(
             f"activation_gradient: quantizer {quantizer} has its own, expected auto, got {name!r}"
         )
     return name
 
 
-class WeightSign(nn.Cell):
-    """w -> sign(latent(w)), exactly -1 or +1; backward the quantizer's weight_gradient."""
+class BinarizeWeight(nn.Cell):
+    """w -> sign(normalize_weight(w)), exactly -1 or +1; backward the quantizer's weight_ste."""
 
     def __init__(self, quantizer):
         super().__init__()
-        self.latent, self.gradient = quantizer.latent, quantizer.weight_gradient
+        self.normalize_weight, self.ste = quantizer.normalize_weight, quantizer.weight_ste
 
     def construct(self, w):
-        return sign(self.latent(w))
+        return sign(self.normalize_weight(w))
 
     def bprop(self, w, out, dout):
-        return (self.gradient(self.latent(w), dout),)
+        return (self.ste(self.normalize_weight(w), dout),)

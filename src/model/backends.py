@@ -2,7 +2,7 @@
 
 `plain` holds convolutions, cos and sin on (B, C, H, W) maps, as an exported network for Ascend should.
 `fast` computes the same with matrix products and polynomials on (C, B, H, W) maps, `fused` on such maps with
-C++ operators of this project's own for whole layers. FORMS is the table; `choose_form` picks a row.
+C++ operators of this project's own for whole layers. BACKENDS is the table; `choose_backend` picks a row.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from .functions import (
     SoftmaxMerge,
     Wave,
 )
-from .layout import BATCH_FIRST, CHANNEL_FIRST, GroupSum
+from .layout import CNHW, NCHW, GroupSum
 
 
 class Conv(nn.Cell):
@@ -86,7 +86,7 @@ class BandedLocalFC(nn.Cell):
 
     def __init__(self, kernel, out_channels, group):
         super().__init__()
-        self.group_sum = GroupSum(group, CHANNEL_FIRST) if group > 1 else nn.Identity()
+        self.group_sum = GroupSum(group, CNHW) if group > 1 else nn.Identity()
         self.taps = max(kernel)
         self.along_width = kernel[1] > 1
 
@@ -109,7 +109,7 @@ def banded(weight, size):
 
 
 @dataclass(frozen=True)
-class Form:
+class Backend:
     """The channel axis of the maps between layers, and makers of Cells without parameters.
 
     conv(out_channels, kernel, stride, padding) -> (x, weight) -> y, square kernels, zero padding;
@@ -129,30 +129,30 @@ class Form:
     fused_dense: Callable | None = None
     fused_norm: Callable | None = None
     fused_rprelu: Callable | None = None
-    fused_one_bit: Callable | None = None
+    fused_binarize: Callable | None = None
     fused_global_fc: Callable | None = None
     fused_local_fc: Callable | None = None
 
 
-_PLAIN = Form(
-    axis=BATCH_FIRST,
+_PLAIN = Backend(
+    axis=NCHW,
     conv=Conv,
     local_fc=ConvLocalFC,
-    wave=lambda: Wave(CosSin(), BATCH_FIRST),
+    wave=lambda: Wave(CosSin(), NCHW),
     fan_out=FanOut,
     mean_of_sum=MeanOfSum,
-    softmax_merge=lambda branches: SoftmaxMerge(branches, BATCH_FIRST),
+    softmax_merge=lambda branches: SoftmaxMerge(branches, NCHW),
     scalar_merge=ScalarMerge,
     max_pool=MultiMaxPool,
 )
-_FAST = Form(
-    axis=CHANNEL_FIRST,
+_FAST = Backend(
+    axis=CNHW,
     conv=UnfoldedConv,
     local_fc=BandedLocalFC,
-    wave=lambda: Wave(PolynomialCosSin(), CHANNEL_FIRST),
+    wave=lambda: Wave(PolynomialCosSin(), CNHW),
     fan_out=FanOut,
     mean_of_sum=MeanOfSum,
-    softmax_merge=lambda branches: SoftmaxMerge(branches, CHANNEL_FIRST),
+    softmax_merge=lambda branches: SoftmaxMerge(branches, CNHW),
     scalar_merge=ScalarMerge,
     max_pool=MultiMaxPool,
 )
@@ -167,15 +167,15 @@ _FUSED = replace(
     fused_dense=operators.FusedDense,
     fused_norm=operators.FusedNorm,
     fused_rprelu=operators.FusedRPReLU,
-    fused_one_bit=operators.FusedOneBit,
+    fused_binarize=operators.FusedBinarizeActivation,
     fused_global_fc=operators.FusedGlobalFC,
     fused_local_fc=operators.FusedLocalFC,
 )
-FORMS = {"plain": _PLAIN, "fast": _FAST, "fused": _FUSED}
+BACKENDS = {"plain": _PLAIN, "fast": _FAST, "fused": _FUSED}
 
 
-def choose_form(name, compute_type="float32"):
-    """A row of FORMS. "auto" is `plain` unless the device is a CPU; there `fused` where it can be, else `fast`.
+def choose_backend(name, compute_type="float32"):
+    """A row of BACKENDS. "auto" is `plain` unless the device is a CPU; there `fused` where it can be, else `fast`.
 
     `fused` needs float32, a C++ compiler, and graph mode: in PyNative mode the framework mixes up the gradients of
     operators that give several maps.
@@ -187,8 +187,8 @@ def choose_form(name, compute_type="float32"):
     elif name == "auto":
         graph = ms.get_context("mode") == ms.GRAPH_MODE
         name = "fused" if graph and compute_type == "float32" and operators.available() else "fast"
-    if name not in FORMS:
-        raise ValueError(f"backend: expected auto or one of {', '.join(FORMS)}, got {name!r}")
+    if name not in BACKENDS:
+        raise ValueError(f"backend: expected auto or one of {', '.join(BACKENDS)}, got {name!r}")
     if name == "fused":
         if compute_type != "float32" or not on_cpu:
             raise ValueError(f"backend fused: expected compute_type float32 on a CPU, got {compute_type}")
@@ -196,4 +196,4 @@ def choose_form(name, compute_type="float32"):
             operators.library_path()
         except operators.BuildError as error:
             raise ValueError(f"backend fused: {error}") from error
-    return FORMS[name]
+    return BACKENDS[name]

@@ -126,7 +126,7 @@ class AxialShiftBinaryMLP(nn.Cell):
 
 
 # name -> (channels, axis, arithmetic) -> Cell
-LOCAL_FORMS = {
+TOKEN_MIXERS = {
     "patm": SpatialBinaryMLP,
     "patm_interleaved": InterleavedBinaryMLP,
     "cycle_fc": CycleBinaryMLP,
