@@ -15,6 +15,7 @@ from pathlib import Path
 
 from src.common.errors import InputError
 from src.common.files import write_atomic
+from src.common.output import warn
 from src.common.text import cut
 from src.settings.schema import (
     READERS,
@@ -99,7 +100,7 @@ def load_config(path=None, overrides=(), flags=None, complete=False):
     values = _read_values(DEFAULT_CONFIG)
     _require_all(values, DEFAULT_CONFIG)
     if path is not None:
-        overlay = _read_values(path)
+        overlay = _read_values(path, saved=complete)
         if complete:
             _require_all(
                 {*overlay, *YOUNGER}, path, "; given by --config_path, missing keys take their defaults"
@@ -199,25 +200,36 @@ def _require_all(keys, path, hint=""):
 # --- files ---
 
 
-def _read_values(path):
-    """The checked values of a YAML file, from full key to value; a file or section without keys gives none."""
+def _read_values(path, saved=False):
+    """The checked values of a YAML file, from full key to value; a file or section without keys gives none.
+
+    saved: a run has written it; names that settings had then are read as those of today, and one line on stderr says so.
+    """
     tree = read_yaml(path)
-    values = {}
-    _collect({} if tree is None else tree, "", path, values)
+    values, renamed = {}, [] if saved else None
+    _collect({} if tree is None else tree, "", path, values, renamed)
+    if renamed:
+        warn(f"{path}: {', '.join(renamed)}")
     return values
 
 
-def _collect(tree, section, path, values):
-    """Put the leaves of a YAML mapping into `values`, under their full keys."""
+def _collect(tree, section, path, values, renamed=None):
+    """Put the leaves of a YAML mapping into `values`, under their full keys; what was read under a new name into the list
+    `renamed`, in words; None: nothing is."""
     if not isinstance(tree, dict):
         thing = f"section {section}: " if section else ""
         raise InputError(f"{path}: {thing}expected a mapping (key: value), got {show(tree)}")
     for name, value in tree.items():
         key = _set_by(f"{section}.{name}" if section else str(name), value)
         if key in SECTIONS:
-            _collect({} if value is None else value, key, path, values)
-        else:
-            values[key] = checked(key, value, path)
+            _collect({} if value is None else value, key, path, values, renamed)
+            continue
+        new = RENAMED.get(key) or RENAMED.get(f"{key}={value}") if renamed is not None else None
+        if new is not None:
+            renamed.append(f"{key if '=' not in new else f'{key}={value}'} is {new} now")
+            key, equals, text = new.partition("=")
+            value = text if equals else value
+        values[key] = checked(key, value, path)
 
 
 # --- checks ---

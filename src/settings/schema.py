@@ -274,7 +274,8 @@ RULES = {
 }
 
 
-# Names that settings had before: old key -> new key, old key=value -> new key=value. They are refused, with the new name.
+# Names that settings had before: old key -> new key, old key=value -> new key=value. In the file of a saved run they are
+# read as the new ones; elsewhere they are refused, with the new name.
 RENAMED = {
     "model.form": "model.backend",
     "model.local_form": "model.token_mixing",
