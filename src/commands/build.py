@@ -10,10 +10,9 @@ from src.common.output import warn
 from src.common.text import one_line
 from src.settings.command_line import saved_classes
 from src.settings.config import load_config
+from src.settings.schema import keys_with
 
 LARGER = 8  # times an image's side, to see whether maps grow with it
-# of the model section: what the paper's ablations vary, and a network without it must not take in silence
-SWITCHES = ("branches", "shortcut", "norm", "activation", "downsample", "token_mixing", "quantizer")
 # of model.compute_type on a CPU: a file for another device can be checked in float16, MindSpore's CPU knows no bfloat16
 CPU_TYPES, CPU_EXPORT_TYPES = ("float32",), ("float32", "float16")
 
@@ -54,7 +53,7 @@ def build_network(config, name, classes, precision, published_or=None, backend=N
     published_or: for MindCV's published weights, the setting by which a file can be given instead, for messages.
     backend: overrides model.backend. computes: False where the network's numbers alone are wanted, whatever this device can
     compute. Raises InputError for what create_model refuses, for published weights that cannot be had or are not finite,
-    for images too small for the network, for a type that the device lacks, and for one of SWITCHES that is set while the
+    for images too small for the network, for a type that the device lacks, and for a switch (see Traits) that is set while the
     config's own network, model.name, does not know it.
     """
     from src.checkpoint.file import parameters_of
@@ -90,7 +89,7 @@ def build_network(config, name, classes, precision, published_or=None, backend=N
         )
     if name == config.model.name:
         defaults = load_config().model
-        for key in SWITCHES:
+        for key in (switch.removeprefix("model.") for switch in keys_with("switch")):
             value, default = getattr(config.model, key), getattr(defaults, key)
             if key not in known and value != default:
                 raise InputError(f"model.{key}: {name} has no such switch; expected {default}, got {value}")

@@ -20,13 +20,9 @@ from src.settings.config import (
     with_absolute_paths,
     with_values,
 )
+from src.settings.schema import TRAITS
 
 SETTINGS = "config.yaml"  # in a stage's folder
-# settings that a resumed run may give anew: they do not change what its steps compute
-MAY_DIFFER = (
-    "resume", "output_dir", "checkpoint.path", "checkpoint.every_steps", "device_target", "data.path", "data.labels",
-    "train.log_every", "train.summary", "train.on_nonfinite",
-)  # fmt: skip
 
 
 def resolved_settings(config, name, classes):
@@ -69,7 +65,8 @@ def check_folder(folder, resolved):
     if not resolved.resume:
         raise InputError(f"{folder}: holds a run; give resume=true to go on with it, or another --output_dir")
     before, now = to_flat(load_config(folder / SETTINGS, complete=True)), to_flat(resolved)
-    differing = [key for key in now if key not in MAY_DIFFER and not same_setting(key, before[key], now[key])]
+    fixed = [key for key in now if not TRAITS[key].resume]
+    differing = [key for key in fixed if not same_setting(key, before[key], now[key])]
     if differing:
         first = differing[0]
         raise InputError(

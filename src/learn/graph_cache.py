@@ -26,19 +26,11 @@ from src.common.compile import c_library, cache_dir
 from src.common.errors import InputError
 from src.common.files import replacing
 from src.operators import available, library_path
+from src.settings.schema import keys_with
 
 GRAPH, DEPENDENCY = "graph.mindir", "dependency.hash"
 ROOMS = ("model", "operators", "learn")
 KEPT = 32  # graphs, of some megabytes each; the least recently used go first
-# settings on which no graph depends; of those under `data`, only the image size is one
-INERT = (
-    "stage", "output_dir", "checkpoint.path", "checkpoint.every_steps", "resume", "seed", "train.on_nonfinite",
-    "train.steps_per_epoch", "train.log_every", "train.summary", "train.loss_scale_start", "train.loss_scale_window",
-    "train.loss_scale_growth", "train.loss_scale_backoff",
-)  # fmt: skip
-INERT_OF_STAGE = (
-    "epochs", "learning_rate", "warmup_epochs", "init", "init_head", "teacher_checkpoint", "teacher_pretrained",
-)  # fmt: skip
 
 
 def graph_identity(flat, workers, networks, **more):
@@ -53,21 +45,13 @@ def graph_identity(flat, workers, networks, **more):
     """
     if flat["device_target"] != "CPU" or workers.size > 1:
         return None
-    settings = {key: value for key, value in flat.items() if _decides(key)}
+    settings = {key: flat[key] for key in keys_with("graph")}
     parameters = [
         [[p.name, p.shape, str(p.dtype), p.requires_grad] for p in network.get_parameters()]
         for network in networks
         if network is not None
     ]
     return {**settings, "parameters": parameters, **more}
-
-
-def _decides(key):
-    """Whether graphs depend on the setting."""
-    section, _, name = key.partition(".")
-    if section == "stages":
-        return name.rpartition(".")[2] not in INERT_OF_STAGE
-    return name == "image_size" if section == "data" else key not in INERT
 
 
 class GraphCache:

@@ -18,9 +18,9 @@ from src.common.files import write_atomic
 from src.common.output import warn
 from src.common.text import cut
 from src.settings.schema import (
-    READERS,
     RENAMED,
     SECTIONS,
+    TRAITS,
     TYPES,
     CheckpointConfig,
     Config,
@@ -29,6 +29,7 @@ from src.settings.schema import (
     StageConfig,
     Stages,
     TrainConfig,
+    keys_with,
     rule_of,
 )
 from src.settings.yaml import dump_yaml, parse_yaml, read_yaml
@@ -49,38 +50,11 @@ __all__ = [
 
 DEFAULT_CONFIG = Path(__file__).resolve().parents[2] / "default_config.yaml"
 COMMAND_LINE = "command line"
-PATHS = ("output_dir", "data.path", "checkpoint.path")
-PATHS_OF_STAGES = ("init", "teacher_checkpoint")
 STAGE_NAMES = tuple(Stages.__dataclass_fields__)
 DECIMAL = re.compile(
     r"[-+]?(0|[1-9][0-9]*)?(\.[0-9]*)?([eE][-+]?[0-9]+)?", re.ASCII
 )  # as a text; float() takes more
 LARGEST = 2**32 - 1  # whole number; larger ones do not fit what they are handed to
-# Keys younger than the first saved runs, whose files lack them and so get the defaults.
-YOUNGER = (
-    "train.summary",
-    "train.accumulate_steps",
-    "train.on_nonfinite",
-    "checkpoint.every_steps",
-    "data.memory",
-    "data.classes",
-    "data.labels",
-    "model.shortcut",
-    "model.norm",
-    "model.activation",
-    "model.downsample",
-    "model.token_mixing",
-    "model.quantizer",
-    "model.sync_bn",
-    "stages.teacher.init_head",
-    "stages.step1.init_head",
-    "stages.step2.init_head",
-    "train.loss_scale",
-    "train.loss_scale_start",
-    "train.loss_scale_window",
-    "train.loss_scale_growth",
-    "train.loss_scale_backoff",
-)
 
 
 def load_config(path=None, overrides=(), flags=None, complete=False):
@@ -91,7 +65,7 @@ def load_config(path=None, overrides=(), flags=None, complete=False):
         overrides: texts "section.key=value" from a command line.
         flags: dict from key to value; a value None is left out. Text is read as on the command line.
         complete: the file at `path` must give every key, as one written by `save_config` does; only the
-            YOUNGER ones may be missing and take their defaults.
+            younger ones (see Traits) may be missing and take their defaults.
 
     Raises:
         InputError: a file that cannot be read or is not YAML; a key that is unknown (with the nearest known
@@ -103,7 +77,9 @@ def load_config(path=None, overrides=(), flags=None, complete=False):
         overlay = _read_values(path, saved=complete)
         if complete:
             _require_all(
-                {*overlay, *YOUNGER}, path, "; given by --config_path, missing keys take their defaults"
+                {*overlay, *keys_with("younger")},
+                path,
+                "; given by --config_path, missing keys take their defaults",
             )
         if complete and "data.classes" not in overlay:  # of a run that is older: its names are the data's own
             overlay["data.classes"] = overlay["data.class_names"]
@@ -160,8 +136,7 @@ def with_absolute_paths(config):
 
 def names_a_path(key, value):
     """Whether the value of `key` is the path of a file or folder: not empty, and not a stage's name in its place."""
-    is_path = key in PATHS or key.rpartition(".")[2] in PATHS_OF_STAGES
-    return is_path and value not in ("", *STAGE_NAMES)
+    return TRAITS[key].path and value not in ("", *STAGE_NAMES)
 
 
 def to_flat(config, prefix=""):
@@ -240,7 +215,7 @@ def checked(key, value, source=COMMAND_LINE):
     and what came."""
     if key not in TYPES:
         raise InputError(f"{source}: {_unknown(key)}")
-    kind, read = TYPES[key], READERS.get(key)
+    kind, read = TYPES[key], TRAITS[key].read
     if typing.get_origin(kind) is tuple:
         element = typing.get_args(kind)[0]
         items = [_as(element, item) for item in value] if isinstance(value, (list, tuple)) else [None]

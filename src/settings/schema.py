@@ -1,110 +1,186 @@
-"""What the settings are: frozen dataclasses with types, and the rules that values keep. No values here.
+"""The schema of the settings: frozen dataclasses whose fields tell types, rules and traits. No values here.
 
 A key is written with its sections, as in `data.batch_size`.
 """
 
 import dataclasses
-import math
-import re
 import typing
-from collections.abc import Callable
+
+from src.settings.rules import (
+    BELOW_ONE,
+    NOT_EMPTY,
+    POSITIVE,
+    SHARE,
+    Rule,
+    at_least,
+    is_loss_scale,
+    loss_scale_text,
+    one_of,
+)  # fmt: skip
+
+
+class Traits(typing.NamedTuple):
+    """What is told of a setting besides its type.
+
+    rule: the Rule that its values keep, or None.
+    read: what reads values that may be written in several ways, or None.
+    path: whether it names a file or folder.
+    resume: whether a resumed run may give it anew, for it does not change what its steps compute.
+    graph: whether a compiled graph depends on it.
+    switch: whether it is an ablation of the paper's, which a network without it must not take in silence.
+    younger: whether it is younger than the first saved runs, whose files lack it and so get the default.
+    """
+
+    rule: Rule | None = None
+    read: typing.Callable | None = None
+    path: bool = False
+    resume: bool = False
+    graph: bool = True
+    switch: bool = False
+    younger: bool = False
+
+
+def setting(rule=None, **traits):
+    """A dataclass field with Traits."""
+    return dataclasses.field(metadata={"traits": Traits(rule, **traits)})
 
 
 @dataclasses.dataclass(frozen=True)
 class CheckpointConfig:
     """Where weights come from and how often they are kept (section `checkpoint`)."""
 
-    path: str
-    every_steps: int
+    path: str = setting(path=True, resume=True, graph=False)
+    every_steps: int = setting(at_least(0), resume=True, graph=False, younger=True)
 
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
     """The network (section `model`)."""
 
-    name: str
-    num_classes: int
-    drop_path_rate: float
-    branches: tuple[int, ...]
-    shortcut: str
-    norm: str
-    activation: str
-    downsample: str
-    token_mixing: str
-    quantizer: str
-    activation_gradient: str
-    backend: str
-    compute_type: str
-    sync_bn: bool
+    name: str = setting(NOT_EMPTY)
+    num_classes: int = setting(at_least(0))
+    drop_path_rate: float = setting(BELOW_ONE)
+    branches: tuple[int, ...] = setting(
+        Rule(
+            "four counts of 0 or more, the first and the third even (S1, C1, S2, C2)",
+            lambda value: len(value) == 4 and min(value) >= 0 and value[0] % 2 == value[2] % 2 == 0,
+        ),
+        switch=True,
+    )
+    shortcut: str = setting(one_of("uni", "same_shape", "none"), switch=True, younger=True)
+    norm: str = setting(one_of("auto", "batch", "layer"), switch=True, younger=True)
+    activation: str = setting(one_of("auto", "rprelu", "prelu", "relu", "gelu"), switch=True, younger=True)
+    downsample: str = setting(one_of("proposed", "original"), switch=True, younger=True)
+    token_mixing: str = setting(
+        one_of("patm", "patm_interleaved", "cycle_fc", "axial_shift"), switch=True, younger=True
+    )
+    quantizer: str = setting(
+        one_of("bimlp", "sign", "xnor", "dorefa", "reactnet", "dsq", "bnn_plus"), switch=True, younger=True
+    )
+    activation_gradient: str = setting(one_of("auto", "ste", "approx_sign", "clip_grad"))
+    backend: str = setting(one_of("auto", "plain", "fast", "fused"))
+    compute_type: str = setting(one_of("float32", "float16", "bfloat16"))
+    sync_bn: bool = setting(younger=True)
 
 
 @dataclasses.dataclass(frozen=True)
 class DataConfig:
     """Images, batches and augmentation (section `data`)."""
 
-    source: str
-    path: str
-    image_size: int
-    batch_size: int
-    eval_batch_size: int
-    workers: int
-    memory: float
-    bad_images: str
-    classes: tuple[str, ...]
-    labels: str
-    class_names: tuple[str, ...]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    crop_scale: tuple[float, ...]
-    crop_padding: int
-    flip: float
-    rand_augment: int
-    random_erasing: float
-    mixup: float
-    cutmix: float
+    source: str = setting(one_of("digits", "cifar10", "imagenet"), graph=False)
+    path: str = setting(path=True, resume=True, graph=False)
+    image_size: int = setting(Rule("from 1 to 65535", lambda value: 1 <= value <= 65535))
+    batch_size: int = setting(at_least(1), graph=False)
+    eval_batch_size: int = setting(at_least(1), graph=False)
+    workers: int = setting(at_least(1), graph=False)
+    memory: float = setting(at_least(0), graph=False, younger=True)
+    bad_images: str = setting(one_of("error", "skip"), graph=False)
+    classes: tuple[str, ...] = setting(graph=False, younger=True)
+    labels: str = setting(one_of("name", "position"), resume=True, graph=False, younger=True)
+    class_names: tuple[str, ...] = setting(graph=False)
+    mean: tuple[float, ...] = setting(
+        Rule(
+            "three numbers from 0 to 1, of pixels in [0, 1] (divide those of pixels 0..255 by 255)",
+            lambda value: len(value) == 3 and min(value) >= 0 and max(value) <= 1,
+        ),
+        graph=False,
+    )
+    std: tuple[float, ...] = setting(
+        Rule(
+            "three numbers from 0.001 to 1, of pixels in [0, 1] (divide those of pixels 0..255 by 255)",
+            lambda value: len(value) == 3 and min(value) >= 0.001 and max(value) <= 1,
+        ),
+        graph=False,
+    )
+    crop_scale: tuple[float, ...] = setting(
+        Rule(
+            "two numbers, the smaller first, more than 0 and at most 1",
+            lambda value: len(value) == 2 and 0 < value[0] <= value[1] <= 1,
+        ),
+        graph=False,
+    )
+    crop_padding: int = setting(Rule("from 0 to 1024", lambda value: 0 <= value <= 1024), graph=False)
+    flip: float = setting(SHARE, graph=False)
+    rand_augment: int = setting(Rule("from 0 to 10", lambda value: 0 <= value <= 10), graph=False)
+    random_erasing: float = setting(SHARE, graph=False)
+    mixup: float = setting(at_least(0), graph=False)
+    cutmix: float = setting(at_least(0), graph=False)
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainConfig:
     """What all stages share (section `train`)."""
 
-    base_batch_size: int
-    betas: tuple[float, ...]
-    eps: float
-    weight_decay: float
-    decay_all: bool
-    min_learning_rate: float
-    clip_norm: float
-    label_smoothing: float
-    ema_decay: float
-    accumulate_steps: int
-    on_nonfinite: str
-    loss_scale: str
-    loss_scale_start: float
-    loss_scale_window: int
-    loss_scale_growth: float
-    loss_scale_backoff: float
-    steps_per_epoch: int
-    log_every: int
-    summary: bool
+    base_batch_size: int = setting(at_least(1))
+    betas: tuple[float, ...] = setting(
+        Rule(
+            "two numbers from 0 to below 1",
+            lambda value: len(value) == 2 and all(0 <= beta < 1 for beta in value),
+        )
+    )
+    eps: float = setting(POSITIVE)
+    weight_decay: float = setting(at_least(0))
+    decay_all: bool = setting()
+    min_learning_rate: float = setting(at_least(0))
+    clip_norm: float = setting(at_least(0))
+    label_smoothing: float = setting(BELOW_ONE)
+    ema_decay: float = setting(BELOW_ONE)
+    accumulate_steps: int = setting(at_least(1), younger=True)
+    on_nonfinite: str = setting(one_of("stop", "skip"), resume=True, graph=False, younger=True)
+    loss_scale: str = setting(
+        Rule("off, dynamic or a number from 1e-30 to 1e+30", is_loss_scale),
+        younger=True,
+        read=loss_scale_text,
+    )
+    loss_scale_start: float = setting(
+        Rule("from 1 to 1e+30", lambda value: 1 <= value <= 1e30), graph=False, younger=True
+    )
+    loss_scale_window: int = setting(at_least(1), graph=False, younger=True)
+    loss_scale_growth: float = setting(at_least(1), graph=False, younger=True)
+    loss_scale_backoff: float = setting(
+        Rule("more than 0 and less than 1", lambda value: 0 < value < 1), graph=False, younger=True
+    )
+    steps_per_epoch: int = setting(at_least(0), graph=False)
+    log_every: int = setting(at_least(0), resume=True, graph=False)
+    summary: bool = setting(resume=True, graph=False, younger=True)
 
 
 @dataclasses.dataclass(frozen=True)
 class StageConfig:
     """One stage of training (sections `stages.teacher`, `stages.step1`, `stages.step2`)."""
 
-    model: str
-    pretrained: bool
-    precision: str
-    epochs: int
-    learning_rate: float
-    warmup_epochs: int
-    init: str
-    init_head: str
-    teacher: str
-    teacher_checkpoint: str
-    teacher_pretrained: bool
-    kd_alpha: float
+    model: str = setting()
+    pretrained: bool = setting()
+    precision: str = setting(one_of("fp32", "binary_act", "binary"))
+    epochs: int = setting(at_least(0), graph=False)
+    learning_rate: float = setting(POSITIVE, graph=False)
+    warmup_epochs: int = setting(at_least(0), graph=False)
+    init: str = setting(path=True, graph=False)
+    init_head: str = setting(one_of("same", "new"), graph=False, younger=True)
+    teacher: str = setting()
+    teacher_checkpoint: str = setting(path=True, graph=False)
+    teacher_pretrained: bool = setting(graph=False)
+    kd_alpha: float = setting(SHARE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,11 +196,11 @@ class Stages:
 class Config:
     """All settings of one run; attribute names are the YAML's keys."""
 
-    stage: str
-    output_dir: str
-    resume: bool
-    device_target: str
-    seed: int
+    stage: str = setting(one_of("all", "teacher", "step1", "step2"), graph=False)
+    output_dir: str = setting(NOT_EMPTY, path=True, resume=True, graph=False)
+    resume: bool = setting(resume=True, graph=False)
+    device_target: str = setting(one_of("CPU", "GPU", "Ascend"), resume=True)
+    seed: int = setting(Rule("from 0 to 4294967295", lambda value: 0 <= value < 2**32), graph=False)
     checkpoint: CheckpointConfig
     model: ModelConfig
     data: DataConfig
@@ -133,145 +209,26 @@ class Config:
 
 
 def _keys(cls, prefix=""):
-    """Two dicts, in order of declaration: full key -> type for the values, section -> dataclass."""
-    types, sections = {}, {}
-    for name, kind in typing.get_type_hints(cls).items():
+    """Three dicts, in order of declaration: full key -> type for the values, full key -> Traits, section -> dataclass."""
+    types, traits, sections = {}, {}, {}
+    kinds = typing.get_type_hints(cls)
+    for field in dataclasses.fields(cls):
+        key, kind = prefix + field.name, kinds[field.name]
         if dataclasses.is_dataclass(kind):
-            sections[prefix + name] = kind
-            inner_types, inner_sections = _keys(kind, f"{prefix}{name}.")
-            types.update(inner_types)
-            sections.update(inner_sections)
+            sections[key] = kind
+            for whole, part in zip((types, traits, sections), _keys(kind, f"{key}.")):
+                whole.update(part)
         else:
-            types[prefix + name] = kind
-    return types, sections
+            types[key], traits[key] = kind, field.metadata["traits"]
+    return types, traits, sections
 
 
-TYPES, SECTIONS = _keys(Config)
+TYPES, TRAITS, SECTIONS = _keys(Config)
 
 
-class Rule(typing.NamedTuple):
-    """A value is allowed where `holds(value)`; `allowed` says so in words."""
-
-    allowed: str
-    holds: Callable
-
-
-def _one_of(*names):
-    return Rule("one of " + ", ".join(names), lambda value: value in names)
-
-
-def _at_least(low):
-    return Rule(f"{low} or more", lambda value: value >= low)
-
-
-def loss_scale_text(value):
-    """A loss scale as text: off, also as YAML 1.1 reads it without quotes (false); a number in its shortest form; else as
-    it came."""
-    if value is False or value == "false":
-        return "off"
-    if type(value) not in (int, float, str):
-        return value
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return value
-    whole = math.isfinite(number) and number.is_integer() and abs(number) < 1e15
-    return str(int(number)) if whole else str(number)
-
-
-def _is_loss_scale(text):
-    if text in ("off", "dynamic"):
-        return True
-    try:
-        return 1e-30 <= float(text) <= 1e30  # float32 holds the number and its inverse
-    except ValueError:
-        return False
-
-
-# what reads values that may be written in several ways
-READERS = {"train.loss_scale": loss_scale_text}
-
-POSITIVE = Rule("more than 0", lambda value: value > 0)
-SHARE = Rule("a number from 0 to 1", lambda value: 0 <= value <= 1)
-BELOW_ONE = Rule("a number from 0 to below 1", lambda value: 0 <= value < 1)
-NOT_EMPTY = Rule("a text that is not empty", lambda value: value != "")
-
-# What a value of the right type must also be. Stages are written once, as stages.*
-RULES = {
-    "stage": _one_of("all", "teacher", "step1", "step2"),
-    "output_dir": NOT_EMPTY,
-    "device_target": _one_of("CPU", "GPU", "Ascend"),
-    "seed": Rule("from 0 to 4294967295", lambda value: 0 <= value < 2**32),  # numpy's range
-    "checkpoint.every_steps": _at_least(0),
-    "model.name": NOT_EMPTY,
-    "model.num_classes": _at_least(0),
-    "model.drop_path_rate": BELOW_ONE,
-    "model.branches": Rule(
-        "four counts of 0 or more, the first and the third even (S1, C1, S2, C2)",
-        lambda value: len(value) == 4 and min(value) >= 0 and value[0] % 2 == value[2] % 2 == 0,
-    ),
-    "model.shortcut": _one_of("uni", "same_shape", "none"),
-    "model.norm": _one_of("auto", "batch", "layer"),
-    "model.activation": _one_of("auto", "rprelu", "prelu", "relu", "gelu"),
-    "model.downsample": _one_of("proposed", "original"),
-    "model.token_mixing": _one_of("patm", "patm_interleaved", "cycle_fc", "axial_shift"),
-    "model.quantizer": _one_of("bimlp", "sign", "xnor", "dorefa", "reactnet", "dsq", "bnn_plus"),
-    "model.activation_gradient": _one_of("auto", "ste", "approx_sign", "clip_grad"),
-    "model.backend": _one_of("auto", "plain", "fast", "fused"),
-    "model.compute_type": _one_of("float32", "float16", "bfloat16"),
-    "data.source": _one_of("digits", "cifar10", "imagenet"),
-    "data.image_size": Rule("from 1 to 65535", lambda value: 1 <= value <= 65535),
-    "data.batch_size": _at_least(1),
-    "data.eval_batch_size": _at_least(1),
-    "data.workers": _at_least(1),
-    "data.memory": _at_least(0),
-    "data.bad_images": _one_of("error", "skip"),
-    "data.labels": _one_of("name", "position"),
-    "data.mean": Rule(
-        "three numbers from 0 to 1, of pixels in [0, 1] (divide those of pixels 0..255 by 255)",
-        lambda value: len(value) == 3 and min(value) >= 0 and max(value) <= 1,
-    ),
-    "data.std": Rule(
-        "three numbers from 0.001 to 1, of pixels in [0, 1] (divide those of pixels 0..255 by 255)",
-        lambda value: len(value) == 3 and min(value) >= 0.001 and max(value) <= 1,
-    ),
-    "data.crop_scale": Rule(
-        "two numbers, the smaller first, more than 0 and at most 1",
-        lambda value: len(value) == 2 and 0 < value[0] <= value[1] <= 1,
-    ),
-    "data.crop_padding": Rule("from 0 to 1024", lambda value: 0 <= value <= 1024),
-    "data.flip": SHARE,
-    "data.rand_augment": Rule("from 0 to 10", lambda value: 0 <= value <= 10),
-    "data.random_erasing": SHARE,
-    "data.mixup": _at_least(0),
-    "data.cutmix": _at_least(0),
-    "train.base_batch_size": _at_least(1),
-    "train.betas": Rule(
-        "two numbers from 0 to below 1",
-        lambda value: len(value) == 2 and all(0 <= beta < 1 for beta in value),
-    ),
-    "train.eps": POSITIVE,
-    "train.weight_decay": _at_least(0),
-    "train.min_learning_rate": _at_least(0),
-    "train.clip_norm": _at_least(0),
-    "train.label_smoothing": BELOW_ONE,
-    "train.ema_decay": BELOW_ONE,
-    "train.accumulate_steps": _at_least(1),
-    "train.on_nonfinite": _one_of("stop", "skip"),
-    "train.loss_scale": Rule("off, dynamic or a number from 1e-30 to 1e+30", _is_loss_scale),
-    "train.loss_scale_start": Rule("from 1 to 1e+30", lambda value: 1 <= value <= 1e30),
-    "train.loss_scale_window": _at_least(1),
-    "train.loss_scale_growth": _at_least(1),
-    "train.loss_scale_backoff": Rule("more than 0 and less than 1", lambda value: 0 < value < 1),
-    "train.steps_per_epoch": _at_least(0),
-    "train.log_every": _at_least(0),
-    "stages.*.precision": _one_of("fp32", "binary_act", "binary"),
-    "stages.*.epochs": _at_least(0),
-    "stages.*.learning_rate": POSITIVE,
-    "stages.*.warmup_epochs": _at_least(0),
-    "stages.*.init_head": _one_of("same", "new"),
-    "stages.*.kd_alpha": SHARE,
-}
+def keys_with(trait):
+    """The keys of which a trait, by its name in Traits, holds."""
+    return tuple(key for key, traits in TRAITS.items() if getattr(traits, trait))
 
 
 # Names that settings had before: old key -> new key, old key=value -> new key=value. In the file of a saved run they are
@@ -288,4 +245,4 @@ RENAMED = {
 
 def rule_of(key):
     """The Rule of a key, or None."""
-    return RULES.get(re.sub(r"^stages\.\w+\.", "stages.*.", key))
+    return TRAITS[key].rule if key in TRAITS else None
