@@ -1,4 +1,7 @@
-"""Networks: binarize -> layers -> blocks -> bimlp, the Wave-MLP baseline, and the published checkpoints' network."""
+"""Networks: BiMLP, the Wave-MLP baseline, and the network of the authors' published checkpoints.
+
+BiMLP from the ground up: binarize, quantizers, layers, elements, token_mixing, blocks, bimlp. zoo.py lists all networks.
+"""
 
 from .layers import BinaryLayer, FullConv
 from .norm_values import norms_of_one_value
@@ -17,13 +20,15 @@ __all__ = [
 
 
 def binary_layers(network):
-    """(name, layer) of every BinaryFC and LocalBinaryFC of a network, whatever its precision."""
+    """List of (name, layer) for every BinaryFC and LocalBinaryFC of a network, in any precision."""
     return [(name, cell) for name, cell in network.cells_and_names() if isinstance(cell, BinaryLayer)]
 
 
 def smallest_image(network):
-    """Pixels of the smallest square image for which the network's stem has a place: its kernel less the padding on both
-    sides. 1 for networks without such a stem, of which nothing is known (MindCV's, the published one)."""
+    """Side, in pixels, of the smallest square image that the stem takes: its kernel less the padding on both sides.
+
+    1 for networks without such a stem, whose smallest image is not known (MindCV's, the published one).
+    """
     stem = getattr(getattr(network, "stem", None), "conv", None)
     if not isinstance(stem, FullConv):
         return 1

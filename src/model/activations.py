@@ -1,4 +1,4 @@
-"""Activation functions of the paper's Table 4, as rows of one table."""
+"""Activation functions of the paper's Table 4: ReLU, PReLU, RPReLU, GELU."""
 
 from functools import partial
 
@@ -10,7 +10,7 @@ from .layout import add_per_channel, channel_sum, per_channel
 
 
 class ShiftedPReLU(nn.Cell):
-    """The function of RPReLU, (x, b1, w, b2) -> y, with its gradient in few passes."""
+    """Function of RPReLU, (x, b1, w, b2) -> y, with a hand-written gradient of few passes over memory."""
 
     def __init__(self, axis):
         super().__init__()
@@ -32,13 +32,13 @@ class ShiftedPReLU(nn.Cell):
 
 
 class RPReLU(nn.Cell):
-    """t = x + b1; y = max(t, 0) + w min(t, 0) + b2, all learned per channel (ReActNet).
+    """RPReLU of ReActNet (arXiv 2003.03488): t = x + b1; y = max(t, 0) + w min(t, 0) + b2, per channel.
 
-    w is 0.25 at first, b1 and b2 are 0. At t = 0 the gradient is that of the lower branch. PReLU is the same with
-    b1 = b2 = 0 for good, ReLU with w = 0 as well: `learned` names what is learned, `slope` is w's first value.
+    Initial values: w = slope, b1 = b2 = 0. At t = 0 the gradient is that of the lower branch.
+    learned: the names of the learned vectors; the others are constants. PReLU has b1 = b2 = 0, ReLU w = 0 as well.
     """
 
-    epilogue = None  # what remains to be done behind the piecewise linear part
+    epilogue = None  # function after the piecewise linear part, which fused layers leave to their caller
 
     def __init__(self, channels, arithmetic, learned=("shift_in", "slope", "shift_out"), slope=0.25):
         super().__init__()
@@ -58,7 +58,10 @@ class RPReLU(nn.Cell):
 
 
 class GELU(nn.Cell):
-    """y = x P(x), P the normal distribution function: the exact form. Its piecewise linear part is the identity."""
+    """GELU, exact: y = x Phi(x), Phi the cumulative distribution function of the normal distribution.
+
+    The piecewise linear part of a fused layer is the identity here, its epilogue the GELU.
+    """
 
     def __init__(self, channels, arithmetic):
         super().__init__()
@@ -71,6 +74,7 @@ class GELU(nn.Cell):
 
 
 def exact_gelu(x):
+    """GELU without the tanh approximation."""
     return ops.gelu(x, approximate="none")
 
 

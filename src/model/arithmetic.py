@@ -1,4 +1,7 @@
-"""How a network computes, one value handed to every Cell: precision, quantizer, parts, backend of its operations."""
+"""Configuration of the layers of one network: precision, quantizer, norm, activation, shortcut, backend.
+
+Every Cell of a network takes the same Arithmetic.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,18 +20,22 @@ PRECISIONS = ("fp32", "binary_act", "binary")
 IS_ZERO_ONE = {
     sign: False,
     heaviside: True,
-}  # whether they are 0 and 1: what the operator for one-bit values knows
+}  # activation quantizer of the fused operator -> whether its values are 0 and 1, not -1 and +1
 COMPUTE_TYPES = {"float32": mstype.float32, "float16": mstype.float16, "bfloat16": mstype.bfloat16}
 
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """binary_act: one-bit activations (step 1); binary_weight: one-bit weights as well (step 2).
+    """Configuration of a network's layers.
 
-    quantizer: row of QUANTIZERS; gradient: of the activations' sign, key of GRADIENTS; norm, activation,
-    shortcut: makers of Cells, rows of NORMS, ACTIVATIONS and SHORTCUTS; backend: row of BACKENDS; compute_type: type of the
-    operands of convolutions, cast after binarization so that it never decides a sign; sync_workers: over how many
-    workers BatchNorm takes its statistics, 0 for each worker's own.
+    binary_act: whether activations are one bit (step 1 and 2 of the training).
+    binary_weight: whether weights are one bit as well (step 2).
+    quantizer: class of QUANTIZERS.
+    activation_gradient: straight-through estimator of the activations, a key of GRADIENTS.
+    norm, activation, shortcut: makers of Cells, values of NORMS, ACTIVATIONS, SHORTCUTS.
+    backend: value of BACKENDS.
+    compute_type: type of the operands of convolutions. The cast follows binarization, so that it never changes a sign.
+    sync_workers: number of workers whose images BatchNorm's statistics are taken over; 0 for those of this worker alone.
     """
 
     binary_act: bool
@@ -44,22 +51,22 @@ class Arithmetic:
 
     @property
     def precision(self):
-        """The name in PRECISIONS."""
+        """One of PRECISIONS."""
         return PRECISIONS[int(self.binary_act) + int(self.binary_weight)]
 
     @property
     def axis(self):
-        """The maps' channel axis."""
+        """Channel axis of the feature maps."""
         return self.backend.axis
 
     @property
     def fuses_layers(self):
-        """Whether an operator stands for a whole binary layer: the backend has one, and it knows the quantizer and the norm."""
+        """Whether one operator computes a whole binary layer. It knows the quantizer bimlp and unsynchronized norms only."""
         known = not self.binary_act or self.quantizer is QUANTIZERS["bimlp"]
         return self.backend.fused_global_fc is not None and known and not self.sync_workers
 
     def activation_quantizer(self, channels):
-        """The Cell that gives a binary layer its input x_b: RSign, its like without a shift, or the identity."""
+        """Cell from a layer's input x to x_b: RSign, BinarizeActivation, or the identity in fp32."""
         if not self.binary_act:
             return nn.Identity()
         binarize, maker, fused = self.quantizer.binarize, self.backend.fused_binarize, None
@@ -80,8 +87,10 @@ def make_arithmetic(
     shortcut="uni",
     sync_bn=False,
 ):
-    """The Arithmetic of these names; sync_bn: BatchNorm's statistics are over the workers of the job, if there is one.
-    Raises ValueError for an unknown one, or a gradient that a quantizer excludes."""
+    """Arithmetic from the names of its parts. sync_bn: whether BatchNorm's statistics are those of all workers of the job.
+
+    Raises ValueError for an unknown name, and for a gradient that the quantizer excludes.
+    """
     check("precision", precision, PRECISIONS)
     check("quantizer", quantizer, QUANTIZERS)
     check("norm", norm, NORMS)
@@ -103,11 +112,11 @@ def make_arithmetic(
 
 
 def _workers():
-    """How many workers the job has; 1 without one."""
+    """Number of workers of the job; 1 without a job."""
     return communication.get_group_size() if communication.GlobalComm.INITED else 1
 
 
-def check(what, name, known):
-    """Raises ValueError for a name that is not known."""
+def check(argument, name, known):
+    """Raises ValueError, naming the argument, unless `name` is in `known`."""
     if name not in known:
-        raise ValueError(f"{what}: expected one of {', '.join(known)}, got {name!r}")
+        raise ValueError(f"{argument}: expected one of {', '.join(known)}, got {name!r}")

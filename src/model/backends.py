@@ -1,8 +1,10 @@
-"""Three forms of the operations that MindSpore's CPU backend does 20 to 200 times too slowly.
+"""Backends: three implementations of the operations that MindSpore's CPU kernels run 20 to 200 times too slowly.
 
-`plain` holds convolutions, cos and sin on (B, C, H, W) maps, as an exported network for Ascend should.
-`fast` computes the same with matrix products and polynomials on (C, B, H, W) maps, `fused` on such maps with
-C++ operators of this project's own for whole layers. BACKENDS is the table; `choose_backend` picks a row.
+plain  MindSpore's convolutions, cos and sin on NCHW feature maps; exported files hold these
+fast   the same with matrix products and polynomials on CNHW feature maps
+fused  C++ operators of src/operators for whole layers, on CNHW feature maps
+
+BACKENDS is the table, `choose_backend` the choice.
 """
 
 from collections.abc import Callable
@@ -27,7 +29,7 @@ from .layout import CNHW, NCHW, GroupSum
 
 
 class Conv(nn.Cell):
-    """Convolution by the backend's own operation: x (B, C, H, W), weight (O, C, k, k) -> (B, O, H', W')."""
+    """Convolution by MindSpore's Conv2D: x (B, C, H, W), weight (O, C, k, k) -> (B, O, H', W')."""
 
     def __init__(self, out_channels, kernel, stride, padding):
         super().__init__()
@@ -38,7 +40,7 @@ class Conv(nn.Cell):
 
 
 class UnfoldedConv(nn.Cell):
-    """The same sums as Conv on (C, B, H, W) maps: patches as columns of a matrix, then one matrix product."""
+    """Convolution by im2col and one matrix product: the same sums as Conv, x (C, B, H, W) -> (O, B, H', W')."""
 
     def __init__(self, out_channels, kernel, stride, padding):
         super().__init__()
@@ -46,7 +48,7 @@ class UnfoldedConv(nn.Cell):
         self.kernel, self.stride, self.padding = kernel, stride, padding
 
     def columns(self, x):
-        """The patches: (C, B, H, W) -> (C k k, B, H', W')."""
+        """Patches of the input (im2col): (C, B, H, W) -> (C k k, B, H', W')."""
         if self.kernel == 1:
             return x
         _, b, h, w = x.shape
@@ -63,7 +65,7 @@ class UnfoldedConv(nn.Cell):
 
 
 class ConvLocalFC(nn.Cell):
-    r"""Grouped convolution along one axis, zero padding, stride 1.
+    r"""Local FC by grouped convolution along one axis, zero padding, stride 1.
 
     y[b, o, p] = sum_{g, k} w[o, g, k] x[b, o G + g, p + k - K // 2]: x (B, O G, H, W), w (O, G, kh, kw)
     with (kh, kw) = (1, K) or (K, 1); y (B, O, H, W). A padded tap contributes 0.
@@ -78,7 +80,7 @@ class ConvLocalFC(nn.Cell):
 
 
 class BandedLocalFC(nn.Cell):
-    r"""The same sums as ConvLocalFC on (C, B, H, W) maps, by the banded (Toeplitz) matrix of each filter.
+    r"""Local FC by the banded (Toeplitz) matrix of each filter: the same sums as ConvLocalFC on CNHW feature maps.
 
     T[o, g, i, j] = w[o, g, i - j + K // 2] where that tap exists, else 0; y[.., j] = sum_{g, i} x[.., i] T[.., i, j].
     The entries of T are copies of w, so for binary operands the sums are the same integers.
@@ -100,7 +102,7 @@ class BandedLocalFC(nn.Cell):
 
 
 def banded(weight, size):
-    """The banded matrices of filters: (C, K) -> (C, size, size), [input position, output position]."""
+    """Banded matrices of filters: (C, K) -> (C, size, size), [input position, output position]."""
     taps = weight.shape[1]
     index = ops.arange(size)
     tap = index.reshape(size, 1) - index.reshape(1, size) + taps // 2
@@ -110,11 +112,14 @@ def banded(weight, size):
 
 @dataclass(frozen=True)
 class Backend:
-    """The channel axis of the maps between layers, and makers of Cells without parameters.
+    """Layout of the feature maps between layers, and makers of the Cells that compute on them.
 
-    conv(out_channels, kernel, stride, padding) -> (x, weight) -> y, square kernels, zero padding;
-    local_fc(kernel, out_channels, group) -> (x, weight) -> y; the others as in functions.py.
-    fused_*: makers of the operators of src/operators that stand for a whole layer; None: the layer is composed.
+    The Cells have no parameters.
+    axis: channel axis of the feature maps, NCHW or CNHW.
+    conv(out_channels, kernel, stride, padding): Cell (x, weight) -> y, square kernel, zero padding.
+    local_fc(kernel, out_channels, group): Cell (x, weight) -> y.
+    wave .. max_pool: makers of the Cells of functions.py.
+    fused_*: makers of the operators of src/operators that compute a whole layer, or None.
     """
 
     axis: int
@@ -175,11 +180,11 @@ BACKENDS = {"plain": _PLAIN, "fast": _FAST, "fused": _FUSED}
 
 
 def choose_backend(name, compute_type="float32"):
-    """A row of BACKENDS. "auto" is `plain` unless the device is a CPU; there `fused` where it can be, else `fast`.
+    """Backend by name. "auto" is plain on Ascend and GPU; on a CPU it is fused if available, else fast.
 
-    `fused` needs float32, a C++ compiler, and graph mode: in PyNative mode the framework mixes up the gradients of
-    operators that give several maps.
-    Raises ValueError for another name, or when `fused` cannot be had.
+    fused needs float32, a C++ compiler and graph mode. In PyNative mode MindSpore confuses the gradients of operators
+    with several outputs.
+    Raises ValueError for an unknown name, and for fused where it is not available.
     """
     on_cpu = ms.get_context("device_target") == "CPU"
     if name == "auto" and not on_cpu:
@@ -191,7 +196,10 @@ def choose_backend(name, compute_type="float32"):
         raise ValueError(f"backend: expected auto or one of {', '.join(BACKENDS)}, got {name!r}")
     if name == "fused":
         if compute_type != "float32" or not on_cpu:
-            raise ValueError(f"backend fused: expected compute_type float32 on a CPU, got {compute_type}")
+            raise ValueError(
+                f"backend fused: expected device CPU and compute_type float32, got {ms.get_context('device_target')} "
+                f"and {compute_type}"
+            )
         try:
             operators.library_path()
         except operators.BuildError as error:

@@ -13,7 +13,7 @@ from .token_mixing import TOKEN_MIXERS
 
 
 class Stem(nn.Cell):
-    """RPReLU(Norm(conv(x))), full precision: (B, 3, H, W) -> (B, C, H / stride, W / stride)."""
+    """Stem in full precision, RPReLU(Norm(conv(x))): (B, 3, H, W) -> (B, C, H / stride, W / stride)."""
 
     def __init__(self, channels, kernel, stride, padding, arithmetic):
         super().__init__()
@@ -26,7 +26,10 @@ class Stem(nn.Cell):
 
 
 class Downsample(nn.Cell):
-    """The proposed downsampling (Fig. 3): FC at the incoming resolution, Norm, RPReLU, the four pools."""
+    """Proposed downsampling (Fig. 3): FC at the input's resolution, Norm, RPReLU, mean of four max-pools.
+
+    (B, C, H, W) -> (B, O, ceil(H / 2), ceil(W / 2)).
+    """
 
     def __init__(self, in_channels, out_channels, arithmetic):
         super().__init__()
@@ -40,7 +43,7 @@ class Downsample(nn.Cell):
 
 
 class OriginalDownsample(nn.Cell):
-    """Wave-MLP's downsampling, the ablation of Table 6: conv 3x3 stride 2 padding 1, Norm."""
+    """Downsampling of Wave-MLP, the ablation of Table 6: conv 3x3 stride 2 padding 1, Norm."""
 
     def __init__(self, in_channels, out_channels, arithmetic):
         super().__init__()
@@ -55,13 +58,19 @@ DOWNSAMPLES = {"proposed": Downsample, "original": OriginalDownsample}
 
 
 class BiMLP(nn.Cell):
-    """Images (B, 3, H, W) -> logits (B, num_classes).
+    """BiMLP (arXiv 2212.14158): images (B, 3, H, W) -> logits (B, num_classes).
 
-    Args: widths and depths per stage; stem (kernel, stride, padding); arithmetic; branches (S1, C1, S2, C2);
-    downsample, a key of DOWNSAMPLES; token_mixing, a key of TOKEN_MIXERS; drop_path_rate of the last block, growing
-    linearly from 0.
+    Args:
+        widths, depths: channels and blocks of each stage.
+        stem: (kernel, stride, padding).
+        arithmetic: configuration of the layers.
+        branches: (S1, C1, S2, C2), as in Block.
+        downsample: key of DOWNSAMPLES.
+        token_mixing: key of TOKEN_MIXERS.
+        drop_path_rate: rate of the last block; the rates grow linearly from 0.
 
-    `drop_mask` switches drop path on: (2 * blocks, B, 1, 1, 1) factors, see `drop_path_rates` and Block.
+    construct takes drop_mask (2 * blocks, B, 1, 1, 1), the factors of Block for the rates in `drop_path_rates`. None
+    switches drop path off.
     """
 
     def __init__(

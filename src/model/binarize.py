@@ -1,6 +1,6 @@
-"""sign, the gradients that stand for its derivative, RSign and its kin (paper, sections 2.1 and 3.1).
+"""Sign, the straight-through estimators of its derivative, and the Cells that binarize activations (paper, 2.1, 3.1).
 
-One convention everywhere: sign(x) = +1 where x > 0, else -1 (Eq. 1). sign(0) = -1 and nothing maps to 0.
+sign(x) = +1 where x > 0, else -1 (Eq. 1), everywhere in this project. So sign(0) = -1; larq has +1, PyTorch 0.
 """
 
 import math
@@ -14,39 +14,42 @@ from .layout import add_per_channel, channel_sum
 
 
 def sign(x):
-    """Eq. 1: +1 where x > 0, else -1; so sign(0) = sign(-0.0) = sign(nan) = -1."""
+    """Sign by Eq. 1: +1 where x > 0, else -1. sign(0), sign(-0.0) and sign(nan) are -1."""
     return ops.cast(x > 0, mstype.float32) * 2 - 1
 
 
-# --- gradients of sign: (input, gradient of the output) -> gradient of the input ---
+# --- straight-through estimators of sign: (x, gradient of sign(x)) -> gradient of x ---
 
 
 def ste(x, dout):
-    """Straight-through where |x| <= 1, else 0."""
+    """Straight-through estimator (arXiv 1602.02830): dx = dout where |x| <= 1, else 0."""
     return dout * ops.cast(ops.abs(x) <= 1, mstype.float32)
 
 
 def approx_sign(x, dout):
-    """Bi-Real: 2 + 2x on [-1, 0), 2 - 2x on [0, 1), else 0; that is 2 max(1 - |x|, 0)."""
+    """Polynomial of Bi-Real Net (arXiv 1808.00278): dx = 2 max(1 - |x|, 0) dout."""
     return dout * (2 * ops.relu(1 - ops.abs(x)))
 
 
 def clip_grad(x, dout):
-    """Eq. 3 read literally: the elements of the gradient, clipped to [-1, 1]."""
+    """Gradient clipping, Eq. 3 read literally: dx = dout clipped to [-1, 1], whatever x is."""
     return ops.clamp(dout, -1.0, 1.0)
 
 
 def dorefa(x, dout):
-    """DoReFa-Net: straight-through where 0 <= x <= 1, else 0."""
+    """Straight-through estimator of DoReFa-Net (arXiv 1606.06160): dx = dout where 0 <= x <= 1, else 0."""
     return dout * ops.cast(ops.logical_and(x >= 0, x <= 1), mstype.float32)
 
 
-DSQ_ALPHA = 0.2  # distance of tanh from 1 at the ends of the interval: DSQ's first value, which stays here
+DSQ_ALPHA = 0.2  # 1 - tanh(k) at the ends of [-1, 1]: the initial value in DSQ's paper, constant here
 DSQ_K = 0.5 * math.log(2 / DSQ_ALPHA - 1)
 
 
 def dsq(x, dout):
-    """DSQ: the derivative of s tanh(k x) on [-1, 1], s = 1 / tanh(k): s k (1 - tanh^2(k x)); 0 outside."""
+    """DSQ (arXiv 1908.05033): dx = k (1 - tanh^2(k x)) / tanh(k) dout where |x| <= 1, else 0.
+
+    The factor is the derivative of tanh(k x) / tanh(k).
+    """
     t = ops.tanh(DSQ_K * x)
     return ste(x, dout) * (DSQ_K / (1 - DSQ_ALPHA) * (1 - t * t))
 
@@ -55,7 +58,10 @@ BNN_PLUS_BETA = 5.0
 
 
 def swish_sign(x, dout):
-    """BNN+: the derivative of SignSwish, b (2 - b x tanh(b x / 2)) / (1 + cosh(b x)), b = 5; negative for |x| > 0.48."""
+    """SignSwish of BNN+ (arXiv 1812.11800): dx = b (2 - b x tanh(b x / 2)) / (1 + cosh(b x)) dout, b = 5.
+
+    The factor is negative for |x| > 0.48.
+    """
     u = ops.clamp(BNN_PLUS_BETA * x, -80.0, 80.0)  # cosh stays finite
     return dout * (BNN_PLUS_BETA * (2 - u * ops.tanh(0.5 * u)) / (1 + ops.cosh(u)))
 
@@ -71,9 +77,10 @@ GRADIENTS = {
 
 
 class BinarizeShifted(nn.Cell):
-    r"""y = value(x + b_c) for a map x and b (C,).
+    """Binarized sum y = binarize(x + b_c) of a feature map x and a shift b (C,).
 
-    Backward: dx = g(x + b, dy) with g of GRADIENTS; db_c = sum of dx over B, H, W.
+    Backward: dx = g(x + b, dy), g the function under `gradient` in GRADIENTS; db_c = sum of dx over B, H, W.
+    Args: binarize, x -> x_b; gradient, key of GRADIENTS; axis, the channel axis of the feature maps.
     """
 
     def __init__(self, binarize, gradient, axis):
@@ -89,9 +96,9 @@ class BinarizeShifted(nn.Cell):
 
 
 class RSign(nn.Cell):
-    """value(x + b), b learned per channel and 0 at first (ReActNet's RSign, where value is sign).
+    """RSign of ReActNet (arXiv 2003.03488): binarize(x + b), b learned per channel and 0 at first.
 
-    Args: channels (C); gradient, a key of GRADIENTS; the maps' channel axis; fused: its operator or None.
+    Args: channels (C); gradient, axis, binarize as in BinarizeShifted; fused, the operator that replaces it, or None.
     """
 
     def __init__(self, channels, gradient, axis, binarize=sign, fused=None):
@@ -104,7 +111,7 @@ class RSign(nn.Cell):
 
 
 class BinarizeActivation(nn.Cell):
-    """value(x), the same without a shift. Arguments as RSign's."""
+    """Activation quantizer without a shift: binarize(x). Arguments as in RSign."""
 
     def __init__(self, channels, gradient, axis, binarize=sign, fused=None):
         super().__init__()
@@ -116,5 +123,5 @@ class BinarizeActivation(nn.Cell):
 
 
 def weight_scale(w):
-    """alpha_o = mean |w_o| over all axes of filter o, a constant in the backward pass: (O, ...) -> (O,)."""
+    """Scale alpha_o = mean |w_o| of each filter o, a constant in the backward pass: (O, ...) -> (O,)."""
     return ops.stop_gradient(ops.mean(ops.abs(w).reshape(w.shape[0], -1), 1))

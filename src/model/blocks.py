@@ -1,4 +1,4 @@
-"""The two MBB blocks (paper, section 3.2, Fig. 2)."""
+"""Multi-branch binary MLP (MBB) blocks (paper, section 3.2, Fig. 2)."""
 
 from mindspore import Parameter, nn
 from mindspore.common.initializer import initializer
@@ -11,9 +11,9 @@ REWEIGHT_RATIO = 4  # input width over the reweight MLP's hidden width
 
 
 class Branches(nn.Cell):
-    """The branches of an MBB block: width and height, `spatial` in all, and `channel` over the channels.
+    """Branches of an MBB block: spatial / 2 along the height, as many along the width, and `channel` over the channels.
 
-    make_spatial(axis) and make_channel() give a branch. Subclasses merge what `outputs` returns.
+    make_spatial(axis) and make_channel() return a branch. Subclasses merge the branches' outputs.
     """
 
     def __init__(self, spatial, channel, make_spatial, make_channel):
@@ -24,7 +24,7 @@ class Branches(nn.Cell):
         self.branches = spatial + channel
 
     def outputs(self, maps):
-        """What the branches make of as many maps: those along the height, the width, over the channels."""
+        """Outputs of the branches on one feature map each, in the order height, width, channel."""
         results = ()
         for group in (self.height, self.width, self.channel):
             for branch in group:
@@ -33,12 +33,12 @@ class Branches(nn.Cell):
 
 
 class MBBBlock1(Branches):
-    """The spatial block on z = Norm1(x): branches merged by a softmax over them, per sample and channel.
+    """Spatial block on z = Norm1(x): branches merged by a softmax over them, per sample and channel.
 
     With branches f_1 .. f_n (spatial MLPs along the height and the width, then Channel Binary FCs) and
     a = softmax over branches of ReweightMLP(GAP(sum f_i + z)):  out = CBFC(sum f_i a_i + z).
-    The reweight MLP is C -> C / 4 -> n C on a 1x1 map; its output n c + i is branch i of channel c.
-    token_mixing: row of TOKEN_MIXERS that the spatial MLPs are.
+    The reweight MLP is C -> C / 4 -> n C on a 1x1 feature map. Its output channel n c + i is branch i of channel c.
+    token_mixing: key of TOKEN_MIXERS, the kind of the spatial MLPs.
     """
 
     def __init__(self, channels, spatial, channel, arithmetic, token_mixing="patm"):
@@ -63,7 +63,7 @@ class MBBBlock1(Branches):
 
 
 class MBBBlock2(Branches):
-    """The channel block on m = Norm2(x): branches merged with n - 1 learned scalars, 0 at first (none for n = 1).
+    """Channel block on m = Norm2(x): branches merged with n - 1 learned scalars, 0 at first (none for n = 1).
 
     Branches f_1 .. f_n are Spatial Binary FCs (along the height and the width), then Channel Binary MLPs;
     out = sum_{i < n} w_i f_i + (1 - sum_{i < n} w_i) f_n.
@@ -87,10 +87,11 @@ class MBBBlock2(Branches):
 
 
 class Block(nn.Cell):
-    """x <- x + DropPath(MBBBlock1(Norm1(x))); x <- x + DropPath(MBBBlock2(Norm2(x))).
+    """Residual block: x <- x + DropPath(MBBBlock1(Norm1(x))); x <- x + DropPath(MBBBlock2(Norm2(x))).
 
-    branches = (S1, C1, S2, C2); token_mixing, row of TOKEN_MIXERS. `drop_mask` is None, or (2, ...): the two paths' factors
-    per sample, 0 where dropped, 1 / (1 - rate) where kept, each of a shape that broadcasts over maps.
+    branches: (S1, C1, S2, C2), spatial and channel branches of the two MBB blocks. token_mixing: key of TOKEN_MIXERS.
+    drop_mask: None for no drop path, or (2, ...), a factor per path and sample that broadcasts over feature maps:
+    0 if dropped, else 1 / (1 - rate).
     Raises ValueError for odd spatial counts or a block without a branch.
     """
 
@@ -113,7 +114,7 @@ class Block(nn.Cell):
 
 
 def check_branches(branches):
-    """Raises ValueError unless branches is (S1, C1, S2, C2): S even, none negative, each block with one or more."""
+    """Raises ValueError unless branches is (S1, C1, S2, C2) with even S, none negative, one or more per block."""
     s1, c1, s2, c2 = branches
     good = min(branches) >= 0 and s1 % len(AXES) == 0 and s2 % len(AXES) == 0 and s1 + c1 > 0 and s2 + c2 > 0
     if not good:

@@ -1,4 +1,4 @@
-"""The elements of Eq. 10 and 11 (paper, section 3.2): Channel and Spatial Binary FC, Channel Binary MLP."""
+"""Elements of a block (paper, section 3.2, Eq. 10 and 11): Channel and Spatial Binary FC, Channel Binary MLP."""
 
 from mindspore import nn
 
@@ -9,9 +9,9 @@ MLP_RATIO = 4  # width of the Channel Binary MLP's hidden layer over its input's
 
 
 class ShortcutFC(nn.Cell):
-    """RPReLU(BN(FC(x)) + U(x)): what Eq. 10 and Eq. 11 have in common; or another activation, or no shortcut.
+    """Base of Eq. 10 and Eq. 11: y = act(BN(fc(x)) + U(x)), act the configured activation, U the configured shortcut.
 
-    fc: the BinaryLayer; fused: maker of the Cell that does all of it at once, or None.
+    fc: BinaryLayer. fused: maker of the operator that computes the whole layer, or None.
     """
 
     def __init__(self, fc, in_channels, out_channels, arithmetic, fused):
@@ -44,7 +44,7 @@ class ShortcutFC(nn.Cell):
 
 
 class ChannelBinaryFC(ShortcutFC):
-    """CBFC, Eq. 11: RPReLU(BN(GFC(X_b)) + U(X)), (B, C, H, W) -> (B, O, H, W)."""
+    """Channel Binary FC (CBFC), Eq. 11: RPReLU(BN(GFC(X_b)) + U(X)), (B, C, H, W) -> (B, O, H, W)."""
 
     def __init__(self, in_channels, out_channels, arithmetic):
         fc = BinaryFC(in_channels, out_channels, arithmetic)
@@ -52,7 +52,7 @@ class ChannelBinaryFC(ShortcutFC):
 
 
 class SpatialBinaryFC(ShortcutFC):
-    """SBFC, Eq. 10: RPReLU(BN(LFC(X_b)) + U(X)) along one axis, (B, O G, H, W) -> (B, O, H, W)."""
+    """Spatial Binary FC (SBFC), Eq. 10: RPReLU(BN(LFC(X_b)) + U(X)) along one axis, (B, O G, H, W) -> (B, O, H, W)."""
 
     def __init__(self, in_channels, out_channels, axis, arithmetic):
         fc = LocalBinaryFC(in_channels, out_channels, axis, arithmetic)
@@ -60,7 +60,7 @@ class SpatialBinaryFC(ShortcutFC):
 
 
 class ChannelBinaryMLP(nn.Cell):
-    """Two Channel Binary FCs, C -> hidden -> O; the paper's MLP has hidden = 4 C and O = C."""
+    """Channel Binary MLP: two Channel Binary FCs, C -> hidden -> O. The paper's has hidden = 4 C and O = C."""
 
     def __init__(self, in_channels, hidden_channels, out_channels, arithmetic):
         super().__init__()

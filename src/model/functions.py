@@ -1,4 +1,4 @@
-"""What layers and blocks compute besides convolutions: waves, merges of branches, pools. Cells without parameters."""
+"""Waves, merges of branches and pools: the Cells without parameters that layers and blocks are made of."""
 
 from mindspore import nn, ops
 
@@ -6,7 +6,7 @@ from .layout import NCHW, spatial_mean, spatial_sum
 
 
 class CosSin(nn.Cell):
-    """theta -> (cos theta, sin theta), by the backend's own operations."""
+    """Cosine and sine, theta -> (cos theta, sin theta), by MindSpore's operations."""
 
     def construct(self, theta):
         return ops.cos(theta), ops.sin(theta)
@@ -21,10 +21,10 @@ _TURN_LOW = 1.9353071795864769e-3
 
 
 class PolynomialCosSin(nn.Cell):
-    """CosSin by elementary operations, to 4e-7 for |theta| <= 1e3.
+    """Cosine and sine by polynomials, theta -> (cos theta, sin theta), to 4e-7 for |theta| <= 1e3.
 
     theta = 2 pi k + 2 h with |h| <= pi / 2; cos = 1 - 2 sin^2 h, sin = 2 sin h cos h.
-    Backward: dtheta = dsin cos - dcos sin, from the outputs.
+    Backward: dtheta = dsin cos - dcos sin, computed from the outputs.
     """
 
     def construct(self, theta):
@@ -46,7 +46,7 @@ class PolynomialCosSin(nn.Cell):
 
 
 class Wave(nn.Cell):
-    """The wave of the PATM: (theta, z) -> [z cos theta, z sin theta], twice C channels -> 2C channels."""
+    """Wave of the PATM: (theta, z) -> [z cos theta, z sin theta], two feature maps of C channels -> one of 2C."""
 
     def __init__(self, cos_sin, axis):
         super().__init__()
@@ -58,7 +58,7 @@ class Wave(nn.Cell):
 
 
 def interleave(x, axis):
-    """Channels 0 .. C - 1, C .. 2C - 1 -> 0, C, 1, C + 1, ..: a map of 2C channels, whose halves take turns."""
+    """Channel shuffle of two groups: 2C channels in the order 0, C, 1, C + 1, .."""
     rows, columns, h, w = x.shape
     if axis == NCHW:
         return ops.transpose(x.reshape(rows, 2, columns // 2, h * w), (0, 2, 1, 3)).reshape(x.shape)
@@ -66,7 +66,7 @@ def interleave(x, axis):
 
 
 class FanOut(nn.Cell):
-    """x -> (x, .., x), one for each of its readers."""
+    """Copies of a feature map for its readers, x -> (x, .., x). The fused one adds their gradients in one pass."""
 
     def __init__(self, readers):
         super().__init__()
@@ -77,8 +77,10 @@ class FanOut(nn.Cell):
 
 
 class MeanOfSum(nn.Cell):
-    """(z, (f_1, .., f_n)) -> (GAP(z + sum f_i), (f_1, .., f_n)): maps -> (., ., 1, 1), and the maps for their next
-    reader."""
+    """Global average pool of a sum: (z, (f_1, .., f_n)) -> (GAP(z + sum f_i), (f_1, .., f_n)).
+
+    The mean is (., ., 1, 1). The feature maps f_i are returned for their next reader.
+    """
 
     def __init__(self, maps):
         super().__init__()
@@ -91,7 +93,7 @@ class MeanOfSum(nn.Cell):
 
 
 class SpatialScale(nn.Cell):
-    """y = x * a for x (., ., H, W) and a (., ., 1, 1), in either layout; da is summed over H, W."""
+    """Product y = x * a for x (., ., H, W) and a (., ., 1, 1), in either layout. Backward: da is summed over H, W."""
 
     def construct(self, x, a):
         return x * a
@@ -101,9 +103,9 @@ class SpatialScale(nn.Cell):
 
 
 class BranchSoftmax(nn.Cell):
-    """Weights of n branches from a (n C)-channel 1x1 map, channel n c + i for branch i of channel c.
+    """Softmax over n branches: a 1x1 feature map of n C channels -> n of C channels, which sum to 1.
 
-    Returns n maps (., ., 1, 1) of C channels, which sum to 1.
+    Input channel n c + i is branch i of channel c. The outputs are (., ., 1, 1).
     """
 
     def __init__(self, branches, axis):
@@ -125,7 +127,7 @@ class BranchSoftmax(nn.Cell):
 
 
 class SoftmaxMerge(nn.Cell):
-    """(logits, z, (f_1, .., f_n)) -> z + sum_i a_i f_i with a = softmax over branches, per image and channel."""
+    """Softmax merge of branches: (logits, z, (f_1, .., f_n)) -> z + sum_i a_i f_i, a = BranchSoftmax(logits)."""
 
     def __init__(self, branches, axis):
         super().__init__()
@@ -141,7 +143,7 @@ class SoftmaxMerge(nn.Cell):
 
 
 class ScalarMerge(nn.Cell):
-    """(w, (f_1, .., f_n)) -> (sum_{i < n} w_i f_i + (1 - sum_{i < n} w_i) f_n,)."""
+    """Scalar merge of branches: (w, (f_1, .., f_n)) -> (sum_{i < n} w_i f_i + (1 - sum_{i < n} w_i) f_n,)."""
 
     def __init__(self, branches):
         super().__init__()

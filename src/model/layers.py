@@ -1,4 +1,4 @@
-"""The linear layers: full-precision convolution, and the binary FC layers over channels and along an axis."""
+"""Linear layers: full-precision convolution, and binary FCs over the channels and along an axis."""
 
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
@@ -10,7 +10,7 @@ from .quantizers import BinarizeWeight
 
 
 class FullConv(nn.Cell):
-    """A full-precision convolution with bias: (B, C, H, W) -> (B, O, H', W'), square kernel, zero padding."""
+    """Full-precision convolution with bias: (B, C, H, W) -> (B, O, H', W'), square kernel, zero padding."""
 
     def __init__(self, in_channels, out_channels, kernel, stride, padding, arithmetic):
         super().__init__()
@@ -30,11 +30,11 @@ class FullConv(nn.Cell):
 
 
 class BinaryLayer(nn.Cell):
-    """What BinaryFC and LocalBinaryFC share: the operands, the integer sum, the scale.
+    """Base of BinaryFC and LocalBinaryFC: quantized operands, their integer sum, the scale.
 
-    y = accumulate(x) * alpha_o with the quantizer's operands, as sign(x + b) and sign(W); the operation itself,
-    `contract`, is the subclass's. In `binary_act` precision W stays real and alpha is 1, in `fp32` x stays as well
-    (and there is no RSign).
+    y_o = alpha_o contract(x_b, sign(c)), with x_b, c and alpha of the quantizer; `contract` is the subclass's operation.
+    In precision binary_act the weights are real and alpha is 1. In fp32 the activations are real too, without RSign.
+    The attribute `rsign` is the activation quantizer; checkpoints have its name.
     """
 
     def __init__(self, in_channels, weight_shape, arithmetic):
@@ -51,19 +51,22 @@ class BinaryLayer(nn.Cell):
         self.compute_type, self.axis = arithmetic.compute_type, arithmetic.axis
 
     def shift(self):
-        """RSign's shift b (C,): zeros where there is none."""
+        """Shift b (C,) of RSign; zeros without RSign."""
         return self.rsign.bias if self.learned_shift else self.no_shift
 
     def scale(self):
-        """alpha (O,) of the normalize_weight weights."""
+        """Scale alpha (O,) of the weights."""
         return self.scale_of_weight(self.normalize_weight(self.weight))
 
     def contract(self, x, weight):
-        """The layer's linear operation on its operands."""
+        """Linear operation of the layer on quantized operands."""
         raise NotImplementedError
 
     def accumulate(self, x):
-        """(B, C, H, W) -> (B, O, H, W): in binary precision integers in [-K, K] with the parity of K taps."""
+        """Sums before the scale, (B, C, H, W) -> (B, O, H, W).
+
+        In precision binary a sum over K values -1 and +1 is an integer in [-K, K] with the parity of K.
+        """
         x = ops.cast(self.rsign(x), self.compute_type)
         weight = ops.cast(self.weight_quantizer(self.weight), self.compute_type)
         return ops.cast(self.contract(x, weight), mstype.float32)
@@ -75,7 +78,7 @@ class BinaryLayer(nn.Cell):
         return self.add_bias(y)
 
     def add_bias(self, y):
-        """y plus the layer's bias, where it has one: none in BiMLP."""
+        """Sum of y and the layer's bias. BiMLP's layers have none."""
         return y
 
 

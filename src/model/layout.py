@@ -1,11 +1,11 @@
-"""Feature maps in one of two layouts, and the sums, shifts and merges over them.
+"""Layouts of feature maps, NCHW and CNHW, and the sums and shifts per channel over them.
 
-A map is (B, C, H, W) with channel axis 1, or (C, B, H, W) with channel axis 0. The second makes an FC
-over channels one plain matrix product and keeps a channel's numbers together, which the CPU backend
-does several times quicker. Every function here takes the axis; networks take and give NCHW.
+A feature map is (B, C, H, W) in NCHW, with channel axis 1, or (C, B, H, W) in CNHW, with channel axis 0. In CNHW an FC
+over channels is one matrix product and the numbers of a channel are contiguous; MindSpore's CPU backend is several
+times faster on it. Functions take the channel axis. Networks take images and return logits in NCHW order.
 
-MindSpore's CPU ReduceSum over inner axes of a 4-D tensor is about ten times slower than over the
-outermost or over the rows of a matrix; these functions keep to the quick ones.
+MindSpore's CPU ReduceSum over inner axes of a 4-D tensor is about ten times slower than over the outermost axis or over
+the rows of a matrix. The functions here use the fast ones.
 """
 
 from mindspore import dtype as mstype
@@ -13,28 +13,28 @@ from mindspore import nn, ops
 
 _sum = ops.ReduceSum()
 _bias_add = ops.BiasAdd()
-CNHW, NCHW = 0, 1  # channel axes
+CNHW, NCHW = 0, 1  # layout as its channel axis
 
 
 def to_layout(x, axis):
-    """(B, C, H, W) -> the layout."""
+    """Transpose between NCHW and the layout of `axis`; its own inverse."""
     return x if axis == NCHW else ops.transpose(x, (1, 0, 2, 3))
 
 
 def per_channel(v, axis):
-    """(C,) -> a shape that broadcasts over a map."""
+    """Vector (C,) in the shape that broadcasts over a feature map."""
     return v.reshape(1, -1, 1, 1) if axis == NCHW else v.reshape(-1, 1, 1, 1)
 
 
 def add_per_channel(x, v, axis):
-    """x + v_c for v (C,)."""
+    """Sum x + v_c of a feature map and a vector v (C,)."""
     if axis == NCHW:
         return _bias_add(x, v)
     return _bias_add(x.reshape(1, x.shape[0], -1), v).reshape(x.shape)
 
 
 def channel_sum(x, axis):
-    """Sum over B, H, W: a map -> (C,)."""
+    """Sum over B, H, W: feature map -> (C,)."""
     if axis == CNHW:
         return _sum(x.reshape(x.shape[0], -1), 1)
     _, c, h, w = x.shape

@@ -1,4 +1,4 @@
-"""How many values the norms of a network see per channel of one image."""
+"""Number of values per channel that the norms of a network see in one image."""
 
 import mindspore as ms
 import numpy as np
@@ -8,10 +8,10 @@ BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 def norms_of_one_value(network, image_size):
-    """The names of the BatchNorms that see one value per channel of an image, in order: those of 1 x 1 maps.
+    """Names of the BatchNorms that see one value per channel of an image, in order: those on 1 x 1 maps.
 
-    The mean of one value is that value, and its variance 0: in training such a norm gives its offset, whatever comes.
-    The network, with backend plain, runs once on an image of zeros, in PyNative mode; nothing in it changes.
+    The mean of one value is that value and the variance is 0. In training such a norm returns its offset for any input.
+    The network must have the plain backend. It runs once on an image of zeros, in PyNative mode, and does not change.
     """
     found, hooks, mode = [], [], ms.get_context("mode")
     for name, cell in network.cells_and_names():

@@ -1,4 +1,4 @@
-"""Norms of the trunk: BatchNorm and LayerNorm on maps (paper, Table 4)."""
+"""Norms of the trunk: BatchNorm and LayerNorm on feature maps (paper, Table 4)."""
 
 from mindspore import nn, ops
 
@@ -8,9 +8,9 @@ MOMENTUM = 0.9  # share of a running statistic that a step keeps
 
 
 class SyncStatistics(nn.Cell):
-    """Mean and variance of a map's channels over the images of all workers: (., ., H, W) -> (C,), (C,), number of values.
+    """Mean and variance per channel over the images of all workers: feature map -> (C,), (C,), number of values.
 
-    Two sums over the workers forward, and two in the gradient. The framework's own SyncBatchNorm is for Ascend only.
+    Two all-reduces forward, two backward. MindSpore's SyncBatchNorm runs on Ascend only.
     """
 
     def __init__(self, axis, workers):
@@ -26,9 +26,9 @@ class SyncStatistics(nn.Cell):
 
 
 class BatchNorm(nn.BatchNorm2d):
-    """BatchNorm over B, H, W of a map, with the running statistics moving by a tenth per step.
+    """BatchNorm over B, H, W. A step moves the running statistics by a tenth (momentum 0.9 in MindSpore, 0.1 in PyTorch).
 
-    In training the statistics are those of this worker's images, or with model.sync_bn of all workers'.
+    In training the statistics are over the images of this worker, or of all workers with model.sync_bn.
     """
 
     def __init__(self, channels, arithmetic):
@@ -51,7 +51,7 @@ class BatchNorm(nn.BatchNorm2d):
         return super().construct(x.reshape(1, c, b * h, w)).reshape(c, b, h, w)
 
     def synchronized(self, x):
-        """The norm with the statistics of all workers, and their share in the running ones."""
+        """BatchNorm with the statistics of all workers; updates the running statistics."""
         mean, variance, values = self.sync_statistics(x)
         unbiased = variance * (values / max(values - 1, 1))
         updates = (
@@ -63,12 +63,12 @@ class BatchNorm(nn.BatchNorm2d):
         return ops.depend(y, updates)
 
     def running_average(self, running, value):
-        """A running statistic after a step; no gradient passes."""
+        """Running statistic after a step, without gradient."""
         return MOMENTUM * running + (1 - MOMENTUM) * ops.stop_gradient(value)
 
 
 class LayerNorm(nn.GroupNorm):
-    """LayerNorm on maps: mean and variance over the C, H, W of each image, that is GroupNorm with one group."""
+    """LayerNorm over the C, H, W of each image: GroupNorm with one group."""
 
     def __init__(self, channels, arithmetic):
         super().__init__(1, channels, eps=1e-5, affine=True)

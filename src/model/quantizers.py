@@ -1,7 +1,14 @@
-"""The binarization methods of section 2.1 and Table 7: one class each, one row of QUANTIZERS each.
+"""Quantizers of section 2.1 and Table 7 of the paper: one class and one row of QUANTIZERS each.
 
-What they have in common: x_b = sign(x) with the gradient where |x| <= 1, and weights w_b = alpha sign(w). alpha stays
-outside of the integer sum: y = alpha_o (x_b * sign(w)_o), which is the same number.
+A quantizer has four parts:
+    activation quantizer  x -> x_b, -1 or +1, or 0 or 1 (DoReFa-Net)
+    weight quantizer      w -> w_b = alpha_o sign(c), c = normalize_weight(w), o the output channel
+    scale                 c -> alpha (O,), a constant in the backward pass
+    ste                   straight-through estimator: the function that stands for the derivative of sign
+
+Notation: dx_b, dw_b are the gradients of the quantized values, dx, dw those of x and w. Layers multiply the scale after
+the integer sum, y = alpha_o sum x_b sign(c), which equals sum x_b w_b. The weights' ste therefore receives the gradient of
+sign(c), alpha_o dw_b.
 """
 
 from mindspore import dtype as mstype
@@ -9,20 +16,24 @@ from mindspore import nn, ops
 
 from .binarize import dsq, sign, ste, swish_sign, weight_scale
 
-TINY = 1.0e-30  # instead of a scale of 0
+TINY = 1.0e-30  # smallest divisor: a filter of zeros has the scale 0
 
 
 class SignSTE:
-    """sign and the straight-through estimator, "1-bit" in Table 7: w_b = sign(w), x_b = sign(x), no scale.
+    """Sign with the straight-through estimator (Courbariaux et al., arXiv 1602.02830), "1-bit" in Table 7.
 
-    dw = dw_b where |w| <= 1, else 0; dx = dx_b where |x| <= 1, else 0.
+    Forward: x_b = sign(x), w_b = sign(w), no scale.
+    Gradient: dx = dx_b where |x| <= 1, else 0; dw = dw_b where |w| <= 1, else 0.
 
-    What other methods replace:
-        value: x -> x_b; gradient: name of the (x, dx_b) -> dx in GRADIENTS; fixed_ste: the method is nothing
-        without it.
-        normalize_weight: w -> c, whose sign is taken; weight_ste: (c, gradient of sign(c)) -> dw.
-        scale: c -> alpha (O,), one number per output channel, a constant in the backward pass.
-        rsign: x is shifted by RSign's learned b before it; rprelu: the method's activation function is RPReLU.
+    The other quantizers override what differs:
+        binarize: the activation quantizer, x -> x_b.
+        activation_ste: the activations' ste, a key of GRADIENTS.
+        fixed_ste: whether model.activation_gradient may not replace activation_ste.
+        normalize_weight: w -> c, the real number whose sign is taken.
+        weight_ste: (c, gradient of sign(c)) -> dw.
+        scale: c -> alpha (O,).
+        rsign: whether RSign adds a learned b to x first.
+        rprelu: whether the method includes RPReLU as the activation function.
     """
 
     rsign = rprelu = fixed_ste = False
@@ -43,12 +54,15 @@ class SignSTE:
 
 
 class XNORNet(SignSTE):
-    """XNOR-Net: c = w - mean over the input channels; w_b = alpha_o sign(c), alpha_o = mean |clamp(c, -1, 1)| of
-    filter o.
+    """XNOR-Net (Rastegari et al., arXiv 1603.05279).
 
-    dw = alpha_o dw_b where |c| <= 1, else 0: the centring is an update of w, not a part of the function. Depth-wise
-    filters, which have one input channel and would all become 0, are not centred. Its scale per position, which its
-    own code leaves out, is left out.
+    Forward: x_b = sign(x); c = w - mean of w over the input channels; w_b = alpha_o sign(c),
+    alpha_o = mean |clamp(c, -1, 1)| of filter o.
+    Gradient: dx = dx_b where |x| <= 1, else 0; dw = alpha_o dw_b where |c| <= 1, else 0. No gradient passes through
+    the centring, as in the authors' code, which centres the stored weights.
+
+    Depth-wise filters have one input channel and stay as they are: centred, they would all be 0. There is no scale per
+    position of the activations, as in the authors' code.
     """
 
     @staticmethod
@@ -61,15 +75,17 @@ class XNORNet(SignSTE):
 
 
 def heaviside(x):
-    """1 where x > 0.5, else 0: x clipped to [0, 1] and rounded."""
+    """Heaviside step at 0.5: 1 where x > 0.5, else 0. That is x clipped to [0, 1] and rounded."""
     return ops.cast(x > 0.5, mstype.float32)
 
 
 class DoReFa(SignSTE):
-    """DoReFa-Net (1/1): w_b = E sign(w), E = mean |w| of the whole layer; dw = dw_b everywhere.
+    """DoReFa-Net with 1-bit weights and activations (Zhou et al., arXiv 1606.06160).
 
-    x_b = 1 where x > 0.5, else 0 (x clipped to [0, 1] and rounded); dx = dx_b where 0 <= x <= 1, else 0. A sum over K
-    inputs is an integer in [-K, K] of any parity.
+    Forward: x_b = 1 where x > 0.5, else 0; w_b = E sign(w), E = mean |w| of the layer.
+    Gradient: dx = dx_b where 0 <= x <= 1, else 0; dw = dw_b everywhere.
+
+    A sum over K inputs is an integer in [-K, K] of any parity.
     """
 
     fixed_ste = True
@@ -86,9 +102,11 @@ class DoReFa(SignSTE):
 
 
 class ReActNet(SignSTE):
-    """ReActNet: x_b = sign(x + b) (RSign), RPReLU; w_b = alpha_o sign(w), alpha_o = mean |w_o| of filter o.
+    """ReActNet (Liu et al., arXiv 2003.03488), with RSign and RPReLU.
 
-    dx = dx_b max(2 - 2 |x + b|, 0) (Bi-Real); dw = dw_b where |w| <= 1, else 0, without the factor alpha.
+    Forward: x_b = sign(x + b); w_b = alpha_o sign(w), alpha_o = mean |w_o| of filter o.
+    Gradient: dx = dx_b max(2 - 2 |x + b|, 0), the polynomial of Bi-Real Net (arXiv 1808.00278); dw = dw_b where
+    |w| <= 1, else 0, without the factor alpha_o.
     """
 
     rsign = rprelu = True
@@ -101,9 +119,12 @@ class ReActNet(SignSTE):
 
 
 class DSQ(SignSTE):
-    """Differentiable soft quantization at 1 bit: forward sign; backward, for weights and activations, the
-    derivative of s tanh(k x) on [-1, 1], with s tanh(k) = 1: s k (1 - tanh^2(k x)), 0 outside. k = 1.0986, where
-    tanh(k) = 0.8."""
+    """Differentiable soft quantization at 1 bit (Gong et al., arXiv 1908.05033).
+
+    Forward: x_b = sign(x), w_b = sign(w), no scale.
+    Gradient: dx = dx_b phi'(x), dw = dw_b phi'(w), phi(x) = tanh(k x) / tanh(k):
+    phi'(x) = k (1 - tanh^2(k x)) / tanh(k) for |x| <= 1, else 0; k = 1.0986, where tanh(k) = 0.8.
+    """
 
     fixed_ste = True
     activation_ste = "dsq"
@@ -114,8 +135,12 @@ class DSQ(SignSTE):
 
 
 class BNNPlus(SignSTE):
-    """BNN+: forward sign; backward, for weights and activations, the derivative of SignSwish(x) = 2 s(b x) (1 + b x
-    (1 - s(b x))) - 1, s the logistic function: b (2 - b x tanh(b x / 2)) / (1 + cosh(b x)), b = 5."""
+    """BNN+ (Darabi et al., arXiv 1812.11800).
+
+    Forward: x_b = sign(x), w_b = sign(w), no scale.
+    Gradient: dx = dx_b s'(x), dw = dw_b s'(w), s = SignSwish: s(x) = 2 sigma(b x) (1 + b x (1 - sigma(b x))) - 1, sigma
+    the logistic function, b = 5; s'(x) = b (2 - b x tanh(b x / 2)) / (1 + cosh(b x)).
+    """
 
     fixed_ste = True
     activation_ste = "swish_sign"
@@ -126,9 +151,10 @@ class BNNPlus(SignSTE):
 
 
 class BiMLPQuantizer(SignSTE):
-    """The paper's: x_b = sign(x + b) (RSign), RPReLU; w_b = alpha_o sign(w), alpha_o = mean |w_o| of filter o.
+    """BiMLP (Xu et al., arXiv 2212.14158), with RSign and RPReLU.
 
-    dx = dx_b where |x + b| <= 1, else 0; dw = alpha_o dw_b where |w| <= 1, else 0.
+    Forward: x_b = sign(x + b); w_b = alpha_o sign(w), alpha_o = mean |w_o| of filter o.
+    Gradient: dx = dx_b where |x + b| <= 1, else 0; dw = alpha_o dw_b where |w| <= 1, else 0.
     """
 
     rsign = rprelu = True
@@ -146,13 +172,14 @@ QUANTIZERS = {
 }
 
 
-CHOICES = ("auto", "ste", "approx_sign", "clip_grad")
+CHOICES = ("auto", "ste", "approx_sign", "clip_grad")  # of model.activation_gradient
 
 
 def gradient_name(quantizer, name):
-    """The name in GRADIENTS of the activations' gradient under a row of QUANTIZERS; "auto" is the method's own.
+    """Key in GRADIENTS of the activations' ste. quantizer: key of QUANTIZERS; name: one of CHOICES, "auto" for the
+    quantizer's activation_ste.
 
-    Raises ValueError for a name that is not in CHOICES, or where the method is nothing without its own.
+    Raises ValueError for a name that is not in CHOICES, and for any but "auto" where the quantizer's ste is fixed.
     """
     if name not in CHOICES:
         raise ValueError(f"activation_gradient: expected one of {', '.join(CHOICES)}, got {name!r}")
@@ -161,13 +188,13 @@ def gradient_name(quantizer, name):
         return method.activation_ste
     if method.fixed_ste:
         raise ValueError(
-            f"activation_gradient: quantizer {quantizer} has its own, expected auto, got {name!r}"
+            f"activation_gradient: expected auto with quantizer {quantizer}, whose gradient is fixed, got {name!r}"
         )
     return name
 
 
 class BinarizeWeight(nn.Cell):
-    """w -> sign(normalize_weight(w)), exactly -1 or +1; backward the quantizer's weight_ste."""
+    """Weight quantizer without its scale: w -> sign(normalize_weight(w)), exactly -1 or +1. Backward: weight_ste."""
 
     def __init__(self, quantizer):
         super().__init__()

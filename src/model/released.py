@@ -1,4 +1,4 @@
-"""The network of the published checkpoints, for evaluation only.
+"""Network of the authors' published checkpoints, for evaluation only.
 
 The authors' released code computes another network than their paper describes. `ReleasedBiMLP` reproduces its
 arithmetic under its parameter names, so that a published file loads as it is:
@@ -36,30 +36,31 @@ EPS = 1.0e-5  # of every norm
 
 
 def parameter(shape, start="zeros", requires_grad=True):
+    """Parameter of a shape with the initializer `start`."""
     return Parameter(initializer(start, shape), requires_grad=requires_grad)
 
 
 def per_channel(v):
-    """(C,) -> (1, C, 1, 1)."""
+    """Vector (C,) in the shape (1, C, 1, 1), which broadcasts over feature maps."""
     return v.reshape((1, -1, 1, 1))
 
 
 def three_valued(x, t):
-    """+1 where x > t, -1 where x < -t, else 0: rint(clip(x, -1, 1)) for t = 0.5, sign, sign(0) = 0, for 0."""
+    """Ternary rounding: +1 where x > t, -1 where x < -t, else 0. That is rint(clip(x, -1, 1)) for t = 0.5, sign, sign(0) = 0, for 0."""
     return ops.cast(x > t, x.dtype) - ops.cast(x < -t, x.dtype)
 
 
 def scaled_sign(weight):
-    """alpha sign(W) with sign(0) = 0 and alpha = mean of |W| over axis 1 alone (departures 2, 3).
+    """Weight quantizer alpha sign(W) with sign(0) = 0 and alpha = mean of |W| over axis 1 (departures 2, 3).
 
-    A 1x1 FC has one scale per filter, the wave's filters (two channels) have one per tap, and depth-wise
-    filters keep their real weights, because sign(w) |w| = w.
+    A 1x1 FC has one scale per filter. The wave's filters (two channels) have one per tap. Depth-wise filters have
+    real weights, because sign(w) |w| = w.
     """
     return three_valued(weight, 0.0) * ops.abs(weight).mean(axis=(1,), keep_dims=True)
 
 
 def uni_shortcut(x, channels):
-    """U(x), Eq. 12: (B, C, H, W) -> (B, O, H, W): O / C copies, or the mean of C / O adjacent channels."""
+    """Uni-shortcut U(x), Eq. 12, (B, C, H, W) -> (B, O, H, W): O / C copies, or the mean of C / O adjacent channels."""
     b, c, h, w = x.shape
     if c == channels:
         return x
@@ -69,20 +70,20 @@ def uni_shortcut(x, channels):
 
 
 def binary_fc(x, shift, fc, norm, act):
-    """RPReLU(BN(FC(q(x + b))) + U(x + b)): Channel and Spatial Binary FC, Eq. 10 and 11, by departure 5."""
+    """Channel or Spatial Binary FC, Eq. 10 and 11 with departure 5: RPReLU(BN(FC(q(x + b))) + U(x + b))."""
     x = shift(x)
     return act(norm(fc(x)) + uni_shortcut(x, fc.c_out))
 
 
 class Wave(nn.Cell):
-    """The wave of the PATM: twice (B, C, H, W) -> (B, 2C, H, W), all z cos(theta), then all z sin(theta)."""
+    """Wave of the PATM: z, theta (B, C, H, W) -> (B, 2C, H, W), all z cos(theta), then all z sin(theta)."""
 
     def construct(self, amplitude, theta):
         return ops.concat((amplitude * ops.cos(theta), amplitude * ops.sin(theta)), 1)
 
 
 class FullConv(nn.Cell):
-    """conv(x) + bias in full precision, square kernel, zero padding."""
+    """Full-precision convolution with bias, square kernel, zero padding."""
 
     def __init__(self, c_in, c_out, kernel, stride, padding):
         super().__init__()
@@ -94,7 +95,7 @@ class FullConv(nn.Cell):
 
 
 class Dense(nn.Cell):
-    """(B, C) -> (B, O): x W^T + bias."""
+    """FC with bias, x W^T + bias: (B, C) -> (B, O)."""
 
     def __init__(self, c_in, c_out):
         super().__init__()
@@ -105,7 +106,7 @@ class Dense(nn.Cell):
 
 
 class Shift(nn.Cell):
-    """x + b, one b per channel."""
+    """Shift x + b, one b per channel."""
 
     def __init__(self, channels):
         super().__init__()
@@ -116,7 +117,7 @@ class Shift(nn.Cell):
 
 
 class PReLU(nn.Cell):
-    """max(x, 0) + w min(x, 0), one w per channel."""
+    """PReLU max(x, 0) + w min(x, 0), one w per channel."""
 
     def __init__(self, channels):
         super().__init__()
@@ -127,7 +128,7 @@ class PReLU(nn.Cell):
 
 
 class RPReLU(nn.Cell):
-    """PReLU(x + b1) + b2, as in the paper."""
+    """RPReLU of the paper: PReLU(x + b1) + b2."""
 
     def __init__(self, channels):
         super().__init__()
@@ -138,7 +139,7 @@ class RPReLU(nn.Cell):
 
 
 class BatchNorm(nn.Cell):
-    """gamma (x - mean) / sqrt(variance + eps) + beta with the stored mean and variance of each channel."""
+    """BatchNorm with stored statistics: gamma (x - mean) / sqrt(variance + eps) + beta per channel."""
 
     def __init__(self, channels):
         super().__init__()
@@ -152,7 +153,7 @@ class BatchNorm(nn.Cell):
 
 
 class GroupNorm(nn.Cell):
-    """gamma (x - mean) / sqrt(variance + eps) + beta, mean and variance of an image's map (departure 7)."""
+    """GroupNorm with one group: gamma (x - mean) / sqrt(variance + eps) + beta, statistics per image (departure 7)."""
 
     def __init__(self, channels):
         super().__init__()
@@ -168,7 +169,7 @@ NORMS = {"batch": BatchNorm, "group": GroupNorm}
 
 
 class BinaryConv(nn.Cell):
-    """conv(q(x), alpha sign(W)), zero padding to the input's size, no bias (departures 1, 2 and 3)."""
+    """Binary convolution conv(q(x), alpha sign(W)), zero padding to the input's size, no bias (departures 1, 2, 3)."""
 
     def __init__(self, c_in, c_out, kernel=(1, 1), groups=1):
         super().__init__()
@@ -181,7 +182,7 @@ class BinaryConv(nn.Cell):
 
 
 class BinaryMLP(nn.Cell):
-    """Channel Binary MLP, C -> hidden -> O; the reweighting has the same form (departures 5 and 6).
+    """Channel Binary MLP, C -> hidden -> O, also the reweight MLP (departures 5 and 6).
 
     y = RPReLU2(BN1(FC1(q(x + b))) + RPReLU1(BN0(U(x)))); out = RPReLU3(BN2(FC2(q(y + b'))) + U(y)).
     """
@@ -200,7 +201,7 @@ class BinaryMLP(nn.Cell):
 
 
 class SpatialBlock(nn.Cell):
-    """MBB block 1 behind its norm: two Spatial Binary MLPs and a Channel Binary FC (departure 5).
+    """MBB block 1 after its norm: two Spatial Binary MLPs and a Channel Binary FC (departure 5).
 
     a = softmax over the three branches of Reweight(GAP(h + w + c + z)), Reweight a `BinaryMLP` C -> C/4 -> 3C
     whose output channel 3 k + i weighs branch i of channel k; out = Proj(h a0 + w a1 + c a2 + z).
@@ -237,7 +238,7 @@ class SpatialBlock(nn.Cell):
 
 
 class Block(nn.Cell):
-    """Both MBB blocks: x <- x + SpatialBlock(Norm1(x)); m = Norm2(x); x <- x + out(m).
+    """Residual block of both MBB blocks: x <- x + SpatialBlock(Norm1(x)); m = Norm2(x); x <- x + out(m).
 
     out = w0 s_h + w1 s_w + (1 - w0 - w1) MLP(m), s_h and s_w the Spatial Binary FCs of m, whose weights stay
     real (departure 2) and whose shortcuts carry m + b (5).
@@ -279,7 +280,7 @@ class Embedding(nn.Cell):
 
 
 class MeanPool(nn.Cell):
-    """The mean of max-pools with stride 2 and padding SAME, which the maximum ignores."""
+    """Mean of max-pools with stride 2 and padding SAME, which the maximum ignores."""
 
     def __init__(self, kernels):
         super().__init__()
@@ -290,7 +291,7 @@ class MeanPool(nn.Cell):
 
 
 class ReleasedBiMLP(nn.Cell):
-    """Images (B, 3, H, W) -> logits (B, num_classes): the released network as a whole (departures 7 and 9).
+    """Released network: images (B, 3, H, W) -> logits (B, num_classes) (departures 7 and 9).
 
     depths, widths: blocks and channels of the four stages. norm: "batch" (S) or "group" (M), for the stem,
     the downsamplings, Norm1, Norm2 and the last norm; all other norms are BatchNorm with stored statistics.
@@ -301,11 +302,11 @@ class ReleasedBiMLP(nn.Cell):
     def __init__(self, depths, widths, num_classes=1000, norm="batch"):
         super().__init__()
         if norm not in NORMS:
-            raise ValueError(f"norm: expected one of {', '.join(NORMS)}; got {norm!r}")
+            raise ValueError(f"norm: expected one of {', '.join(NORMS)}, got {norm!r}")
         if len(depths) != 4 or len(widths) != 4:
-            raise ValueError(f"depths and widths: expected four each; got {depths} and {widths}")
+            raise ValueError(f"depths and widths: expected four each, got {depths} and {widths}")
         if any(c < 4 or c % 4 for c in widths):
-            raise ValueError(f"widths: expected multiples of 4; got {widths}")
+            raise ValueError(f"widths: expected multiples of 4, got {widths}")
         layer = NORMS[norm]
         self.patch_embed = Embedding(3, widths[0], layer, kernel=7, stride=4, padding=2)
         network = []
@@ -318,6 +319,8 @@ class ReleasedBiMLP(nn.Cell):
 
     def construct(self, x):
         if self.training:
-            raise ValueError("the released network is for evaluation only: call set_train(False)")
+            raise ValueError(
+                "released network: expected evaluation mode, got training mode; call set_train(False)"
+            )
         x = self.norm(self.network(self.patch_embed(x)))
         return self.head(x.mean(axis=(2, 3)))

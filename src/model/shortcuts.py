@@ -1,4 +1,4 @@
-"""Shortcuts around binary layers: the Uni-shortcut and what Table 5 compares it with."""
+"""Shortcuts around binary layers: the Uni-shortcut, and the two that Table 5 compares it with."""
 
 from mindspore import nn, ops
 
@@ -6,7 +6,7 @@ from .layout import GroupMean
 
 
 class Repeat(nn.Cell):
-    """n copies side by side: channel k of the output is x[k mod C]."""
+    """Concatenation of n copies: channel k of the output is x[k mod C]."""
 
     def __init__(self, copies, axis):
         super().__init__()
@@ -17,7 +17,7 @@ class Repeat(nn.Cell):
 
 
 def uni_shortcut(in_channels, out_channels, axis):
-    """Eq. 12: the Cell U from maps of in_channels to maps of out_channels.
+    """Uni-shortcut, Eq. 12: the Cell U from in_channels to out_channels.
 
     Equal widths: the identity; out = n in: n copies concatenated; in = n out: the mean of n adjacent
     channels, out[j] = mean(x[n j .. n j + n - 1]).
@@ -35,12 +35,12 @@ def uni_shortcut(in_channels, out_channels, axis):
 
 
 def same_shape_shortcut(in_channels, out_channels, axis):
-    """The traditional shortcut: x where the widths are equal, else none."""
+    """Traditional shortcut: the identity where the widths are equal, else None."""
     return nn.Identity() if in_channels == out_channels else None
 
 
 def no_shortcut(in_channels, out_channels, axis):
-    """None: the layer's output alone."""
+    """No shortcut: None."""
     return None
 
 

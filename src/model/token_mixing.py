@@ -1,4 +1,7 @@
-"""The Spatial Binary MLP in its local forms (paper, sections 2.2 and 3.2): PATM, CycleFC, axial shift."""
+"""Token mixing of the Spatial Binary MLP (paper, sections 2.2 and 3.2): PATM, CycleFC, axial shift.
+
+Each is a Cell along one axis, "width" or "height": (B, C, H, W) -> (B, C, H, W).
+"""
 
 import numpy as np
 from mindspore import Tensor, nn
@@ -8,10 +11,10 @@ from .functions import interleave
 
 
 class SpatialBinaryMLP(nn.Cell):
-    """The PATM form along one axis, (B, C, H, W) -> (B, C, H, W).
+    """PATM of Wave-MLP (arXiv 2111.12294) with binary FCs.
 
-    theta = CBFC(x), z = CBFC(x); wave = [z cos theta, z sin theta] (2C channels); SBFC 2C -> C with C
-    groups: output c sees wave channels 2c and 2c + 1, and its shortcut is their mean.
+    theta = CBFC(x), z = CBFC(x); wave = [z cos theta, z sin theta] (2C channels); y = SBFC(wave), 2C -> C in C groups.
+    Output channel c reads wave channels 2c and 2c + 1; its shortcut is their mean.
     """
 
     def __init__(self, channels, axis, arithmetic):
@@ -23,7 +26,7 @@ class SpatialBinaryMLP(nn.Cell):
         self.wave = self.make_wave(arithmetic.backend)
 
     def make_wave(self, backend):
-        """The Cell (theta, z) -> wave."""
+        """Cell (theta, z) -> wave."""
         return backend.wave()
 
     def construct(self, x):
@@ -32,9 +35,9 @@ class SpatialBinaryMLP(nn.Cell):
 
 
 class InterleavedBinaryMLP(SpatialBinaryMLP):
-    """The PATM form with cos and sin side by side: wave channels 2c, 2c + 1 are z_c cos theta_c, z_c sin theta_c.
+    """PATM with interleaved waves: wave channels 2c, 2c + 1 are z_c cos theta_c, z_c sin theta_c.
 
-    So output c of the local FC sees both parts of wave c. An experiment, not the paper's.
+    Output channel c of the local FC then reads both parts of wave c. An experiment of this project, not the paper's.
     """
 
     def make_wave(self, backend):
@@ -42,7 +45,7 @@ class InterleavedBinaryMLP(SpatialBinaryMLP):
 
 
 class InterleavedWave(nn.Cell):
-    """(theta, z) -> the wave with channels 2c, 2c + 1 of channel c."""
+    """Wave with interleaved channels: (theta, z) -> channels z_0 cos theta_0, z_0 sin theta_0, z_1 cos theta_1, .."""
 
     def __init__(self, backend):
         super().__init__()
@@ -53,9 +56,9 @@ class InterleavedWave(nn.Cell):
 
 
 class Shift(nn.Cell):
-    """y[c, p] = x[c, p + d(c)] along one axis, 0 outside: a local FC with one tap of 1 per channel.
+    """Shift per channel along one axis: y[c, p] = x[c, p + d(c)], 0 outside. A local FC with one tap of 1 per channel.
 
-    offsets: d(c) for each channel, at most `reach` each way.
+    offsets: d(c) for each channel, from -reach to reach.
     """
 
     def __init__(self, offsets, reach, axis, backend):
@@ -75,12 +78,12 @@ CYCLE = 3  # CycleMLP's receptive field along one axis
 
 
 def cycle_offsets(channels):
-    """d(c) = ((c + k // 2) mod k) - k // 2, k = 3: 0, 1, -1, 0, .. (Eq. 7)."""
+    """Offsets of CycleFC, Eq. 7: d(c) = ((c + k // 2) mod k) - k // 2, k = 3, which is 0, 1, -1, 0, .."""
     return (np.arange(channels) + CYCLE // 2) % CYCLE - CYCLE // 2
 
 
 class CycleBinaryFC(nn.Cell):
-    """CycleFC (Eq. 6, 7) as a Channel Binary FC: CBFC(shift(x)), channel c read at p + d(c) along one axis."""
+    """CycleFC of CycleMLP (arXiv 2107.10224; Eq. 6, 7) with a binary FC: CBFC(shift(x)), offsets d of cycle_offsets."""
 
     def __init__(self, channels, axis, arithmetic):
         super().__init__()
@@ -92,7 +95,7 @@ class CycleBinaryFC(nn.Cell):
 
 
 class CycleBinaryMLP(nn.Cell):
-    """Two Cycle Binary FCs along one axis, which cost about what the PATM form does: (B, C, H, W) -> (B, C, H, W)."""
+    """Two Cycle Binary FCs along one axis. They cost about as much as the PATM."""
 
     def __init__(self, channels, axis, arithmetic):
         super().__init__()
@@ -107,13 +110,13 @@ SHIFT_SIZE = 5  # groups of AS-MLP's axial shift
 
 
 def axial_offsets(channels):
-    """d(c) = s // 2 - g for channel c in group g of s = 5, each of ceil(C / s): it reads position p - (g - s // 2)."""
+    """Offsets of the axial shift: d(c) = s // 2 - g for channel c in group g = c // ceil(C / s), s = 5."""
     group = -(-channels // SHIFT_SIZE)
     return SHIFT_SIZE // 2 - np.arange(channels) // group
 
 
 class AxialShiftBinaryMLP(nn.Cell):
-    """AS-MLP's form along one axis: CBFC, axial shift, CBFC; (B, C, H, W) -> (B, C, H, W)."""
+    """Axial shift of AS-MLP (arXiv 2107.08391) with binary FCs: CBFC(shift(CBFC(x))), offsets d of axial_offsets."""
 
     def __init__(self, channels, axis, arithmetic):
         super().__init__()

@@ -1,8 +1,8 @@
-"""Wave-MLP, the full-precision baseline whose PATM became BiMLP's spatial MLP (Tang et al., CVPR 2022).
+"""Wave-MLP (Tang et al., arXiv 2111.12294), the full-precision baseline; BiMLP's spatial MLP is its PATM.
 
-The variant whose phases come from an FC, not from a depth-wise convolution. At fp32 precision BinaryFC and
-LocalBinaryFC have neither sign nor scale: they are here the plain FC layers without bias. In the other precisions the
-FC layers of the blocks are binarized as they stand, by any row of QUANTIZERS, which is what Table 7 does.
+This is the variant whose phases come from an FC, not from a depth-wise convolution. In fp32 BinaryFC and LocalBinaryFC
+have neither sign nor scale: they are FCs without bias. In the other precisions the FCs of the blocks are binarized by
+any quantizer, as in Table 7.
 """
 
 from itertools import pairwise
@@ -34,7 +34,7 @@ class FC(BinaryFC):
 
 
 class MLP(nn.Cell):
-    """FC(GELU(FC(x))), C -> hidden -> O, or another activation."""
+    """MLP, FC(act(FC(x))) with the configured activation (GELU by default): C -> hidden -> O."""
 
     def __init__(self, in_channels, hidden_channels, out_channels, arithmetic):
         super().__init__()
@@ -47,19 +47,20 @@ class MLP(nn.Cell):
 
 
 class WaveFC(nn.Cell):
-    """One direction of the PATM, (B, C, H, W) -> (B, C, H, W).
+    """PATM along one axis, (B, C, H, W) -> (B, C, H, W).
 
-    theta = ReLU(BN(FC(x))), BN whatever the norm of the trunk (the network's own activation where it is not GELU);
-    z = FC(x) without bias;
-    wave = [z cos theta, z sin theta] (2C channels); local FC 2C -> C with C groups, along `axis`.
+    theta = ReLU(BN(FC(x))), z = FC(x) without bias; wave = [z cos theta, z sin theta] (2C channels);
+    y = local FC of the wave, 2C -> C in C groups, along `axis`.
+    The norm of theta is BatchNorm for any norm of the trunk. Its activation is ReLU where the network has GELU, else
+    the network's activation.
     """
 
     def __init__(self, channels, axis, arithmetic):
         super().__init__()
         self.phase_fc = FC(channels, channels, arithmetic)
         self.phase_norm = BatchNorm(channels, arithmetic)
-        of_phase = ACTIVATIONS["relu"] if arithmetic.activation is GELU else arithmetic.activation
-        self.phase_act = of_phase(channels, arithmetic)
+        phase_activation = ACTIVATIONS["relu"] if arithmetic.activation is GELU else arithmetic.activation
+        self.phase_act = phase_activation(channels, arithmetic)
         self.amplitude_fc = BinaryFC(channels, channels, arithmetic)
         self.mix_fc = LocalBinaryFC(2 * channels, channels, axis, arithmetic)
         self.wave = arithmetic.backend.wave()
@@ -74,7 +75,7 @@ class PATM(nn.Cell):
 
     With f_0, f_1 the WaveFCs along the width and the height, f_2 = FC(x) without bias and
     a = softmax over branches of MLP(GAP(sum f_i)):  out = FC(sum f_i a_i).
-    The reweight MLP is C -> C / 4 -> 3 C on a 1x1 map; its output 3 c + i is branch i of channel c.
+    The reweight MLP is C -> C / 4 -> 3 C on a 1x1 feature map. Its output channel 3 c + i is branch i of channel c.
     """
 
     def __init__(self, channels, arithmetic):
@@ -95,7 +96,10 @@ class PATM(nn.Cell):
 
 
 class WaveBlock(nn.Cell):
-    """x <- x + DropPath(PATM(Norm1(x))); x <- x + DropPath(MLP(Norm2(x))), MLP C -> 4 C -> C; `drop_mask` as in Block."""
+    """Residual block: x <- x + DropPath(PATM(Norm1(x))); x <- x + DropPath(MLP(Norm2(x))).
+
+    The MLP is C -> 4 C -> C. drop_mask: as in Block.
+    """
 
     def __init__(self, channels, arithmetic):
         super().__init__()
@@ -105,11 +109,11 @@ class WaveBlock(nn.Cell):
         self.block2 = MLP(channels, MLP_RATIO * channels, channels, arithmetic)
         self.fan_out1, self.fan_out2 = arithmetic.backend.fan_out(2), arithmetic.backend.fan_out(2)
 
-    construct = Block.construct  # the same two steps
+    construct = Block.construct  # the same two residual steps
 
 
 class Embedding(nn.Cell):
-    """Norm(conv(x) + bias), the stem and the downsamplings: (B, C, H, W) -> (B, O, H / stride, W / stride)."""
+    """Patch embedding, Norm(conv(x) + bias), as stem and downsampling: (B, C, H, W) -> (B, O, H / stride, W / stride)."""
 
     def __init__(self, in_channels, out_channels, kernel, stride, padding, arithmetic):
         super().__init__()
@@ -121,16 +125,19 @@ class Embedding(nn.Cell):
 
 
 class WaveMLP(nn.Cell):
-    """Images (B, 3, H, W) -> logits (B, num_classes).
+    """Wave-MLP: images (B, 3, H, W) -> logits (B, num_classes).
 
     Stem: conv 7x7 stride 4 padding 2; downsampling: conv 3x3 stride 2 padding 1; head: Norm, global average
     pool, Dense. T: widths 64-128-320-512, depths 2-2-4-2, norm "batch"; S: depths 2-3-10-3, norm "layer".
 
-    Args: widths and depths per stage; arithmetic; drop_path_rate of the last block, growing linearly from 0.
+    Args:
+        widths, depths: channels and blocks of each stage.
+        arithmetic: configuration of the layers.
+        drop_path_rate: rate of the last block; the rates grow linearly from 0.
 
-    `drop_mask` switches drop path on, as in BiMLP: (2 * blocks, B, 1, 1, 1) factors.
-    Raises ValueError for unequal numbers of widths and depths, or a width under 4, which leaves the reweight MLP
-    without a hidden channel.
+    construct takes drop_mask as BiMLP does.
+    Raises ValueError for unequal numbers of widths and depths, and for a width under 4, with which the reweight MLP
+    has no hidden channel.
     """
 
     def __init__(self, widths, depths, num_classes, arithmetic, drop_path_rate):
@@ -147,11 +154,11 @@ class WaveMLP(nn.Cell):
         last = max(sum(depths) - 1, 1)
         self.drop_path_rates = tuple(drop_path_rate * (i // 2) / last for i in range(2 * sum(depths)))
 
-    construct = BiMLP.construct  # the same walk through stages and factors
+    construct = BiMLP.construct  # the same loop over stages and blocks
 
 
 def check_arguments(widths, depths):
-    """Raises ValueError for what WaveMLP refuses."""
+    """Raises ValueError for the widths and depths that WaveMLP does not accept."""
     if len(widths) != len(depths):
         raise ValueError(f"depths: expected one per width, {len(widths)} in all, got {tuple(depths)}")
     if min(widths) < REWEIGHT_RATIO:

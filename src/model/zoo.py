@@ -1,4 +1,4 @@
-"""One table of variants and one public entry, create_model."""
+"""Table of the networks, VARIANTS, and their constructor, create_model."""
 
 import difflib
 from dataclasses import dataclass
@@ -23,9 +23,10 @@ WAVE_MLP = {"drop_path_rate": 0.0}
 
 @dataclass(frozen=True)
 class Variant:
-    """A network: its Cell, its own norm, and the arguments that tell it from its sisters; all can be overridden.
+    """Network by its Cell and the default values of its overrides.
 
-    image_size: pixels, of the images that it is meant for.
+    settings: arguments of the Cell besides widths, depths, num_classes and arithmetic. norm: key of NORMS.
+    image_size: side, in pixels, of the images that the network is designed for.
     """
 
     cell: type
@@ -47,19 +48,19 @@ VARIANTS = {
     "wave_mlp_t": Variant(WaveMLP, WIDTHS, (2, 2, 4, 2), WAVE_MLP),
     "wave_mlp_s": Variant(WaveMLP, WIDTHS, (2, 3, 10, 3), WAVE_MLP, norm="layer"),
 }
-# what make_arithmetic takes; Wave-MLP has no shortcuts around its layers
+# arguments of make_arithmetic; Wave-MLP has no shortcuts around its layers
 ARITHMETIC = ("quantizer", "activation_gradient", "norm", "activation", "backend", "compute_type", "sync_bn")
 BIMLP_ARITHMETIC = (*ARITHMETIC, "shortcut")
-AUTO = "auto"  # of an override: the network's own
+AUTO = "auto"  # value of an override: the network's default
 
 
 def model_names():
-    """The names of this project's networks."""
+    """Names of this project's networks."""
     return (*VARIANTS, *RELEASED)
 
 
 def accepted_overrides(name):
-    """The names of create_model's overrides for one of this project's trainable networks; () for others."""
+    """Names of create_model's overrides for one of this project's trainable networks; () for others."""
     if name not in VARIANTS:
         return ()
     return ("widths", "depths", *VARIANTS[name].settings, *_arithmetic_of(VARIANTS[name]))
@@ -70,35 +71,42 @@ def _arithmetic_of(variant):
 
 
 def image_size_of(name):
-    """Pixels, of the square images that a network of this project is meant for; 224 for others."""
+    """Side, in pixels, of the images that a network of this project is designed for; 224 for others."""
     return VARIANTS[name].image_size if name in VARIANTS else 224
 
 
 def default_precision(name):
-    """ "binary" for BiMLP and the released network, "fp32" for Wave-MLP and the models of MindCV."""
+    """Default precision: "binary" for BiMLP and the released network, "fp32" for Wave-MLP and the models of MindCV."""
     binary = name in RELEASED or (name in VARIANTS and VARIANTS[name].cell is BiMLP)
     return "binary" if binary else "fp32"
 
 
 def create_model(name, num_classes=1000, precision="binary", **overrides):
-    """A network by name: images (B, 3, H, W) -> logits (B, num_classes).
+    """Network by name: images (B, 3, H, W) -> logits (B, num_classes).
 
     Args:
-        name: bimlp_t, bimlp_s, bimlp_m; wave_mlp_nano, wave_mlp_t, wave_mlp_s;
-            released_bimlp_s, released_bimlp_m (evaluation of the authors' checkpoints); or any model of
-            MindCV (fp32 only), whose arguments `overrides` then are, e.g. pretrained=True.
-        precision: "fp32", "binary_act" (step 1: binary activations) or "binary" (step 2: weights as well).
-        overrides: widths, depths, drop_path_rate; of BiMLP stem=(kernel, stride, padding), branches=(S1, C1, S2,
-            C2), downsample ("proposed", "original"), token_mixing ("patm", "patm_interleaved", "cycle_fc",
-            "axial_shift"), shortcut ("uni", "same_shape", "none"); quantizer ("bimlp", "sign", "xnor", "dorefa",
-            "reactnet", "dsq", "bnn_plus"), activation_gradient ("auto": the quantizer's, "ste", "approx_sign",
-            "clip_grad"), norm ("auto": the network's, "batch", "layer"), activation ("auto", "rprelu", "prelu", "relu",
-            "gelu"), backend ("auto", "plain", "fast", "fused"), compute_type ("float32", "float16", "bfloat16"), sync_bn
-            (BatchNorm's statistics over all workers of the job).
-            activation "auto" is RPReLU in BiMLP, and in a binary Wave-MLP whose quantizer brings it; else GELU.
+        name: bimlp_t, bimlp_s, bimlp_m; wave_mlp_nano, wave_mlp_t, wave_mlp_s; released_bimlp_s, released_bimlp_m
+            (evaluation of the authors' checkpoints); or a model of MindCV (fp32 only).
+        precision: "fp32", "binary_act" (step 1: binary activations) or "binary" (step 2: binary weights as well).
+        overrides: arguments of a MindCV model, as pretrained=True, or of this project's networks:
+            widths, depths: channels and blocks of each stage.
+            drop_path_rate: of the last block.
+            stem: (kernel, stride, padding); BiMLP only.
+            branches: (S1, C1, S2, C2); BiMLP only.
+            downsample: "proposed", "original"; BiMLP only.
+            token_mixing: "patm", "patm_interleaved", "cycle_fc", "axial_shift"; BiMLP only.
+            shortcut: "uni", "same_shape", "none"; BiMLP only.
+            quantizer: "bimlp", "sign", "xnor", "dorefa", "reactnet", "dsq", "bnn_plus".
+            activation_gradient: "auto" (the quantizer's), "ste", "approx_sign", "clip_grad".
+            norm: "auto" (the network's), "batch", "layer".
+            activation: "auto", "rprelu", "prelu", "relu", "gelu". "auto" is RPReLU in BiMLP, and in a binary Wave-MLP
+                whose quantizer includes it; else GELU.
+            backend: "auto", "plain", "fast", "fused".
+            compute_type: "float32", "float16", "bfloat16".
+            sync_bn: whether BatchNorm's statistics are over all workers of the job.
 
     Raises:
-        ValueError: an unknown name, precision or override, with what is known.
+        ValueError: an unknown name, precision or override. The message names the nearest known ones, or all.
     """
     if num_classes < 1:
         raise ValueError(f"num_classes: expected at least 1, got {num_classes}")
@@ -121,8 +129,8 @@ def create_model(name, num_classes=1000, precision="binary", **overrides):
 
 
 def _default_activation(variant, precision, quantizer):
-    brings = precision != "fp32" and getattr(QUANTIZERS.get(quantizer), "rprelu", False)
-    return "rprelu" if variant.cell is BiMLP or brings else "gelu"
+    has_rprelu = precision != "fp32" and getattr(QUANTIZERS.get(quantizer), "rprelu", False)
+    return "rprelu" if variant.cell is BiMLP or has_rprelu else "gelu"
 
 
 def _released(name, num_classes, precision, overrides):
@@ -134,7 +142,7 @@ def _released(name, num_classes, precision, overrides):
 
 
 def _mindcv(name, num_classes, precision, overrides):
-    """A model of MindCV. The library is loaded here, since only teachers need it."""
+    """Model of MindCV. The import is here because only teachers need the library."""
     import mindcv
 
     if not mindcv.is_model(name):

@@ -1,6 +1,6 @@
-"""Fused operators for training and evaluation on a CPU: C++ (native/) behind Cells that hold no parameter.
+"""Fused operators for training and evaluation on a CPU: C++ (native/) and Cells without parameters that call it.
 
-MindSpore's own custom-operator interface runs them; they never enter an exported file.
+MindSpore runs them through its custom-operator interface. Exported files do not contain them.
 """
 
 from .cells import (

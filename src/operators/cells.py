@@ -1,7 +1,7 @@
-"""The fused operators as Cells without parameters, each with its own backward pass.
+"""Fused operators as Cells without parameters, each with its backward pass.
 
-Maps are (C, B, H, W). What an operator computes is said in the C++ file of its name, and judged by the Cells of
-the other backends that they replace.
+Feature maps are CNHW, (C, B, H, W). Each operator is defined in the C++ file of its name; tests compare it with the
+Cells of the backend fast that it replaces. `saved` is a tensor for the backward pass.
 """
 
 import ctypes
@@ -16,19 +16,19 @@ from mindspore.ops import signature
 from .library import library_path
 
 MAX_BRANCHES = 16  # MOST of native/merge.cc
-POLL, LONGEST_SLEEP = 2.0e-4, 60.0  # seconds
+POLL_INTERVAL, MAX_SLEEP = 2.0e-4, 60.0  # seconds
 # in the order of the enumerations of native/settings.h
 PRECISIONS = ("fp32", "binary_act", "binary")
 GRADIENTS = ("ste", "approx_sign", "clip_grad", "dorefa", "dsq", "swish_sign")
 
 
 def operator(name, shapes, outputs, written=(), **attributes):
-    """The C++ function `name`; shapes: input shapes -> one shape, or as many as `outputs`, of float32 tensors.
+    """Operator of the C++ function `name` with float32 outputs.
 
-    written: for each input whether it is changed in place; () for none.
-
-    What else `shapes` depends on must be said as attributes: the framework takes operators of one name for the
-    same when these and the inputs' shapes are.
+    shapes: function from the inputs' shapes to the shape of the output, or to a tuple of `outputs` shapes.
+    written: a bool per input, whether the function changes it in place; () for none.
+    attributes: everything else that `shapes` depends on. MindSpore takes two operators for the same if their name,
+    attributes and input shapes are equal.
     """
     types = mstype.float32 if outputs == 1 else (mstype.float32,) * outputs
     made = ops.Custom(f"{library_path()}:{name}", shapes, lambda *inputs: types, func_type="aot")
@@ -44,16 +44,16 @@ def operator(name, shapes, outputs, written=(), **attributes):
 
 
 def settings(precision, gradient, training, shortcut=True):
-    """native/settings.h as a tensor."""
+    """Settings of a fused layer as an int32 tensor, in the order of native/settings.h."""
     values = (PRECISIONS.index(precision), GRADIENTS.index(gradient), int(training), int(shortcut))
     return Tensor(np.array(values, np.int32))
 
 
 class _FusedFC(nn.Cell):
-    """RPReLU(BN(FC(X_b)) + U(X)), or without U(X), in one pass per channel.
+    """Fused binary layer RPReLU(BN(FC(X_b)) + U(X)), or without U(X), in one pass per channel.
 
     (x, rsign bias, weight, gamma, beta, running mean, running variance, shift_in, slope, shift_out) ->
-    (y, sums, saved). Moves the running statistics in training.
+    (y, sums, saved). Training updates the running statistics.
     """
 
     name = ""  # of the C++ functions
@@ -89,19 +89,22 @@ class _FusedFC(nn.Cell):
 
 
 class FusedGlobalFC(_FusedFC):
-    """A Channel Binary FC: weight (O, C, 1, 1)."""
+    """Fused Channel Binary FC: weight (O, C, 1, 1)."""
 
     name = "fc"
 
 
 class FusedLocalFC(_FusedFC):
-    """A Spatial Binary FC: weight (O, G, 1, 7) or (O, G, 7, 1)."""
+    """Fused Spatial Binary FC: weight (O, G, 1, 7) or (O, G, 7, 1)."""
 
     name = "local_fc"
 
 
 class FusedNorm(nn.Cell):
-    """(x, gamma, beta, running mean, running variance) -> (y, saved). Moves the running statistics in training."""
+    """Fused BatchNorm: (x, gamma, beta, running mean, running variance) -> (y, saved).
+
+    Training updates the running statistics.
+    """
 
     def __init__(self):
         super().__init__()
@@ -124,7 +127,7 @@ class FusedNorm(nn.Cell):
 
 
 class FusedRPReLU(nn.Cell):
-    """(x, b1, slope, b2) -> (y, saved)."""
+    """Fused RPReLU: (x, b1, slope, b2) -> (y, saved)."""
 
     def __init__(self):
         super().__init__()
@@ -139,7 +142,10 @@ class FusedRPReLU(nn.Cell):
 
 
 class FusedBinarizeActivation(nn.Cell):
-    """(x, b) -> (y, saved): y = sign(x + b), or with `zero_one` 1 where x + b > 0.5, else 0; gradient of GRADIENTS."""
+    """Fused activation quantizer: (x, b) -> (y, saved), y = sign(x + b), or heaviside(x + b) with zero_one.
+
+    gradient: one of GRADIENTS.
+    """
 
     def __init__(self, gradient, zero_one):
         super().__init__()
@@ -155,7 +161,7 @@ class FusedBinarizeActivation(nn.Cell):
 
 
 class FusedWave(nn.Cell):
-    """(theta, z) -> [z cos theta, z sin theta]."""
+    """Fused wave: (theta, z) -> [z cos theta, z sin theta]."""
 
     def __init__(self):
         super().__init__()
@@ -170,7 +176,7 @@ class FusedWave(nn.Cell):
 
 
 class FusedFanOut(nn.Cell):
-    """x -> (x, .., x), as many as it has readers: their gradients are added in one pass."""
+    """Copies of a feature map for its readers, x -> (x, .., x). One pass adds their gradients."""
 
     def __init__(self, readers):
         super().__init__()
@@ -185,9 +191,9 @@ class FusedFanOut(nn.Cell):
 
 
 class FusedMeanOfSum(nn.Cell):
-    """(z, (f_1, .., f_n)) -> (the mean over H, W of z + sum f_i (C, B, 1, 1), (f_1, .., f_n)).
+    """Fused global average pool of a sum: (z, (f_1, .., f_n)) -> (mean over H, W of z + sum f_i, (f_1, .., f_n)).
 
-    The maps are handed through, so that their two gradients meet in one pass.
+    The mean is (C, B, 1, 1). The f_i are also outputs, so that one pass adds their two gradients.
     """
 
     def __init__(self, maps):
@@ -204,8 +210,10 @@ class FusedMeanOfSum(nn.Cell):
 
 
 class FusedSoftmaxMerge(nn.Cell):
-    """(logits, z, (f_1, .., f_n)) -> z + sum_i softmax_i(logits) f_i. Raises ValueError for more than
-    MAX_BRANCHES."""
+    """Fused softmax merge: (logits, z, (f_1, .., f_n)) -> z + sum_i softmax_i(logits) f_i.
+
+    Raises ValueError for more than MAX_BRANCHES branches.
+    """
 
     def __init__(self, branches):
         super().__init__()
@@ -225,7 +233,7 @@ class FusedSoftmaxMerge(nn.Cell):
 
 
 class FusedScalarMerge(nn.Cell):
-    """(w, (f_1, .., f_n)) -> (sum_{i < n} w_i f_i + (1 - sum_{i < n} w_i) f_n, saved)."""
+    """Fused scalar merge: (w, (f_1, .., f_n)) -> (sum_{i < n} w_i f_i + (1 - sum_{i < n} w_i) f_n, saved)."""
 
     def __init__(self, branches):
         super().__init__()
@@ -244,7 +252,7 @@ class FusedScalarMerge(nn.Cell):
 
 
 class FusedDense(nn.Cell):
-    """(x (K, B, H, W), weight (O, ...), bias) -> (weight as a matrix (O, K) times x, plus bias; saved)."""
+    """Fused FC: (x (K, B, H, W), weight (O, ...), bias) -> (y (O, B, H, W), saved), y = W x + bias, W (O, K)."""
 
     def __init__(self):
         super().__init__()
@@ -259,7 +267,7 @@ class FusedDense(nn.Cell):
 
 
 class FusedMaxPool(nn.Cell):
-    """The mean of the four max-pools."""
+    """Fused mean of the four max-pools of MultiMaxPool."""
 
     def __init__(self):
         super().__init__()
@@ -274,10 +282,9 @@ class FusedMaxPool(nn.Cell):
 
 
 class FusedAdamW(nn.Cell):
-    """(coefficients, decays, weights, first moments, second moments, gradients, loss (1,)) -> the gradients' norm.
+    """Fused AdamW step: (coefficients, decays, weights, moments1, moments2, gradients, loss (1,)) -> gradient norm (1,).
 
-    Changes weights and moments in place, as its signature tells the compiler, unless norm or loss is not finite; see
-    native/adamw.cc.
+    Updates weights and moments in place if norm and loss are finite, else nothing; see native/adamw.cc.
     """
 
     def __init__(self, parameters):
@@ -291,10 +298,10 @@ class FusedAdamW(nn.Cell):
         return self.run(coefficients, decays, *weights, *moments1, *moments2, *gradients, loss)
 
     def sleep_until(self, updates):
-        """Return when the operator has run so often in this process, or after LONGEST_SLEEP seconds.
+        """Sleep until the operator has run `updates` times in this process, at most MAX_SLEEP seconds.
 
-        The framework waits for a result by spinning, on a core that the operators could use.
+        MindSpore waits for a result by spinning, on a core that the operators could use.
         """
-        end = time.monotonic() + LONGEST_SLEEP
+        end = time.monotonic() + MAX_SLEEP
         while self.updates() < updates and time.monotonic() < end:
-            time.sleep(POLL)
+            time.sleep(POLL_INTERVAL)

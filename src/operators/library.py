@@ -1,4 +1,4 @@
-"""The compiled operators, made on first use."""
+"""Library of the compiled operators, built on first use."""
 
 import warnings
 from functools import cache
@@ -9,17 +9,17 @@ from src.common.compile import BuildError, load_library
 
 @cache
 def library_path():
-    """The library's path. Raises BuildError when this machine cannot compile it, or load it: MindSpore gets the path alone."""
+    """Path of the library, which MindSpore loads by it. Raises BuildError if it cannot be compiled or loaded."""
     return load_library(Path(__file__).parent / "native", "bimlp-operators")._name
 
 
 @cache
 def available():
-    """Whether this machine has, or can compile, the library and load it; a warning says why not."""
+    """Whether the library can be compiled and loaded. Warns with the reason if not."""
     try:
         library_path()
     except BuildError as error:
-        words = " ".join(str(error).split())  # a compiler's are lines
+        words = " ".join(str(error).split())  # one line of a compiler's many
         warnings.warn(f"training on the CPU will be several times slower: {words}", stacklevel=2)
         return False
     return True

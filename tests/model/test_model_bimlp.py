@@ -154,7 +154,11 @@ REFUSED = [
     (("bimlp_s",), {"branches": (2, 1, 0, 0)}, "at least one branch"),
     (("bimlp_s",), {"downsample": "pool"}, "downsample: expected one of proposed, original, got 'pool'"),
     (("bimlp_s",), {"activation_gradient": "tanh"}, "activation_gradient: expected one of auto, ste"),
-    (("bimlp_s",), {"quantizer": "dsq", "activation_gradient": "clip_grad"}, "quantizer dsq has its own"),
+    (
+        ("bimlp_s",),
+        {"quantizer": "dsq", "activation_gradient": "clip_grad"},
+        "expected auto with quantizer dsq, whose gradient is fixed, got 'clip_grad'",
+    ),
     (
         ("bimlp_s",),
         {"quantizer": "rotated"},
@@ -174,7 +178,7 @@ REFUSED = [
     (
         ("bimlp_s",),
         {"backend": "fused", "compute_type": "float16"},
-        "backend fused: expected compute_type float32",
+        "backend fused: expected device CPU and compute_type float32, got CPU and float16",
     ),
     (("bimlp_s",), {"compute_type": "int8"}, "compute_type: expected one of float32"),
     (("resnet34", 10, "binary"), {}, "expected precision fp32"),

@@ -120,7 +120,9 @@ def test_gradient_of_activations_can_be_chosen(name, choice):
 
 @pytest.mark.parametrize("name", ["dorefa", "dsq", "bnn_plus"])
 def test_methods_that_are_their_gradient_refuse_another(name):
-    with pytest.raises(ValueError, match=f"quantizer {name} has its own, expected auto, got 'ste'"):
+    with pytest.raises(
+        ValueError, match=f"expected auto with quantizer {name}, whose gradient is fixed, got 'ste'"
+    ):
         make_arithmetic(quantizer=name, activation_gradient="ste")
 
 

@@ -130,14 +130,14 @@ def test_number_of_learned_parameters(name, millions):
 
 def test_training_mode_is_refused():
     net = ReleasedBiMLP(**ARCHITECTURES["tiny_s"]).set_train()
-    with pytest.raises(ValueError, match="evaluation only"):
+    with pytest.raises(ValueError, match="released network: expected evaluation mode, got training mode"):
         logits(net, np.zeros((1, 3, 64, 64), np.float32))
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"norm": "layer"}, "norm: expected one of batch, group; got 'layer'"),
+        ({"norm": "layer"}, "norm: expected one of batch, group, got 'layer'"),
         ({"depths": (1, 1, 1)}, "depths and widths: expected four each"),
         ({"widths": (16, 32, 64, 126)}, "widths: expected multiples of 4"),
     ],
