@@ -82,7 +82,7 @@ def parse(argv):
     )
     options = parser.parse_args(argv)
     if options.images % options.batch_size:
-        parser.error(f"--images: expected a multiple of --batch_size, came {options.images}")
+        parser.error(f"--images: expected a multiple of --batch_size, got {options.images}")
     return options
 
 
@@ -93,7 +93,7 @@ def link_pictures(source, folder, count):
         source = source / "val"
     files = sorted(file for file in source.glob("*/*") if not file.name.startswith("."))
     if not files:
-        raise SystemExit(f"--data_path: expected class folders with pictures, came {source}")
+        raise SystemExit(f"--data_path: expected class folders with pictures, got {source}")
     for number in range(count):
         # spread over the classes when there are more pictures than are wanted
         file = files[number * max(1, len(files) // count) % len(files)]

@@ -51,7 +51,7 @@ class Loading:
         count = sum(1 for _ in self.data[work].epoch(self.epochs))
         seconds = time.perf_counter() - start
         if count != steps:
-            raise ValueError(f"{work}: expected {steps} batches, came {count}")
+            raise ValueError(f"{work}: expected {steps} batches, got {count}")
         return {"seconds": seconds, "loss": 0.0}
 
     def verify(self, file):

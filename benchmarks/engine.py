@@ -87,7 +87,7 @@ def names(text):
     given = text.split(",")
     unknown = set(given) - set(RUNTIMES)
     if unknown:
-        raise argparse.ArgumentTypeError(f"expected some of {','.join(RUNTIMES)}, came {','.join(unknown)}")
+        raise argparse.ArgumentTypeError(f"expected some of {','.join(RUNTIMES)}, got {','.join(unknown)}")
     return tuple(name for name in RUNTIMES if name in given)
 
 
@@ -170,7 +170,7 @@ def verify(workers, contenders, ours):
         if not answer["difference"] <= limit or (sure and answer["other_classes"]):
             raise Disagreement(
                 f"{side}, {work}: expected the reference's logits to {limit:g} of their deviation and the same classes, "
-                f"came {answer['difference']:.3g} and {answer['other_classes']} other classes"
+                f"got {answer['difference']:.3g} and {answer['other_classes']} other classes"
             )
 
 

@@ -45,7 +45,7 @@ def one_block(workers, side, work, steps, images):
     idle = sum(spent.values()) - spent[side]
     seconds = answer["seconds"]
     if not math.isfinite(answer["loss"]):
-        raise WorkerError(f"{side}: expected a finite loss, came {answer['loss']}")
+        raise WorkerError(f"{side}: expected a finite loss, got {answer['loss']}")
     if idle > IDLE_SHARE * seconds:
         sys.stderr.write(
             f"warning: the waiting workers took {idle:.2f} s of processor time in {seconds:.2f} s\n"

@@ -49,12 +49,12 @@ def save_checkpoint(path, params, previous=None):
     if isinstance(params, ms.nn.Cell):
         params = parameters_of(params)
     if not params:
-        raise ValueError(f"save_checkpoint: {path}: expected at least one tensor, came none")
+        raise ValueError(f"save_checkpoint: {path}: expected at least one tensor, got none")
     for name, value in params.items():
         if not isinstance(value, ms.Tensor):
-            raise TypeError(f"save_checkpoint: {name}: expected a Tensor, came {type(value).__name__}")
+            raise TypeError(f"save_checkpoint: {name}: expected a Tensor, got {type(value).__name__}")
         if str(value.dtype) not in SAVED_TYPES or value.size == 0:
-            raise ValueError(f"save_checkpoint: {name}: expected numbers, came {value.dtype} {value.shape}")
+            raise ValueError(f"save_checkpoint: {name}: expected numbers, got {value.dtype} {value.shape}")
     values = [{"name": name, "data": value} for name, value in params.items()]
     with replacing(path, previous) as temporary:
         suffixed = f"{temporary}.ckpt"  # the framework appends this suffix where it is missing

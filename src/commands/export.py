@@ -18,7 +18,7 @@ def batch_size_of(text):
     if text == FREE:
         return None
     if not (len(text) < 10 and text.isascii() and text.isdecimal() and int(text) > 0):
-        raise InputError(f"batch_size: expected a whole number from 1 on, or {FREE}, came {text!r}")
+        raise InputError(f"batch_size: expected a whole number from 1 on, or {FREE}, got {text!r}")
     return int(text)
 
 

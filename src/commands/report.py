@@ -55,7 +55,7 @@ def read_stage(folder):
     config = load_config(path)
     if config.stage not in STAGES:
         raise InputError(
-            f"{path}: expected the settings of one stage ({', '.join(STAGES)}), came {config.stage}"
+            f"{path}: expected the settings of one stage ({', '.join(STAGES)}), got {config.stage}"
         )
     settings = getattr(config.stages, config.stage)
     model = settings.model or config.model.name
@@ -75,7 +75,7 @@ def stage_folders(path):
         what = "a folder without one" if path.is_dir() else "a file" if path.exists() else "no such folder"
         raise InputError(
             f"{path}: expected a run of train.py (a folder with {CONFIG_NAME}, or with {', '.join(STAGES)} that "
-            f"hold one), came: {what}"
+            f"hold one), got: {what}"
         )
     return folders[:1] if folders[0] == path else folders
 

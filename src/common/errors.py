@@ -2,7 +2,7 @@
 
 
 class InputError(ValueError):
-    """Bad input: the message names the thing, what was expected and what came.
+    """Bad input: the message names the thing, what was expected and what it got.
 
     The entry scripts print it as one line on stderr and end with exit code 2.
     """

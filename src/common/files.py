@@ -45,15 +45,15 @@ def read_file(path, limit=None, name=None, expected="a file"):
         with open(Path(path), "rb", opener=_open_regular) as file:
             size = os.fstat(file.fileno()).st_size
             if limit is not None and size > limit:
-                raise InputError(f"{name}: expected {expected} of at most {limit} bytes, came {size}")
+                raise InputError(f"{name}: expected {expected} of at most {limit} bytes, got {size}")
             return file.read(size) or b""
     except InputError:
         raise
     except OSError as error:
-        raise InputError(f"{name}: expected {expected}, came: {reason(error)}") from error
+        raise InputError(f"{name}: expected {expected}, got: {reason(error)}") from error
     except (ValueError, MemoryError) as error:  # a path that no system takes; a file larger than the memory
         words = str(error) or "more than fits the memory"
-        raise InputError(f"{name}: expected {expected}, came: {words}") from error
+        raise InputError(f"{name}: expected {expected}, got: {words}") from error
 
 
 def _open_regular(path, flags):
@@ -206,7 +206,7 @@ def read_summary(path):
     except InputError:
         raise
     except (ValueError, TypeError, LookupError, RecursionError) as error:
-        raise InputError(f"{path}: expected the summary of a run, came something else") from error
+        raise InputError(f"{path}: expected the summary of a run, got something else") from error
 
 
 def append_json_line(path, record):
@@ -252,7 +252,7 @@ def read_json_lines(path):
         try:
             records.append(json.loads(line))
         except (ValueError, RecursionError) as error:
-            raise InputError(f"{path}, line {number}: expected one JSON value, came {line[:40]!r}") from error
+            raise InputError(f"{path}, line {number}: expected one JSON value, got {line[:40]!r}") from error
     return records
 
 

@@ -66,6 +66,6 @@ def _rand_augment(data):
     """RandAugment, with uncovered corners in the mean colour."""
     if data.rand_augment > LARGEST:
         raise InputError(
-            f"data.rand_augment: expected a magnitude from 0 to {LARGEST}, came {data.rand_augment}"
+            f"data.rand_augment: expected a magnitude from 0 to {LARGEST}, got {data.rand_augment}"
         )
     return rand_augment(data.rand_augment, tuple(round(255 * mean) for mean in data.mean))

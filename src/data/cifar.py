@@ -47,7 +47,7 @@ def open_cifar10(data, split):
         if PYTHON_SUBFOLDER in folders or "data_batch_1" in files:
             hint = " (the python version is not read; the binary version is cifar-10-binary.tar.gz)"
         came = ", ".join([f"{name}/" for name in folders[:3]] + files[:3]) or "an empty folder"
-        raise InputError(f"{path}: expected {expected}, came {came}{hint}")
+        raise InputError(f"{path}: expected {expected}, got {came}{hint}")
     return _open_batches(path, split)
 
 
@@ -65,11 +65,11 @@ def _records(path):
     """One batch file: uint8 (RECORDS, RECORD_BYTES)."""
     content, expected = _content(path), RECORDS * RECORD_BYTES
     if len(content) != expected:
-        raise InputError(f"{path}: expected {expected} bytes ({RECORDS} records), came {len(content)}")
+        raise InputError(f"{path}: expected {expected} bytes ({RECORDS} records), got {len(content)}")
     records = np.frombuffer(content, np.uint8).reshape(RECORDS, RECORD_BYTES)
     largest = int(records[:, 0].max())
     if largest >= CLASSES:
-        raise InputError(f"{path}: expected labels from 0 to {CLASSES - 1}, came {largest}")
+        raise InputError(f"{path}: expected labels from 0 to {CLASSES - 1}, got {largest}")
     return records
 
 
@@ -77,7 +77,7 @@ def _class_names(path):
     """The ten names, one per line."""
     names = tuple(_content(path).decode("utf-8", "replace").split())
     if len(names) != CLASSES:
-        raise InputError(f"{path}: expected {CLASSES} class names, one per line, came {len(names)}")
+        raise InputError(f"{path}: expected {CLASSES} class names, one per line, got {len(names)}")
     return names
 
 
@@ -88,5 +88,5 @@ def _content(path):
             return file.read()
     except OSError as error:
         raise InputError(
-            f"{path}: expected a file of CIFAR-10's binary batches, came: {reason(error)}"
+            f"{path}: expected a file of CIFAR-10's binary batches, got: {reason(error)}"
         ) from error

@@ -40,7 +40,7 @@ class Dataset:
 
     def __init__(self, cfg, split, rank=0, ranks=1, transform=None):
         if not 0 <= rank < ranks:
-            raise ValueError(f"rank: expected 0 to {ranks - 1}, came {rank}")
+            raise ValueError(f"rank: expected 0 to {ranks - 1}, got {rank}")
         self._seed, self._data = cfg.seed, cfg.data
         self._training = split == "train"
         self._rank, self._ranks = rank, ranks
@@ -54,7 +54,7 @@ class Dataset:
         if self._training and not self.batches:
             raise InputError(
                 f"data.batch_size: expected at most {len(self._split) // ranks} "
-                f"({len(self._split)} training images on {ranks} devices), came {self._batch_size}"
+                f"({len(self._split)} training images on {ranks} devices), got {self._batch_size}"
             )
 
     def _open(self, split):
@@ -150,7 +150,7 @@ class Dataset:
         order = order[self._rank :: self._ranks][: self.batches * self._batch_size]
         readable = self._readable(order)
         if not readable.any():
-            raise InputError(f"{self._data.path}: expected readable training images, came none")
+            raise InputError(f"{self._data.path}: expected readable training images, got none")
         order[~readable] = np.resize(order[readable], np.count_nonzero(~readable))
         return order
 

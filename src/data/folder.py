@@ -79,7 +79,7 @@ def check_folder(path, expected):
     if not os.path.lexists(path):
         raise InputError(f"{path}: expected {expected}, but there is no such folder")
     if not os.path.isdir(path):
-        raise InputError(f"{path}: expected {expected}, came a file")
+        raise InputError(f"{path}: expected {expected}, got a file")
 
 
 def entries(folder):
@@ -90,7 +90,7 @@ def entries(folder):
                 (entry.name, _is_folder(entry)) for entry in found if not entry.name.startswith(".")
             )
     except OSError as error:
-        raise InputError(f"{folder}: expected a readable folder, came: {reason(error)}") from error
+        raise InputError(f"{folder}: expected a readable folder, got: {reason(error)}") from error
     return [name for name, is_folder in visible if is_folder], [
         name for name, is_folder in visible if not is_folder
     ]
@@ -116,9 +116,9 @@ def _scan(path, split):
         folder = path / split / name
         inner, files = entries(folder)
         if inner:
-            raise InputError(f"{folder / inner[0]}: expected an image in a class folder, came a folder")
+            raise InputError(f"{folder / inner[0]}: expected an image in a class folder, got a folder")
         if not files:
-            raise InputError(f"{folder}: expected a class folder with images, came an empty one")
+            raise InputError(f"{folder}: expected a class folder with images, got an empty one")
         paths += [folder / file for file in files]
         labels += [label] * len(files)
     return classes, paths, np.array(labels, np.int32)
@@ -129,7 +129,7 @@ def _class_names(folder):
     names, files = entries(folder)
     if not names:
         came = f"{len(files)} files and no folder" if files else "an empty folder"
-        raise InputError(f"{folder}: expected one folder of images per class, came {came}")
+        raise InputError(f"{folder}: expected one folder of images per class, got {came}")
     return tuple(names)
 
 
@@ -140,10 +140,10 @@ def _what_came(path, split):
         return f"{split}/ is missing"
     if folders:
         return (
-            f"came {len(folders)} other folders, the first {folders[0]}/ (if these are classes, move some "
+            f"got {len(folders)} other folders, the first {folders[0]}/ (if these are classes, move some "
             f"of each one's images to train/<class>/ and the rest to val/<class>/)"
         )
-    return f"came {len(files)} files and no folder" if files else "came an empty folder"
+    return f"got {len(files)} files and no folder" if files else "got an empty folder"
 
 
 def _compare_classes(path, split, classes):
@@ -163,7 +163,7 @@ def _compare_classes(path, split, classes):
         if differing:
             where = split if differing[0] in classes else other
             raise InputError(
-                f"{path}: expected the same classes in train/ and val/, came {len(differing)} that only one "
+                f"{path}: expected the same classes in train/ and val/, got {len(differing)} that only one "
                 f"of them has, the first {differing[0]} (in {where}/)"
             )
 
@@ -187,5 +187,5 @@ def _sift(classes, paths, labels, causes, bad_images):
     emptied = sorted(set(range(len(classes))) - set(labels[good].tolist()))
     if emptied:
         folder = paths[int(np.argmax(labels == emptied[0]))].parent
-        raise InputError(f"{folder}: expected a class folder with images, came no readable one")
+        raise InputError(f"{folder}: expected a class folder with images, got no readable one")
     return good, [(str(paths[number]), causes[number]) for number in bad]

@@ -34,7 +34,7 @@ class UnreadableImage(InputError):
     """
 
     def __init__(self, path, cause):
-        super().__init__(f"{path}: expected a whole image file, came: {cause}")
+        super().__init__(f"{path}: expected a whole image file, got: {cause}")
         self.path, self.cause = path, cause
 
 

@@ -50,13 +50,13 @@ def open_split(data, split):
         ValueError: another split.
     """
     if split not in folder.SPLITS:
-        raise ValueError(f"split: expected train or val, came {split!r}")
+        raise ValueError(f"split: expected train or val, got {split!r}")
     if data.source not in SOURCES:
         near = difflib.get_close_matches(data.source, SOURCES, 1)
         hint = f"; did you mean {near[0]}?" if near else ""
-        raise InputError(f"data.source: expected one of {', '.join(SOURCES)}, came {data.source!r}{hint}")
+        raise InputError(f"data.source: expected one of {', '.join(SOURCES)}, got {data.source!r}{hint}")
     if data.source in NEEDS_PATH and not data.path:
-        raise InputError(f"data.path: expected the folder of {data.source} (--data_path), came nothing")
+        raise InputError(f"data.path: expected the folder of {data.source} (--data_path), got nothing")
     if data.path and data.source not in NEEDS_PATH:
         raise InputError(
             f"data.path: {data.source} are embedded, expected no folder, got {data.path!r}; "

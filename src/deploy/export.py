@@ -72,9 +72,9 @@ def check_request(file_format, batch_size, path):
             "(which MindSpore Lite converts for Ascend) or ONNX"
         )
     if file_format not in SUFFIXES:
-        raise InputError(f"file_format: expected one of {', '.join(SUFFIXES)}, came {file_format!r}")
+        raise InputError(f"file_format: expected one of {', '.join(SUFFIXES)}, got {file_format!r}")
     if batch_size is not None and batch_size < 1:
-        raise InputError(f"batch_size: expected 1 or more, or dynamic, came {batch_size}")
+        raise InputError(f"batch_size: expected 1 or more, or dynamic, got {batch_size}")
     if Path(path).suffix != SUFFIXES[file_format]:
         raise InputError(
             f"{path}: expected the name of a {file_format} file, ending in {SUFFIXES[file_format]}"

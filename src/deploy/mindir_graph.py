@@ -67,7 +67,7 @@ def read_graph(path):
     graph = model.graph
     if len(model.functions) or len(graph.input) != 1 or len(graph.output) != 1 or not graph.node:
         raise InputError(
-            f"{path}: expected a graph of one input and one output that calls no functions, came "
+            f"{path}: expected a graph of one input and one output that calls no functions, got "
             f"{len(graph.input)} inputs, {len(graph.output)} outputs, {len(model.functions)} functions"
         )
     primitives = {primitive.name: primitive for primitive in model.primitives}

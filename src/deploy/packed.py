@@ -20,7 +20,7 @@ from .packed_layout import Description
 def reason_against(network):
     """Why a packed file cannot hold a network, in words, or None where it can."""
     if not isinstance(network, BiMLP):
-        return f"expected a BiMLP, came {type(network).__name__}"
+        return f"expected a BiMLP, got {type(network).__name__}"
     cells = [cell for _, cell in network.cells_and_names()]
     binary = [cell for cell in cells if isinstance(cell, BinaryLayer)]
     blocks = [cell for cell in cells if isinstance(cell, Block)]

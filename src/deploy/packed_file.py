@@ -94,36 +94,36 @@ def decode(data, name="packed file"):
     Raises InputError, naming the file, for anything but a whole packed file of this version.
     """
     if len(data) < HEADER.size + CHECKSUM.size:
-        raise InputError(f"{name}: expected at least {HEADER.size + CHECKSUM.size} bytes, came {len(data)}")
+        raise InputError(f"{name}: expected at least {HEADER.size + CHECKSUM.size} bytes, got {len(data)}")
     signature, version, length, size, *fields = HEADER.unpack_from(data)
     if len(data) > MAX_BYTES:
-        raise InputError(f"{name}: size: expected at most {MAX_BYTES} bytes, came {len(data)}")
+        raise InputError(f"{name}: size: expected at most {MAX_BYTES} bytes, got {len(data)}")
     if signature != PACKED_SIGNATURE:
-        raise InputError(f"{name}: expected the signature of a packed BiMLP, came other bytes")
+        raise InputError(f"{name}: expected the signature of a packed BiMLP, got other bytes")
     if version != VERSION:
-        raise InputError(f"{name}: version: expected {VERSION}, came {version}")
+        raise InputError(f"{name}: version: expected {VERSION}, got {version}")
     if size != len(data):
-        raise InputError(f"{name}: size: expected {size} bytes, as its header says, came {len(data)}")
+        raise InputError(f"{name}: size: expected {size} bytes, as its header says, got {len(data)}")
     stages, *text_bytes, reserved = fields[16:20]
     if not 1 <= stages <= MAX_STAGES:
-        raise InputError(f"{name}: stages: expected 1 to {MAX_STAGES}, came {stages}")
+        raise InputError(f"{name}: stages: expected 1 to {MAX_STAGES}, got {stages}")
     if reserved or any(fields[20 + stages : 20 + MAX_STAGES] + fields[20 + MAX_STAGES + stages :]):
         raise InputError(f"{name}: expected zeros in the fields that are not used")
     description = _description(fields, stages)
     _expect_none(faults(description), name)
     texts_end = HEADER.size + sum(text_bytes)
     if text_bytes[0] > MAX_NAME:
-        raise InputError(f"{name}: variant's name: expected at most {MAX_NAME} bytes, came {text_bytes[0]}")
+        raise InputError(f"{name}: variant's name: expected at most {MAX_NAME} bytes, got {text_bytes[0]}")
     if length != -(-texts_end // ALIGNMENT) * ALIGNMENT:
-        raise InputError(f"{name}: header: expected what its texts take, came {length}")
+        raise InputError(f"{name}: header: expected what its texts take, got {length}")
     needed = length + tensor_bytes(description) + CHECKSUM.size
     if needed != size:
-        raise InputError(f"{name}: size: expected {needed} bytes, as its description says, came {size}")
+        raise InputError(f"{name}: size: expected {needed} bytes, as its description says, got {size}")
     if CHECKSUM.unpack_from(data, size - CHECKSUM.size)[0] != zlib.crc32(data[: -CHECKSUM.size]):
         raise InputError(f"{name}: its checksum does not match: the file is damaged")
     description = _with_texts(description, data[HEADER.size : texts_end], text_bytes[0], name)
     if any(data[texts_end:length]):
-        raise InputError(f"{name}: filling: expected zeros, came others")
+        raise InputError(f"{name}: filling: expected zeros, got others")
     tensors, at = {}, length
     for entry in layout(description):
         tensors[entry.name] = _array(entry, data[at : at + entry.size], name)
@@ -149,7 +149,7 @@ def _with_texts(description, texts, variant_bytes, name):
     try:
         variant, names = texts[:variant_bytes].decode(), texts[variant_bytes:].decode()
     except UnicodeDecodeError as error:
-        raise InputError(f"{name}: texts: expected UTF-8, came other bytes") from error
+        raise InputError(f"{name}: texts: expected UTF-8, got other bytes") from error
     if names.count("\n") not in (0, description.classes):
         raise InputError(f"{name}: class names: expected none or {description.classes}")
     *class_names, rest = names.split("\n")

@@ -88,5 +88,5 @@ def evaluate(predict, dataset, batch_size, workers, stop=()):
     if total != expected:
         raise ValueError(f"evaluation: expected {expected} images, got {total}")
     if not total:
-        raise InputError("evaluation: expected images that can be read, came none")
+        raise InputError("evaluation: expected images that can be read, got none")
     return Score(total, correct, correct5, max(time.perf_counter() - start, 1e-9))

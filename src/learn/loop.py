@@ -87,7 +87,7 @@ class _Trainer:
         if not self.steps:
             raise InputError(
                 f"train.accumulate_steps: expected at most {stage.train_data.batches}, the batches of an epoch, "
-                f"came {train.accumulate_steps}"
+                f"got {train.accumulate_steps}"
             )
         if train.steps_per_epoch:
             self.steps = min(self.steps, train.steps_per_epoch)
@@ -258,9 +258,9 @@ class _Trainer:
         try:
             for index in range(self.steps):
                 of_step = list(itertools.islice(batches, stage.train.accumulate_steps))
-                came = time.perf_counter()
+                arrived = time.perf_counter()
                 if index < progress.step:
-                    clock = came
+                    clock = arrived
                     continue
                 compiles = not self.step.ready
                 rate, norm, stops = self._one_step(of_step, stop)
@@ -269,7 +269,7 @@ class _Trainer:
                 loss, top1 = self._means()
                 display.update(progress.step, loss, rate, top1)
                 end = time.perf_counter()
-                self.measures.note(index, came - clock, end - came, compiles, norm)
+                self.measures.note(index, arrived - clock, end - arrived, compiles, norm)
                 clock = end
                 self._between_steps(stop, stops)
         finally:

@@ -26,7 +26,7 @@ def read_records(folder):
         epoch = record.get("epoch") if fits else None
         if not isinstance(epoch, int) or epoch <= last:
             raise InputError(
-                f"{path}, line {number}: expected the record of an epoch, came {cut(str(record), 40)}"
+                f"{path}, line {number}: expected the record of an epoch, got {cut(str(record), 40)}"
             )
         last = epoch
     return records

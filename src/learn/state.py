@@ -113,7 +113,7 @@ def load_state(folder, tensors, workers):
         progress.step * workers.size,
     ]:
         raise InputError(
-            f"run state {folder / chosen}: expected the same file on all workers, came different ones"
+            f"run state {folder / chosen}: expected the same file on all workers, got different ones"
         )
     return progress, faults
 
@@ -138,7 +138,7 @@ def _put(path, found, tensors, workers):
     if counts:
         raise InputError(
             f"run state {path}: it was saved in the middle of an epoch of {counts.pop()} workers; "
-            f"expected as many, came {workers.size}"
+            f"expected as many, got {workers.size}"
         )
     for name in tensors.keys() - odd:
         value = rows[name].asnumpy()[workers.rank] if name in rows else found[name].asnumpy()

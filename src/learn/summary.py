@@ -13,7 +13,7 @@ def summary_library():
         import tensorboardX
     except ImportError as error:
         raise InputError(
-            f"train.summary: expected the library tensorboardX, came: {error}; pip install tensorboardX"
+            f"train.summary: expected the library tensorboardX, got: {error}; pip install tensorboardX"
         ) from error
     return tensorboardX
 

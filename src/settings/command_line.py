@@ -193,7 +193,7 @@ def config_of_checkpoint(args):
         checkpoint = args.checkpoint
         config = config_beside(checkpoint, args.overrides, flags_of(args)) if checkpoint else None
     if not checkpoint:
-        raise InputError("command line: expected --checkpoint FILE, came none")
+        raise InputError("command line: expected --checkpoint FILE, got none")
     return config
 
 

@@ -2,7 +2,7 @@
 
 Types and rules are in config_types.py; values only in default_config.yaml, whose comments are the help texts
 (config_help.py). Every problem is an InputError of one line that names the file (or "command line"), the key,
-what was expected and what came.
+what was expected and what it got.
 """
 
 import dataclasses

@@ -115,7 +115,7 @@ def read_text(path):
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: expected a YAML file with settings, came: not UTF-8 text") from error
+        raise InputError(f"{path}: expected a YAML file with settings, got: not UTF-8 text") from error
 
 
 def read_yaml(path):

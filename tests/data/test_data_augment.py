@@ -162,5 +162,5 @@ def test_rand_augment_translates_by_a_share_of_the_width():
 
 
 def test_rand_augment_refuses_a_magnitude_beyond_its_scale(make_config):
-    with pytest.raises(InputError, match=r"data\.rand_augment: expected .* from 0 to 10, came 11"):
+    with pytest.raises(InputError, match=r"data\.rand_augment: expected .* from 0 to 10, got 11"):
         create_dataset(make_config(rand_augment=11), "train")

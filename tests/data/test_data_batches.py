@@ -204,7 +204,7 @@ def test_training_orders_differ_from_epoch_to_epoch(make_folder, plain, greys):
 
 def test_too_few_images_for_a_batch_are_refused_with_the_sizes(make_folder, plain):
     path = make_folder(train=12)
-    with pytest.raises(InputError, match=r"expected at most 6 \(12 training images on 2 devices\), came 8"):
+    with pytest.raises(InputError, match=r"expected at most 6 \(12 training images on 2 devices\), got 8"):
         create_dataset(plain(path, batch_size=8), "train", 0, 2)
     assert create_dataset(plain(path, batch_size=6), "train", 0, 2).batches == 1
 

@@ -32,7 +32,7 @@ def test_a_missing_path_is_refused(tmp_path, refusal, source):
 @pytest.mark.parametrize("source", SOURCES)
 def test_a_file_in_place_of_the_folder_is_refused(tmp_path, refusal, source):
     (tmp_path / "data.tar").write_bytes(b"x")
-    assert "came a file" in refusal(tmp_path / "data.tar", source=source)
+    assert "got a file" in refusal(tmp_path / "data.tar", source=source)
 
 
 @pytest.mark.parametrize("source", SOURCES)
@@ -58,7 +58,7 @@ def test_a_missing_split_is_refused_and_the_other_is_read(make_folder, plain, re
 def test_images_without_class_folders_are_refused(tmp_path, refusal, source):
     (tmp_path / "train").mkdir()
     Image.new("RGB", (4, 4)).save(tmp_path / "train" / "a.png")
-    assert f"{tmp_path / 'train'}: expected one folder of images per class, came 1 files" in refusal(
+    assert f"{tmp_path / 'train'}: expected one folder of images per class, got 1 files" in refusal(
         tmp_path, source=source
     )
 
@@ -77,7 +77,7 @@ def test_classes_that_differ_between_the_splits_are_named(make_folder, refusal):
     path = make_folder()
     (path / "val" / "dog").rename(path / "val" / "god")
     for split in ("train", "val"):
-        assert "came 2 that only one of them has, the first dog (in train/)" in refusal(path, split)
+        assert "got 2 that only one of them has, the first dog (in train/)" in refusal(path, split)
 
 
 def test_class_names_that_differ_only_in_normalisation_are_told(make_folder, refusal):
@@ -128,7 +128,7 @@ def test_a_class_whose_images_are_all_bad_is_refused(make_folder, refusal):
     path = make_folder(val=2)
     (path / "val" / "dog" / "001.png").write_bytes(b"")
     message = refusal(path, "val", bad_images="skip")
-    assert f"{path / 'val' / 'dog'}: expected a class folder with images, came no readable one" in message
+    assert f"{path / 'val' / 'dog'}: expected a class folder with images, got no readable one" in message
 
 
 def test_cifar10_refuses_images_of_another_size(make_folder, refusal):

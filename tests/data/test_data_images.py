@@ -133,7 +133,7 @@ def test_a_truncated_file_is_found(tmp_path, suffix, share):
     assert images.look(path)[0] is None
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
     assert images.look(path)[0]
-    with pytest.raises(InputError, match=f"{path}: expected a whole image file, came: "):
+    with pytest.raises(InputError, match=f"{path}: expected a whole image file, got: "):
         load_rgb(path)
 
 

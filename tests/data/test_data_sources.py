@@ -94,7 +94,7 @@ def test_a_label_beyond_the_classes_is_refused(batches, make_config):
     content = bytearray((batches / "test_batch.bin").read_bytes())
     content[cifar.RECORD_BYTES * 3] = 10
     (batches / "test_batch.bin").write_bytes(content)
-    with pytest.raises(InputError, match="labels from 0 to 9, came 10"):
+    with pytest.raises(InputError, match="labels from 0 to 9, got 10"):
         create_dataset(make_config(source="cifar10", path=str(batches)), "val")
 
 

@@ -91,18 +91,18 @@ def test_a_checkpoint_becomes_a_checked_file_beside_it(main, trained, images, lo
     ("arguments", "message"),
     [
         (["--file_format", "AIR"], "file_format AIR: needs an Ascend backend"),
-        (["--file_format", "PB"], "file_format: expected one of MINDIR, ONNX, PACKED, came 'PB'"),
+        (["--file_format", "PB"], "file_format: expected one of MINDIR, ONNX, PACKED, got 'PB'"),
         (
             ["--file_format", "PACKED", "--batch_size", "2"],
             "batch_size: a packed file takes any number of images",
         ),
-        (["--batch_size", "0"], "batch_size: expected a whole number from 1 on, or dynamic, came '0'"),
+        (["--batch_size", "0"], "batch_size: expected a whole number from 1 on, or dynamic, got '0'"),
         (["--batch_size", "-1"], "batch_size"),
         (
             ["--batch_size", "9" * 5000],
-            "batch_size: expected a whole number from 1 on, or dynamic, came '999",
+            "batch_size: expected a whole number from 1 on, or dynamic, got '999",
         ),
-        (["--batch_size", "two"], "came 'two'"),
+        (["--batch_size", "two"], "got 'two'"),
         (["--output", "best.onnx"], "best.onnx: expected the name of a MINDIR file, ending in .mindir"),
         (["--output", "no/such/folder/best.mindir"], "cannot be written: No such file or directory"),
         (["--file_fromat", "ONNX"], "unknown flag --file_fromat; did you mean --file_format?"),
@@ -191,7 +191,7 @@ def test_released_models_have_their_settings_from_wherever_the_script_is_called(
 
 @pytest.mark.parametrize("argv", [(), ("--model", "bimlp_s"), ("--model", "released_bimlp_s")])
 def test_a_checkpoint_must_be_named(argv):
-    with pytest.raises(InputError, match="expected --checkpoint FILE, came none"):
+    with pytest.raises(InputError, match="expected --checkpoint FILE, got none"):
         settings(*argv)
 
 

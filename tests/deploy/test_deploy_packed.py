@@ -128,7 +128,7 @@ def test_the_cost_counter_knows_the_size_to_the_byte(tiny, tmp_path, names):
         ({"token_mixing": "patm_interleaved"}, "token_mixing patm"),
         ({"token_mixing": "cycle_fc"}, "token_mixing patm"),
         ({"quantizer": "dorefa"}, "a quantizer whose activations are -1 and \\+1"),
-        ({"name": "wave_mlp_nano"}, "a BiMLP, came WaveMLP"),
+        ({"name": "wave_mlp_nano"}, "a BiMLP, got WaveMLP"),
     ],
 )
 def test_other_networks_have_no_packed_file(tiny, tmp_path, changes, reason):

@@ -39,4 +39,4 @@ def test_a_quick_run_ends_with_one_object_of_positive_numbers():
 
 def test_unknown_runtimes_are_refused():
     done = run("--only", "engine,torch")
-    assert done.returncode == 2 and "came torch" in done.stderr and not done.stdout
+    assert done.returncode == 2 and "got torch" in done.stderr and not done.stdout

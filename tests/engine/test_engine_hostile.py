@@ -71,24 +71,24 @@ def resized(change):
 FLOAT = {name: struct.unpack("<I", struct.pack("<f", float(name)))[0] for name in ("nan", "inf", "-inf")}
 # name -> damage, what the engine says, what Python's reader says if that is something else
 DAMAGES = {
-    "empty": (lambda data: b"", "expected at least 196 bytes, came 0"),
+    "empty": (lambda data: b"", "expected at least 196 bytes, got 0"),
     "signature": (lambda data: sealed(b"\x89PNG" + data[4:]), "signature"),
     "line ends": (lambda data: data.replace(b"\r\n", b"\n", 1) + b"\0", "signature"),
-    "version": (field((8, 2)), "version: expected 1, came 2"),
+    "version": (field((8, 2)), "version: expected 1, got 2"),
     "a byte": (lambda data: data[:5000] + bytes([data[5000] ^ 4]) + data[5001:], "checksum does not match"),
     "checksum": (lambda data: data[:-1] + bytes([data[-1] ^ 1]), "checksum does not match"),
-    "bytes behind": (lambda data: data + b"\0", rf"size: expected {len(WHOLE)} .* header says, came"),
+    "bytes behind": (lambda data: data + b"\0", rf"size: expected {len(WHOLE)} .* header says, got"),
     "more bytes": (
         resized(lambda data: data + b"\0" * 4),
-        rf"size: expected {len(WHOLE)} .* description says, came",
+        rf"size: expected {len(WHOLE)} .* description says, got",
     ),
     "fewer bytes": (
         resized(lambda data: data[:-4]),
-        rf"size: expected {len(WHOLE)} .* description says, came",
+        rf"size: expected {len(WHOLE)} .* description says, got",
     ),
-    "length": (field((16, 2**64 - 1), kind="Q"), f"size: expected {2**64 - 1} .* header says, came"),
-    "longer header": (field((12, 224)), "header: expected what its texts take, came 224"),
-    "shorter header": (field((12, 192)), "header: expected what its texts take, came 192"),
+    "length": (field((16, 2**64 - 1), kind="Q"), f"size: expected {2**64 - 1} .* header says, got"),
+    "longer header": (field((12, 224)), "header: expected what its texts take, got 224"),
+    "shorter header": (field((12, 192)), "header: expected what its texts take, got 192"),
     "image": (field((24, 0)), "image size: expected 1 to 2048", "an image of the stem's kernel"),
     "large image": (field((24, 2049), (28, 2049)), "image size: expected 1 to 2048", "kernel to 2048"),
     "small image": (
@@ -98,37 +98,37 @@ DAMAGES = {
     ),
     "resize": (field((28, 15)), "resize: expected at least the image", "resize from the image size"),
     "large resize": (field((28, 4097)), "resize: expected at least", "resize from the image size to 4096"),
-    "kernel": (field((32, 65)), "stem kernel: expected 1 to 64, came 65", "kernel and stride 1 to 64"),
-    "no kernel": (field((32, 0)), "stem kernel: expected 1 to 64, came 0", "kernel and stride 1 to 64"),
-    "stride": (field((36, 0)), "stem stride: expected 1 to 64, came 0", "kernel and stride 1 to 64"),
+    "kernel": (field((32, 65)), "stem kernel: expected 1 to 64, got 65", "kernel and stride 1 to 64"),
+    "no kernel": (field((32, 0)), "stem kernel: expected 1 to 64, got 0", "kernel and stride 1 to 64"),
+    "stride": (field((36, 0)), "stem stride: expected 1 to 64, got 0", "kernel and stride 1 to 64"),
     "padding": (field((40, 4)), "stem padding: expected less than the kernel", "padding below the kernel"),
-    "no classes": (field((44, 0)), "classes: expected 1 to 1000000, came 0", "expected 1 to 1000000 classes"),
+    "no classes": (field((44, 0)), "classes: expected 1 to 1000000, got 0", "expected 1 to 1000000 classes"),
     "a billion classes": (field((44, 10**9)), "classes: expected 1 to 1000000", "1 to 1000000 classes"),
     "a million classes": (field((44, 10**6)), "size: expected .* as its description says"),
     "mean": (field((48, 1e300), kind="d"), "mean: expected at most 1000", "means of at most 1000"),
     "no mean": (field((56, np.nan), kind="d"), "mean: expected at most 1000", "means of at most 1000"),
     "std": (field((72, 0.0), kind="d"), "std: expected 0.001 to 1000", "stds of 0.001 to 1000"),
     "no std": (field((88, np.nan), kind="d"), "std: expected 0.001 to 1000", "stds of 0.001 to 1000"),
-    "branches": (field((100, 65)), "branches: expected at most 64, came 65", "expected branches up to 64"),
-    "odd branches": (field((96, 3)), "branches: expected even spatial counts, came 3", "spatial ones even"),
+    "branches": (field((100, 65)), "branches: expected at most 64, got 65", "expected branches up to 64"),
+    "odd branches": (field((96, 3)), "branches: expected even spatial counts, got 3", "spatial ones even"),
     "no branches": (field((104, 0), (108, 0)), "branches: expected one or more per block", "one or more per"),
     "another branch": (field((100, 2)), "size: expected .* as its description says"),
-    "no stages": (field((112, 0)), "stages: expected 1 to 8, came 0"),
-    "stages": (field((112, 9)), "stages: expected 1 to 8, came 9"),
-    "variant's name": (field((116, 65)), "variant's name: expected at most 64 bytes, came 65"),
+    "no stages": (field((112, 0)), "stages: expected 1 to 8, got 0"),
+    "stages": (field((112, 9)), "stages: expected 1 to 8, got 9"),
+    "variant's name": (field((116, 65)), "variant's name: expected at most 64 bytes, got 65"),
     "class names": (field((120, 2**32 - 1)), "header: expected what its texts take"),
     "reserved": (
         field((124, 1)),
-        "reserved field: expected 0, came 1",
+        "reserved field: expected 0, got 1",
         "zeros in the fields that are not used",
     ),
-    "unused width": (field((136, 4)), "unused stage: expected zeros, came 4", "zeros in the fields"),
-    "unused depth": (field((188, 1)), "unused stage: expected zeros, came 1", "zeros in the fields"),
-    "width": (field((128, 10)), "width: expected a multiple of 4 up to 16384, came 10", "multiples of 4"),
-    "no width": (field((128, 0)), "width: expected a multiple of 4 up to 16384, came 0", "multiples of 4"),
+    "unused width": (field((136, 4)), "unused stage: expected zeros, got 4", "zeros in the fields"),
+    "unused depth": (field((188, 1)), "unused stage: expected zeros, got 1", "zeros in the fields"),
+    "width": (field((128, 10)), "width: expected a multiple of 4 up to 16384, got 10", "multiples of 4"),
+    "no width": (field((128, 0)), "width: expected a multiple of 4 up to 16384, got 0", "multiples of 4"),
     "another width": (field((132, 16)), "size: expected .* as its description says"),
-    "depth": (field((160, 1001)), "depth: expected 1 to 1000, came 1001", "depths of 1 to 1000"),
-    "no depth": (field((160, 0)), "depth: expected 1 to 1000, came 0", "depths of 1 to 1000"),
+    "depth": (field((160, 1001)), "depth: expected 1 to 1000, got 1001", "depths of 1 to 1000"),
+    "no depth": (field((160, 0)), "depth: expected 1 to 1000, got 0", "depths of 1 to 1000"),
     "large maps": (
         field((24, 2048), (28, 2048), (36, 1)),
         "maps of a stage: expected at most 67108864",
@@ -152,7 +152,7 @@ DAMAGES = {
     "a name too few": (text(b"b\n", b"bb"), "class names: expected none or 3"),
     "a name too many": (text(b"b\n", b"\n\n"), "class names: expected none or 3"),
     "no last line feed": (text(b" d\n", b"\ndd"), "class names: expected a line feed behind the last one"),
-    "filling": (field((207, 1), kind="B"), "filling: expected zeros, came"),
+    "filling": (field((207, 1), kind="B"), "filling: expected zeros, got"),
     "NaN": (tensor("stem.weight", FLOAT["nan"]), "expected finite numbers"),
     "infinity": (tensor("head.bias", FLOAT["inf"]), "expected finite numbers"),
     "minus infinity": (tensor("stages.0.0.block2.merge", FLOAT["-inf"]), "expected finite numbers"),
@@ -207,11 +207,11 @@ def test_a_file_that_is_cut_off_is_refused_wherever_it_was_cut(load):
 
 
 def test_files_that_are_none_are_named(tmp_path):
-    with pytest.raises(InputError, match="here.packed: expected a file, came: No such file"):
+    with pytest.raises(InputError, match="here.packed: expected a file, got: No such file"):
         Engine.load(tmp_path / "here.packed")
-    with pytest.raises(InputError, match="expected a file, came: Is a directory"):
+    with pytest.raises(InputError, match="expected a file, got: Is a directory"):
         Engine.load(tmp_path)
-    with pytest.raises(InputError, match="expected a file, came: No such file"):
+    with pytest.raises(InputError, match="expected a file, got: No such file"):
         Engine.load(tmp_path / "\udcff.packed")
 
 
@@ -307,7 +307,7 @@ def test_the_c_interface_refuses_what_is_not_there(load):
     with load(WHOLE) as engine:
         for run, images in ((c.bimlp_run_pixels, pixels), (c.bimlp_run_numbers, numbers)):
             fails(run(None, images, 1, numbers), "engine: expected a pointer")
-            fails(run(engine.handle, images, -1, numbers), "count: expected 0 or more images, came -1")
+            fails(run(engine.handle, images, -1, numbers), "count: expected 0 or more images, got -1")
             fails(run(engine.handle, images, -(2**31), numbers), "count: expected 0 or more")
             fails(run(engine.handle, None, 1, numbers), "images: expected a pointer")
             fails(run(engine.handle, images, 1, None), "logits: expected a pointer")

@@ -127,22 +127,22 @@ def test_layers_fed_with_the_frameworks_input_give_its_output(instruction_set, c
         for wanted, values, beside in ((sums, raw, np.zeros_like(output)), (output, own, around)):
             if len(own["weight"]) in (7, 14) and cell.fc.weight.shape[2:] != (1, 1):
                 axis = "height" if cell.fc.weight.shape[2] > 1 else "width"
-                came = local_layer(instruction_set, values, axis, given, beside)
+                got = local_layer(instruction_set, values, axis, given, beside)
             else:
                 flat = (array.reshape(-1, array.shape[-1]) for array in (given, beside))
-                came = channel_layer(instruction_set, values, *flat).reshape(wanted.shape)
+                got = channel_layer(instruction_set, values, *flat).reshape(wanted.shape)
             tolerance = 0 if wanted is sums else 2e-5 * max(1.0, np.abs(output).max())
-            np.testing.assert_allclose(came, wanted, rtol=0, atol=tolerance, err_msg=name)
+            np.testing.assert_allclose(got, wanted, rtol=0, atol=tolerance, err_msg=name)
 
 
 def test_every_sign_of_a_run_is_the_frameworks(instruction_set, case, engine):
     """Within a whole run rounding may turn a sign that is close to its threshold: at most 2 in 1,000 here."""
     bits, logits = trace(engine(case.path), case.images[0])
     assert len(bits) == len(case.layers)
-    for name, came in zip(sorted(case.layers, key=place_in_file), bits):
-        wanted = case.signs[name][1].reshape(-1, came.shape[1]) > 0
-        assert came.shape == wanted.shape, name
-        assert (came != wanted).mean() <= 0.002, name
+    for name, got in zip(sorted(case.layers, key=place_in_file), bits):
+        wanted = case.signs[name][1].reshape(-1, got.shape[1]) > 0
+        assert got.shape == wanted.shape, name
+        assert (got != wanted).mean() <= 0.002, name
     np.testing.assert_allclose(logits, case.logits, rtol=0, atol=0.05 * np.abs(logits).max())
 
 
@@ -160,7 +160,7 @@ def place_in_file(name):
 def test_a_number_that_is_not_finite_is_an_error(packed, engine, value):
     x = images(2, 32)
     x[1, 2, 31, 31] = value
-    with pytest.raises(InputError, match="image 1: expected finite numbers, came"):
+    with pytest.raises(InputError, match="image 1: expected finite numbers, got"):
         engine(packed()[-1]).logits(x)
 
 
@@ -187,13 +187,13 @@ def test_a_closed_engine_says_so(packed, engine):
 
 @pytest.mark.parametrize("threads", [0, -1, 257])
 def test_threads_are_1_to_256(packed, engine, threads):
-    with pytest.raises(InputError, match=f"threads: expected 1 to 256, came {threads}"):
+    with pytest.raises(InputError, match=f"threads: expected 1 to 256, got {threads}"):
         engine(packed()[-1], threads)
 
 
 def test_an_instruction_set_is_never_replaced_in_silence(packed, engine, monkeypatch):
     monkeypatch.setenv("BIMLP_INSTRUCTION_SET", "altivec")
-    with pytest.raises(InputError, match="expected one of avx512, avx2, scalar, came altivec"):
+    with pytest.raises(InputError, match="expected one of avx512, avx2, scalar, got altivec"):
         engine(packed()[-1])
     monkeypatch.setenv("BIMLP_INSTRUCTION_SET", "scalar")
     assert engine(packed()[-1]).description["instruction_set"] == "scalar"

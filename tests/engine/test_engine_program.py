@@ -107,23 +107,23 @@ def test_a_picture_as_long_as_a_raw_image_is_a_picture(models, run, tmp_path):
 
 P6 = b"P6\n4 4\n255\n" + bytes(48)
 IMAGES = {
-    "truncated": (P6[:-1], "expected 59 bytes, came 58"),
+    "truncated": (P6[:-1], "expected 59 bytes, got 58"),
     "without pixels": (b"P6\n4 4\n255", "expected a whole PNM header"),
     "half a header": (b"P6\n4 ", "expected a whole PNM header"),
     "comment without end": (b"P6\n#4 4 255 ", "expected a whole PNM header"),
     "words": (b"P6\n4 four 255\n" + bytes(48), "expected a whole PNM header"),
     "numbers in a row": (b"P6\n4 4 255a" + bytes(48), "expected a whole PNM header"),
-    "negative": (b"P6\n-4 4 255\n" + bytes(48), "floats, came 60 other bytes"),
+    "negative": (b"P6\n-4 4 255\n" + bytes(48), "floats, got 60 other bytes"),
     "too wide": (b"P6\n65537 1\n255\n" + bytes(48), "sides of 1 to 65536"),
     "no sides": (b"P6\n0 4\n255\n", "sides of 1 to 65536"),
     "overflow": (b"P6\n4294967300 4294967300 255\n" + bytes(48), "sides of 1 to 65536"),
-    "largest": (b"P6\n65536 65536 255\n" + bytes(48), "expected 12884901907 bytes, came 67"),
-    "16 bits": (b"P6\n4 4\n65535\n" + bytes(96), "values up to 255, came up to 65535"),
-    "no values": (b"P6\n4 4\n0\n" + bytes(48), "values up to 255, came up to 0"),
-    "ASCII": (b"P3\n1 1\n255\n1 2 3\n", "floats, came 17 other bytes"),
-    "raw": (bytes(767), "expected a binary PNM picture .*, 768 bytes or 768 floats, came 767 other bytes"),
-    "empty": (b"", "came 0 other bytes"),
-    "NaN": (np.full(768, np.nan, "<f4").tobytes(), "expected finite numbers, came NaN"),
+    "largest": (b"P6\n65536 65536 255\n" + bytes(48), "expected 12884901907 bytes, got 67"),
+    "16 bits": (b"P6\n4 4\n65535\n" + bytes(96), "values up to 255, got up to 65535"),
+    "no values": (b"P6\n4 4\n0\n" + bytes(48), "values up to 255, got up to 0"),
+    "ASCII": (b"P3\n1 1\n255\n1 2 3\n", "floats, got 17 other bytes"),
+    "raw": (bytes(767), "expected a binary PNM picture .*, 768 bytes or 768 floats, got 767 other bytes"),
+    "empty": (b"", "got 0 other bytes"),
+    "NaN": (np.full(768, np.nan, "<f4").tobytes(), "expected finite numbers, got NaN"),
 }
 
 
@@ -146,15 +146,15 @@ def test_a_bad_image_is_one_line(name, models, run, tmp_path):
         (["--threads"], "--threads: expected a number"),
         (["--describe"], "--describe: expected one model and no image"),
         (["--describe", "MODEL", "IMAGE"], "--describe: expected one model and no image"),
-        (["--threads", "0", "MODEL", "IMAGE"], "--threads: expected a whole number from 1, came 0"),
-        (["--threads", "abc", "MODEL", "IMAGE"], "--threads: expected a whole number from 1, came abc"),
-        (["--threads", "2x", "MODEL", "IMAGE"], "--threads: expected a whole number from 1, came 2x"),
-        (["--threads", "99999999999999999999", "MODEL", "IMAGE"], "from 1, came 99999999999999999999"),
-        (["--threads", "999", "MODEL", "IMAGE"], "threads: expected 1 to 256, came 999"),
+        (["--threads", "0", "MODEL", "IMAGE"], "--threads: expected a whole number from 1, got 0"),
+        (["--threads", "abc", "MODEL", "IMAGE"], "--threads: expected a whole number from 1, got abc"),
+        (["--threads", "2x", "MODEL", "IMAGE"], "--threads: expected a whole number from 1, got 2x"),
+        (["--threads", "99999999999999999999", "MODEL", "IMAGE"], "from 1, got 99999999999999999999"),
+        (["--threads", "999", "MODEL", "IMAGE"], "threads: expected 1 to 256, got 999"),
         (["MODEL"], "expected a model and an image"),
         (["--threads", "2"], "expected a model and an image"),
-        (["MODEL", "nowhere"], "nowhere: expected a file, came: No such file or directory"),
-        (["MODEL", "."], ".: expected a file, came: Is a directory"),
+        (["MODEL", "nowhere"], "nowhere: expected a file, got: No such file or directory"),
+        (["MODEL", "."], ".: expected a file, got: Is a directory"),
         (["nowhere", "MODEL"], "nowhere: expected a file"),
         (["IMAGE", "IMAGE"], "packed file: expected at least 196 bytes"),
     ],
@@ -179,7 +179,7 @@ def test_a_network_is_described_with_its_instruction_set(models, run):
 
 def test_an_instruction_set_that_is_not_there_is_one_line(models, run, tmp_path, monkeypatch):
     monkeypatch.setenv("BIMLP_INSTRUCTION_SET", "mmx")
-    refused(run(models / "small.packed", tmp_path), "instruction set: expected one of .*scalar, came mmx")
+    refused(run(models / "small.packed", tmp_path), "instruction set: expected one of .*scalar, got mmx")
 
 
 @pytest.fixture(scope="module")
@@ -295,8 +295,8 @@ def test_a_pipe_or_device_is_refused_at_once(models, run, tmp_path):
         for arguments in ((path, "x.ppm"), (models / "small.packed", path)):
             done = run(*arguments)
             assert (done.returncode, done.stdout) == (2, "")
-            assert done.stderr == f"error: {path}: expected a file, came: Not a regular file\n"
-        with pytest.raises(InputError, match="expected a file, came: Not a regular file"):
+            assert done.stderr == f"error: {path}: expected a file, got: Not a regular file\n"
+        with pytest.raises(InputError, match="expected a file, got: Not a regular file"):
             Engine.load(path)
 
 

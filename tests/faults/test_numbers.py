@@ -230,7 +230,7 @@ def test_steps_of_two_batches_are_counted_over_an_interruption(tmp_path, monkeyp
 
 
 def test_more_batches_to_a_step_than_an_epoch_has_are_refused(tmp_path):
-    with pytest.raises(InputError, match="train.accumulate_steps: expected at most 89, .* came 90"):
+    with pytest.raises(InputError, match="train.accumulate_steps: expected at most 89, .* got 90"):
         loop._Trainer(small_stage(tmp_path, "train.accumulate_steps=90"))
 
 

@@ -97,7 +97,7 @@ def test_a_run_that_leaves_nothing_out_ends_at_once_and_names_the_file(tmp_path,
     done = start("train.py", "--data_path", tmp_path / "data", "--output_dir", tmp_path / "out", *SETTINGS)
     errors = done.stderr.splitlines()
     assert done.returncode == 2 and len(errors) == 1, done.stderr
-    assert errors[0].startswith(f"error: {bad[0][0]}: expected a whole image file, came: ")
+    assert errors[0].startswith(f"error: {bad[0][0]}: expected a whole image file, got: ")
     assert f"({len(bad)} such files in all); data.bad_images=skip" in errors[0]
     assert not (tmp_path / "out").exists() and time.monotonic() - began < SECONDS / 2
     tell("pictures: the same files; bad_images=error", "one line names the first one; nothing is written", 1)
@@ -110,7 +110,7 @@ def test_a_prediction_of_a_bad_picture_is_one_message(skipping, tmp_path, name):
     path = zoo.put(tmp_path, name, make)
     done = start("eval.py", "--checkpoint", out / "teacher" / "best.ckpt", "--image", path)
     assert done.returncode == 2 and not done.stdout and len(done.stderr.splitlines()) == 1, done.stderr
-    assert re.match(rf"error: {path}: expected a whole image file, came: .*{reason}", done.stderr)
+    assert re.match(rf"error: {path}: expected a whole image file, got: .*{reason}", done.stderr)
 
 
 @pytest.mark.parametrize("name", zoo.GOOD, ids=ascii)
@@ -150,7 +150,7 @@ def test_each_bad_file_is_left_out_or_stops_the_run(name, tmp_path):
     path = zoo.put(tmp_path / "val" / "a", name, make)
     assert create_dataset(settings(tmp_path, bad_images="skip"), "val").skipped[0][0] == str(path)
     with pytest.raises(
-        InputError, match=f"^{re.escape(str(path))}: expected a whole image file, came: .*{reason}"
+        InputError, match=f"^{re.escape(str(path))}: expected a whole image file, got: .*{reason}"
     ):
         create_dataset(settings(tmp_path, bad_images="error"), "val")
 

@@ -135,11 +135,11 @@ def test_a_type_of_safetensors_that_no_network_has_is_named(tmp_path):
 
 
 def test_what_cannot_be_saved_is_refused(tmp_path):
-    with pytest.raises(TypeError, match="step: expected a Tensor, came int"):
+    with pytest.raises(TypeError, match="step: expected a Tensor, got int"):
         save_checkpoint(tmp_path / "a", {"w": ms.Tensor([1.0]), "step": 3})
-    with pytest.raises(ValueError, match=r"w: expected numbers, came Float32 \(0, 2\)"):
+    with pytest.raises(ValueError, match=r"w: expected numbers, got Float32 \(0, 2\)"):
         save_checkpoint(tmp_path / "a", {"w": ms.Tensor(np.zeros((0, 2), np.float32))})
-    with pytest.raises(ValueError, match="w: expected numbers, came BFloat16"):
+    with pytest.raises(ValueError, match="w: expected numbers, got BFloat16"):
         save_checkpoint(tmp_path / "a", {"w": ms.Tensor([1.0], ms.bfloat16)})
     with pytest.raises(ValueError, match="expected at least one tensor"):
         save_checkpoint(tmp_path / "a", {})
@@ -165,10 +165,10 @@ def test_a_full_disk_keeps_the_old_file_and_logs_nothing(saved, caplog, full_dis
 def test_missing_folder_and_empty(tmp_path):
     (tmp_path / "empty").write_bytes(b"")
     with pytest.raises(
-        InputError, match="checkpoint .*none: expected a file, came: No such file or directory"
+        InputError, match="checkpoint .*none: expected a file, got: No such file or directory"
     ):
         read_checkpoint(tmp_path / "none")
-    with pytest.raises(InputError, match="expected a file, came: Is a directory"):
+    with pytest.raises(InputError, match="expected a file, got: Is a directory"):
         read_checkpoint(tmp_path)
     with pytest.raises(InputError, match=r"empty: expected weights, got an empty file \(0 bytes\)"):
         read_checkpoint(tmp_path / "empty")

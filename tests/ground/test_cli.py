@@ -167,7 +167,7 @@ def test_run_gives_the_exit_code_of_main(capsys):
     assert run(lambda argv: len(argv), ["a", "b"]) == 2
     assert capsys.readouterr().err == ""
     assert run(fails, []) == 2
-    assert capsys.readouterr().err == "error: a: expected b, came c\n"
+    assert capsys.readouterr().err == "error: a: expected b, got c\n"
     assert run(stopped, []) == 130
     with pytest.raises(RuntimeError):
         run(broken, [])

@@ -83,11 +83,11 @@ def test_a_file_without_keys_changes_nothing(tmp_path, text):
 )
 def test_overrides_are_typed_by_their_key(override, value):
     key = override.partition("=")[0]
-    came = to_flat(load_config(None, [override]))[key]
-    assert came == value
-    assert type(came) is type(value)
+    got = to_flat(load_config(None, [override]))[key]
+    assert got == value
+    assert type(got) is type(value)
     if isinstance(value, tuple):
-        assert [type(item) for item in came] == [type(item) for item in value]
+        assert [type(item) for item in got] == [type(item) for item in value]
 
 
 def test_a_number_without_a_point_does_for_a_float_in_a_file_too(tmp_path):
@@ -256,7 +256,7 @@ def test_a_run_saved_before_its_heads_could_be_new_is_read(tmp_path):
         ("seed: 1\n".encode("utf-16"), "not UTF-8 text"),
         (
             b"#" * (1 << 20) + b"\n",
-            "expected a YAML file with settings of at most 1048576 bytes, came 1048577",
+            "expected a YAML file with settings of at most 1048576 bytes, got 1048577",
         ),
         (b"seed: \xff\n", "not UTF-8 text"),
     ],
@@ -273,14 +273,14 @@ def test_a_bad_file_gets_one_line_that_names_file_key_expected_and_came(tmp_path
 
 
 def test_files_that_cannot_be_read(tmp_path):
-    with pytest.raises(InputError, match="none.yaml: expected a YAML file with settings, came: No such file"):
+    with pytest.raises(InputError, match="none.yaml: expected a YAML file with settings, got: No such file"):
         load_config(tmp_path / "none.yaml")
-    with pytest.raises(InputError, match="came: Is a directory"):
+    with pytest.raises(InputError, match="got: Is a directory"):
         load_config(tmp_path)
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", "/dev/zero"):
         with pytest.raises(
-            InputError, match=f"^{path}: expected a YAML file with settings, came: .*not a reg"
+            InputError, match=f"^{path}: expected a YAML file with settings, got: .*not a reg"
         ):
             load_config(path)
 

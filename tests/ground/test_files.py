@@ -118,9 +118,9 @@ def test_json_lines_refuse_what_is_no_json(tmp_path, full_disk):
     with pytest.raises(ValueError, match="JSON"):
         append_json_line(path, {"loss": float("nan")})
     path.write_text('{"a": 1}\nnonsense\n')
-    with pytest.raises(InputError, match="metrics.jsonl, line 2: expected one JSON value, came b'nonsense'"):
+    with pytest.raises(InputError, match="metrics.jsonl, line 2: expected one JSON value, got b'nonsense'"):
         read_json_lines(path)
-    with pytest.raises(InputError, match="none: expected a file of JSON lines, came: No such file"):
+    with pytest.raises(InputError, match="none: expected a file of JSON lines, got: No such file"):
         read_json_lines(tmp_path / "none")
     with pytest.raises(InputError, match="cannot be written: File too large"):
         append_json_line(path, {"text": "x" * 20_000})
@@ -166,14 +166,14 @@ def test_read_file_takes_regular_files_and_nothing_else(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     assert read_file(tmp_path / "a") == read_file(str(tmp_path / "link"), 3) == b"abc"
     for path in (tmp_path / "pipe", "/dev/zero", "/dev/null"):
-        with pytest.raises(InputError, match=f"^{path}: expected a file, came: .*not a regular file$"):
+        with pytest.raises(InputError, match=f"^{path}: expected a file, got: .*not a regular file$"):
             read_file(path)
-    with pytest.raises(InputError, match="^the net: expected weights, came: Is a directory$"):
+    with pytest.raises(InputError, match="^the net: expected weights, got: Is a directory$"):
         read_file(tmp_path, name="the net", expected="weights")
-    with pytest.raises(InputError, match="a: expected a file of at most 2 bytes, came 3$"):
+    with pytest.raises(InputError, match="a: expected a file of at most 2 bytes, got 3$"):
         read_file(tmp_path / "a", 2)
     for path in ("a\0b", tmp_path / ("x" * 300), tmp_path / "none", tmp_path / "a" / "b"):
-        with pytest.raises(InputError, match="expected a file, came: "):
+        with pytest.raises(InputError, match="expected a file, got: "):
             read_file(path)
     assert read_file("/proc/self/status") == b""  # no more than its size says, which is 0
 
@@ -185,7 +185,7 @@ def test_a_file_larger_than_the_memory_is_refused(tmp_path):
     before = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 30), before[1]))
     try:
-        with pytest.raises(InputError, match="large: expected a file, came: more than fits the memory"):
+        with pytest.raises(InputError, match="large: expected a file, got: more than fits the memory"):
             read_file(tmp_path / "large")
     finally:
         resource.setrlimit(resource.RLIMIT_AS, before)
@@ -197,7 +197,7 @@ def test_a_file_larger_than_the_memory_is_refused(tmp_path):
 def test_a_summary_that_train_py_did_not_write_is_refused(tmp_path, text):
     assert read_summary(tmp_path / "summary.json") == {}
     (tmp_path / "summary.json").write_text(text)
-    with pytest.raises(InputError, match="summary.json: expected the summary of a run, came something else"):
+    with pytest.raises(InputError, match="summary.json: expected the summary of a run, got something else"):
         read_summary(tmp_path / "summary.json")
 
 

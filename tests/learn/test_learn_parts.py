@@ -325,7 +325,7 @@ def test_an_evaluation_is_left_off_when_one_worker_stops():
 def test_no_readable_image_is_bad_input():
     rows = Rows()
     rows.size, rows.found_late, rows.epoch = 0, [("a.png", "cut off")] * 5, lambda index: iter(())
-    with pytest.raises(InputError, match="images that can be read, came none"):
+    with pytest.raises(InputError, match="images that can be read, got none"):
         evaluate(silent(one_hot_of_pixel), rows, 2, Workers())
 
 

@@ -60,7 +60,7 @@ def test_a_full_disk_loses_no_record_while_later_ones_are_dropped(tmp_path):
 )  # fmt: skip
 def test_what_is_no_record_is_refused_with_its_line(tmp_path, line):
     write(tmp_path, '{"epoch": 1, "top1": 0.1}', line)
-    with pytest.raises(InputError, match=r"metrics.jsonl, line 2: expected the record of an epoch, came ."):
+    with pytest.raises(InputError, match=r"metrics.jsonl, line 2: expected the record of an epoch, got ."):
         read_records(tmp_path)
     with pytest.raises(InputError, match="metrics.jsonl, line 2: "):
         write_record(tmp_path, record(3))

@@ -113,16 +113,16 @@ def test_curves_have_gaps_where_a_record_lacks_the_field():
 
 
 def nothing_there(tmp_path):
-    return tmp_path / "none", "none: expected a run of train.py .* came: no such folder"
+    return tmp_path / "none", "none: expected a run of train.py .* got: no such folder"
 
 
 def an_empty_folder(tmp_path):
-    return tmp_path, "expected a run of train.py .* came: a folder without one"
+    return tmp_path, "expected a run of train.py .* got: a folder without one"
 
 
 def a_file(tmp_path):
     (tmp_path / "metrics.jsonl").touch()
-    return tmp_path / "metrics.jsonl", "metrics.jsonl: expected a run of train.py .* came: a file"
+    return tmp_path / "metrics.jsonl", "metrics.jsonl: expected a run of train.py .* got: a file"
 
 
 def a_broken_line(tmp_path):
@@ -134,12 +134,12 @@ def a_broken_line(tmp_path):
 def a_line_that_is_no_record(tmp_path):
     folder = stage_folder(tmp_path / "step2", NEW)
     (folder / "metrics.jsonl").write_text("3\n")
-    return folder, "metrics.jsonl, line 1: expected the record of an epoch, came 3"
+    return folder, "metrics.jsonl, line 1: expected the record of an epoch, got 3"
 
 
 def settings_of_no_stage(tmp_path):
     save_config(load_config(), tmp_path / "config.yaml")
-    return tmp_path, "config.yaml: expected the settings of one stage .* came all"
+    return tmp_path, "config.yaml: expected the settings of one stage .* got all"
 
 
 def broken_settings(tmp_path):

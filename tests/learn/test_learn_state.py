@@ -125,5 +125,5 @@ def test_in_the_middle_of_an_epoch_each_worker_gets_its_own_rows(tmp_path):
         progress, _ = load_state(tmp_path, tensors, OneOfTwo(rank))
         assert progress.epoch == 1
         np.testing.assert_array_equal(tensors["w"].asnumpy(), rows[rank])
-    with pytest.raises(InputError, match="middle of an epoch of 2 workers; expected as many, came 1"):
+    with pytest.raises(InputError, match="middle of an epoch of 2 workers; expected as many, got 1"):
         load_state(tmp_path, weight(9), Workers())

@@ -100,7 +100,7 @@ def test_without_the_library_training_is_refused_before_anything_is_written(tmp_
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2 and not out.exists()
     expected = (
-        "error: train.summary: expected the library tensorboardX, came: not here; pip install tensorboardX"
+        "error: train.summary: expected the library tensorboardX, got: not here; pip install tensorboardX"
     )
     assert done.stderr == expected + "\n"
 

@@ -37,7 +37,7 @@ const Kernels *kernels_named(const std::string &name) {
     if (row.name == name) return row.supported() ? row.kernels() : nullptr;
     known += known.empty() ? row.name : std::string(", ") + row.name;
   }
-  throw Error("instruction set: expected one of " + known + ", came " + name);
+  throw Error("instruction set: expected one of " + known + ", got " + name);
 }
 
 std::string available_names() {

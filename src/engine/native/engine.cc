@@ -18,13 +18,13 @@ constexpr int kMaxThreads = 256;
 void keep_error(const char *message) { std::snprintf(last_error, sizeof last_error, "%s", message); }
 
 void expect_there(const void *p, const char *name) {
-  if (!p) throw bimlp::Error(std::string(name) + ": expected a pointer, came null");
+  if (!p) throw bimlp::Error(std::string(name) + ": expected a pointer, got null");
 }
 
 // of bimlp_run_pixels and bimlp_run_numbers
 void check_arguments(const bimlp_engine *engine, const void *images, int count, const float *logits) {
   expect_there(engine, "engine");
-  if (count < 0) throw bimlp::Error("count: expected 0 or more images, came " + std::to_string(count));
+  if (count < 0) throw bimlp::Error("count: expected 0 or more images, got " + std::to_string(count));
   if (count == 0) return;
   expect_there(images, "images");
   expect_there(logits, "logits");
@@ -60,7 +60,7 @@ void check_finite(const float *images, size_t count, size_t size) {
       largest = std::max(largest, bits & 0x7fffffff);
     }
     if (largest < 0x7f800000) continue;
-    throw bimlp::Error("image " + std::to_string(i) + ": expected finite numbers, came " +
+    throw bimlp::Error("image " + std::to_string(i) + ": expected finite numbers, got " +
                        (largest > 0x7f800000 ? "NaN" : "an infinity"));
   }
 }
@@ -211,7 +211,7 @@ int bimlp_open_bytes(const void *bytes, size_t size, int threads, bimlp_engine *
     if (size) expect_there(bytes, "bytes");
     expect_there(engine, "engine");
     if (threads < 1 || threads > kMaxThreads) {
-      throw bimlp::Error("threads: expected 1 to " + std::to_string(kMaxThreads) + ", came " + std::to_string(threads));
+      throw bimlp::Error("threads: expected 1 to " + std::to_string(kMaxThreads) + ", got " + std::to_string(threads));
     }
     const auto *data = static_cast<const uint8_t *>(bytes);
     std::vector<uint8_t> aligned;  // numbers are read where they lie

@@ -18,13 +18,13 @@ struct Closer {
   void operator()(std::FILE *file) const { std::fclose(file); }
 };
 
-[[noreturn]] void fail(const std::string &path) { throw Error(path + ": expected a file, came: " + std::strerror(errno)); }
+[[noreturn]] void fail(const std::string &path) { throw Error(path + ": expected a file, got: " + std::strerror(errno)); }
 
 // A pipe may never say anything, a device never end: looked at before opening, which can do something to a device, and
 // after, should it have changed.
 void require_regular(const struct stat &status, const std::string &path) {
   if (S_ISREG(status.st_mode)) return;
-  throw Error(path + ": expected a file, came: " + (S_ISDIR(status.st_mode) ? "Is a directory" : "Not a regular file"));
+  throw Error(path + ": expected a file, got: " + (S_ISDIR(status.st_mode) ? "Is a directory" : "Not a regular file"));
 }
 
 std::unique_ptr<std::FILE, Closer> open_regular(const std::string &path) {
@@ -50,7 +50,7 @@ std::vector<uint8_t> read_file(const std::string &path, size_t most) {
   std::vector<uint8_t> bytes;
   uint8_t chunk[1 << 16];
   while (const size_t n = std::fread(chunk, 1, sizeof chunk, file.get())) {
-    if (n > most - bytes.size()) throw Error(path + ": expected at most " + std::to_string(most) + " bytes, came more");
+    if (n > most - bytes.size()) throw Error(path + ": expected at most " + std::to_string(most) + " bytes, got more");
     bytes.insert(bytes.end(), chunk, chunk + n);
   }
   if (std::ferror(file.get())) fail(path);

@@ -26,7 +26,7 @@ std::string text(uint64_t v) { return std::to_string(v); }
 [[noreturn]] void fail(const std::string &message) { throw Error("packed file: " + message); }
 
 void expect(bool good, const char *what, const std::string &wanted, uint64_t came) {
-  if (!good) fail(std::string(what) + ": expected " + wanted + ", came " + text(came));
+  if (!good) fail(std::string(what) + ": expected " + wanted + ", got " + text(came));
 }
 
 // Counts what a network's tensors take, or hands them out: one walk through the file's order serves both.
@@ -38,7 +38,7 @@ class Walker {
     const auto *from = static_cast<const float *>(take(count * sizeof(float)));
     if (from) {
       for (uint64_t i = 0; i < count; ++i) {
-        if (!std::isfinite(from[i])) fail("expected finite numbers, came one that is not, at byte " + text(at_ - (count - i) * 4));
+        if (!std::isfinite(from[i])) fail("expected finite numbers, got one that is not, at byte " + text(at_ - (count - i) * 4));
       }
     }
     return {from, static_cast<size_t>(count)};
@@ -49,7 +49,7 @@ class Walker {
     const auto *from = static_cast<const uint32_t *>(take(uint64_t{rows} * words * sizeof(uint32_t)));
     if (from && columns % 32) {
       for (uint32_t r = 0; r < rows; ++r) {
-        if (from[size_t{r} * words + words - 1] >> columns % 32) fail("expected zeros behind the last bit of a row, came ones");
+        if (from[size_t{r} * words + words - 1] >> columns % 32) fail("expected zeros behind the last bit of a row, got ones");
       }
     }
     return {from, rows, columns, words};
@@ -239,7 +239,7 @@ bool is_text(const uint8_t *at, const uint8_t *end) {
 // The variant's name and the class names.
 void read_texts(const uint8_t *from, uint32_t name_bytes, uint32_t names_bytes, Description &d) {
   const uint8_t *names = from + name_bytes, *end = names + names_bytes;
-  if (!is_text(from, names) || !is_text(names, end)) fail("texts: expected UTF-8 without control characters, came other bytes");
+  if (!is_text(from, names) || !is_text(names, end)) fail("texts: expected UTF-8 without control characters, got other bytes");
   d.variant.assign(from, names);
   expect(d.variant.find('\n') == std::string::npos, "variant's name", "one line", 2);
   // counted before they are kept: a string takes more than its line feed in the file
@@ -256,9 +256,9 @@ void read_texts(const uint8_t *from, uint32_t name_bytes, uint32_t names_bytes, 
 }  // namespace
 
 Packed read_packed(const uint8_t *data, size_t size) {
-  if (size < kFixed + kChecksum) fail("expected at least " + text(kFixed + kChecksum) + " bytes, came " + text(size));
+  if (size < kFixed + kChecksum) fail("expected at least " + text(kFixed + kChecksum) + " bytes, got " + text(size));
   expect(size <= kMaxBytes, "size", "at most " + text(kMaxBytes) + " bytes", size);
-  if (std::memcmp(data, kMagic, sizeof kMagic) != 0) fail("expected the signature of a packed BiMLP, came other bytes");
+  if (std::memcmp(data, kMagic, sizeof kMagic) != 0) fail("expected the signature of a packed BiMLP, got other bytes");
   Fields f(data + sizeof kMagic);
   const uint32_t version = f.u32(), header = f.u32();
   expect(version == kVersion, "version", text(kVersion), version);

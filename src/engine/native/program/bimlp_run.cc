@@ -76,7 +76,7 @@ std::vector<float> logits_of(bimlp_engine *engine, const std::string &path) {
     check(bimlp_run_numbers(engine, image.data(), 1, logits.data()), path);
   } else {
     throw bimlp::Error(path + ": expected a binary PNM picture (P5 or P6), " + std::to_string(numbers) + " bytes or " +
-                       std::to_string(numbers) + " floats, came " + std::to_string(bytes.size()) + " other bytes");
+                       std::to_string(numbers) + " floats, got " + std::to_string(bytes.size()) + " other bytes");
   }
   return logits;
 }
@@ -109,7 +109,7 @@ void run(int count, char **arguments) {
     if (option != "--threads") throw bimlp::Error(option + ": expected --threads, --describe or no option");
     if (++at == count) throw bimlp::Error("--threads: expected a number");
     threads = whole_number(arguments[at]);
-    if (!threads) throw bimlp::Error(std::string("--threads: expected a whole number from 1, came ") + arguments[at]);
+    if (!threads) throw bimlp::Error(std::string("--threads: expected a whole number from 1, got ") + arguments[at]);
   }
   if (describe && count - at != 1) throw bimlp::Error("--describe: expected one model and no image");
   if (!describe && count - at < 2) throw bimlp::Error("expected a model and an image; bimlp_run --help tells more");
