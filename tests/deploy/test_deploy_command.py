@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from src.checkpoint.file import save_checkpoint
-from src.commands import build
 from src.common.errors import InputError
 from src.deploy.feeding import read_feeding
 from src.deploy.mindir_file import load_mindir
@@ -44,9 +43,8 @@ def trained(tmp_path, tiny, monkeypatch):
     """The folder of a finished step 2, whose bimlp_t is one narrow block; with the network."""
     small = dataclasses.replace(zoo.VARIANTS["bimlp_t"], widths=(8,), depths=(1,))
     monkeypatch.setitem(zoo.VARIANTS, "bimlp_t", small)
-    monkeypatch.setattr(
-        build, "start_device", lambda config: None
-    )  # the device can be chosen once per process
+    # the device can be chosen once per process
+    monkeypatch.setattr("src.commands.export.start_device", lambda config: None)
     folder = tmp_path / "step2"
     folder.mkdir()
     network = tiny()

@@ -9,7 +9,7 @@ import pytest
 from mindspore import Tensor
 
 from src.common.errors import InputError
-from src.data.augment import Normalize
+from src.data.transform import Normalize
 from src.engine.inspect import TENSORS, channel_layer, local_layer, trace
 from src.model.elements import ShortcutFC
 

@@ -18,7 +18,7 @@ from sklearn.datasets import load_sample_image
 from scripts.fuzz_seeds import COLOURS, DESCRIPTIONS, packed, random_tensors
 from src.common.compile import compiler
 from src.common.errors import InputError
-from src.data.augment import centre
+from src.data.transform import centre
 from src.deploy.packed_file import encode
 from src.deploy.packed_layout import Description
 from src.engine import Engine

@@ -154,7 +154,7 @@ def test_help_is_quick_and_does_not_import_the_framework():
 
 def test_run_gives_the_exit_code_of_main(capsys):
     def fails(argv):
-        raise InputError("a: expected b,\ncame c")
+        raise InputError("a: expected b,\ngot c")
 
     def stopped(argv):
         raise KeyboardInterrupt

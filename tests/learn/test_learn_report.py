@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.learn import report
+from src.commands import report
 from src.learn.curves import curve
 from src.settings.command_line import run
 from src.settings.config import load_config, save_config, with_values

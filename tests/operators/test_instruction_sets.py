@@ -9,7 +9,7 @@ import pytest
 from src.common import compile as native
 from src.operators import available, library_path
 
-FOLDER = Path(native.__file__).parent / "operators" / "native"
+FOLDER = Path(native.__file__).parents[1] / "operators" / "native"
 BINARY_WINDOW_TRAINING = np.array([2, 0, 1], np.int32)
 
 
