@@ -1,16 +1,6 @@
-r"""Costs of a network: python -m src.commands.cost --model NAME [--image_size N] [section.key=value ...] [--json].
+"""Costs of a network: python -m src.commands.cost --model NAME [--image_size N] [section.key=value ...] [--json].
 
 Prints parameters, bytes, FLOPs, BOPs and OPs per layer, per stage and in total, for one image.
-
-One multiply-accumulate is one operation; only convolutions and FC layers are counted. A layer with one-bit inputs
-and one-bit weights counts as BOPs, any other as FLOPs; OPs = FLOPs + BOPs / 64. Two conventions:
-
-paper: with the additions of biases, as the paper's Table 1 has them. Full-precision layers have biases. BiMLP's
-    binary layers have none, and are counted with those that their counterparts carry in Wave-MLP: phase FC,
-    projection, both layers of the MLP and of the reweight MLP.
-MACs: multiply-accumulates alone.
-
-What neither counts is given as numbers of elements: `elementwise`.
 """
 
 import argparse
@@ -20,6 +10,7 @@ import sys
 from src.commands.build import build_network, start_device
 from src.common.errors import InputError
 from src.common.output import result
+from src.cost import count
 from src.cost.count import cost_of
 from src.cost.tables import layer_table, rest_table, totals_table
 from src.model import default_precision, image_size_of
@@ -32,7 +23,7 @@ def main(argv):
     parser = Parser(
         prog="python -m src.commands.cost",
         usage="python -m src.commands.cost --model NAME [--image_size N] [--precision P] [--json] [section.key=value ...]",
-        description=__doc__,
+        description=f"{__doc__}\n{count.__doc__}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )

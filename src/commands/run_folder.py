@@ -39,7 +39,6 @@ def resolved_settings(config, name, classes):
 def same_setting(key, before, now):
     """Whether two values of a setting mean the same: a file or folder may be named in several ways, or have moved, by
     which the earlier path leads nowhere and the later one ends in the same name."""
-
     if before == now or not (names_a_path(key, before) and names_a_path(key, now)):
         return before == now
     moved = not os.path.lexists(before) and os.path.basename(before) == os.path.basename(now)

@@ -1,7 +1,7 @@
 """Settings: default_config.yaml, an overlay and overrides become one frozen Config.
 
-Types and rules are in config_types.py; values only in default_config.yaml, whose comments are the help texts
-(config_help.py). Every problem is an InputError of one line that names the file (or "command line"), the key,
+Types, rules and traits are in schema.py; values only in default_config.yaml, whose comments are the help texts
+(help.py). Every problem is an InputError of one line that names the file (or "command line"), the key,
 what was expected and what it got.
 """
 
