@@ -30,7 +30,7 @@ from src.learn.loop import Stage, run_stage
 from src.learn.parallel import start_workers
 from src.learn.progress import say
 from src.learn.stopping import Stopped
-from src.learn.summary import summary_library
+from src.learn.tensorboard import tensorboard_library
 from src.model import binary_layers
 from src.settings.config import to_flat
 
@@ -115,7 +115,7 @@ def train(config):
 
     read_summary(summary_path(config))  # to which each stage adds
     if config.train.summary:
-        summary_library()
+        tensorboard_library()
 
     check_batch(config, config.data.batch_size)
     start_device(config)

@@ -3,7 +3,7 @@
 from src.common.text import one_line
 
 from .records import draw_curves
-from .summary import Summary
+from .tensorboard import TensorBoardWriter
 
 
 class Decoration:
@@ -18,7 +18,7 @@ class Decoration:
 
     def __init__(self, folder, title, summary, speak):
         self.folder, self.title, self.speak = folder, title, speak
-        self.tensorboard = Summary(folder) if summary else None
+        self.tensorboard = TensorBoardWriter(folder) if summary else None
         self.told = False
 
     def write(self, record):

@@ -12,7 +12,7 @@ from src.learn.curves import draw_stage
 from src.learn.decoration import Decoration
 from src.learn.loop import run_stage
 from src.learn.records import read_records, write_record
-from src.learn.summary import Summary
+from src.learn.tensorboard import TensorBoardWriter
 from tests.learn.stages import small_stage
 
 RECORDS = [
@@ -81,7 +81,7 @@ def test_a_stage_goes_on_without_picture_and_tensorboard(tmp_path, monkeypatch, 
         order.append("tensorboard")
         raise ConnectionError("the disk is gone")
 
-    monkeypatch.setattr(Summary, "write", fail)
+    monkeypatch.setattr(TensorBoardWriter, "write", fail)
     monkeypatch.setattr(loop, "save_state", lambda *given: order.append("state") or save_state(*given))
     summary = run_stage(small_stage(tmp_path, "train.summary=true"), resume=False)
     assert order == ["state", "tensorboard", "state", "state"]

@@ -13,7 +13,7 @@ from src.commands.run_folder import begin_folder, check_folder
 from src.common.errors import InputError
 from src.common.files import read_json_lines
 from src.learn.loop import run_stage
-from src.learn.summary import Summary
+from src.learn.tensorboard import TensorBoardWriter
 from src.settings.config import load_config, save_config
 from tests.learn.stages import small_stage
 
@@ -46,12 +46,12 @@ def shown(folder):
 
 def test_an_epoch_trained_again_is_shown_once(tmp_path):
     """The first process wrote epoch 2 and was stopped before its run state was."""
-    first = Summary(tmp_path)
+    first = TensorBoardWriter(tmp_path)
     for epoch, loss in ((1, 4.0), (2, 3.0)):
         first.write({"epoch": epoch, "train_loss": loss})
     first.close()
     time.sleep(1.1)  # a file's name holds the second
-    second = Summary(tmp_path)
+    second = TensorBoardWriter(tmp_path)
     for epoch, loss in ((2, 2.5), (3, 2.0)):
         second.write({"epoch": epoch, "train_loss": loss})
     second.close()
@@ -59,7 +59,7 @@ def test_an_epoch_trained_again_is_shown_once(tmp_path):
 
 
 def test_a_full_disk_is_an_error_of_the_epoch_and_nobody_waits(tmp_path):
-    summary, before = Summary(tmp_path), resource.getrlimit(resource.RLIMIT_FSIZE)
+    summary, before = TensorBoardWriter(tmp_path), resource.getrlimit(resource.RLIMIT_FSIZE)
     summary.write({"epoch": 1, "train_loss": 4.0})
     resource.setrlimit(resource.RLIMIT_FSIZE, (300, before[1]))
     try:
@@ -74,12 +74,12 @@ def test_a_full_disk_is_an_error_of_the_epoch_and_nobody_waits(tmp_path):
 
 def test_a_folder_that_is_gone_is_not_made_anew(tmp_path):
     with pytest.raises(InputError, match="stage: .* No such file"):
-        Summary(tmp_path / "stage").write({"epoch": 1, "train_loss": 4.0})
+        TensorBoardWriter(tmp_path / "stage").write({"epoch": 1, "train_loss": 4.0})
     assert not (tmp_path / "stage").exists()
 
 
 def test_without_a_record_no_file_is_made(tmp_path):
-    Summary(tmp_path / "stage").close()
+    TensorBoardWriter(tmp_path / "stage").close()
     assert not (tmp_path / "stage").exists()
 
 

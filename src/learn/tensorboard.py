@@ -1,4 +1,4 @@
-"""Summary files for TensorBoard, an option: the metrics of each epoch as scalars over the epochs."""
+"""Event files for TensorBoard, an option: the metrics of each epoch as scalars over the epochs."""
 
 import contextlib
 import time
@@ -7,7 +7,7 @@ from src.common.errors import InputError
 from src.common.files import reason
 
 
-def summary_library():
+def tensorboard_library():
     """tensorboardX, imported only here. Raises InputError when the library is missing."""
     try:
         import tensorboardX
@@ -18,8 +18,8 @@ def summary_library():
     return tensorboardX
 
 
-class Summary:
-    """The summary file of this process in `folder`; made when the first record comes.
+class TensorBoardWriter:
+    """Event file of this process in `folder`; made when the first record comes.
 
     Not by tensorboardX's SummaryWriter: its thread dies of a full disk unseen, and the next records wait for it for ever.
     """
@@ -33,7 +33,7 @@ class Summary:
 
         Raises InputError: the file cannot be written.
         """
-        library, epoch = summary_library(), record["epoch"]
+        library, epoch = tensorboard_library(), record["epoch"]
         from tensorboardX.proto.event_pb2 import Event, SessionLog
 
         try:
