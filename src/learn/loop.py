@@ -17,7 +17,6 @@ from .evaluate import evaluate
 from .flip import Flips
 from .forward import ForwardPass
 from .loss_scale import LossScale
-from .measures import Measures
 from .parallel import Workers
 from .progress import Display, say
 from .records import curves_are_old, write_record
@@ -26,6 +25,7 @@ from .schedule import scaled_learning_rate, warmup_cosine
 from .skips import Skips
 from .state import UNKNOWN, Progress, holds_run, load_state, save_state
 from .step import TrainStep, make_forward, path_factors
+from .step_timer import StepTimer
 from .stopping import Stopped, signals_noted
 from .weights import Weights
 
@@ -115,7 +115,7 @@ class _Trainer:
             self.scale.on,
         )
         self.predict = ForwardPass(stage.network, "the evaluation", self._say, stage.identity)
-        self.measures = Measures(self.steps)
+        self.timer = StepTimer(self.steps)
         self.decoration = Decoration(stage.folder, stage.name, train.summary, self._say)
         self.path_rates = getattr(stage.network, "drop_path_rates", ())
         self.facts = facts_of(stage.train_data, stage.val_data, self.images_per_step)
@@ -123,7 +123,7 @@ class _Trainer:
         self.flips = Flips(stage.binary_weights)
 
     def _tensors(self):
-        own = {p.name: p for p in (self.flips.parameter, self.measures.parameter)}
+        own = {p.name: p for p in (self.flips.parameter, self.timer.parameter)}
         return {**self.weights.tensors(), **own}
 
     def restore(self):
@@ -138,7 +138,7 @@ class _Trainer:
             self.progress.updates = (
                 self.progress.epoch * self.steps + self.progress.step - self.progress.skipped
             )
-        self.measures.restore()
+        self.timer.restore()
         if said := said_of_step(before, self.facts):
             self._say(said)
         for fault in faults:
@@ -175,7 +175,7 @@ class _Trainer:
             "learning_rate": self.rates[(progress.epoch + 1) * self.steps - 1],
             "skipped_steps": progress.skipped,
             **({"loss_scale": progress.loss_scale} if self.scale.on else {}),
-            **self.measures.record(self.images_per_step),
+            **self.timer.record(self.images_per_step),
         }
         self._finish_epoch(record)
 
@@ -209,7 +209,7 @@ class _Trainer:
         progress.total_seconds += record["seconds"]
         progress.epoch, progress.step, progress.skipped = record["epoch"], 0, 0
         progress.loss_sum = progress.hits = 0.0
-        self.measures.clear()
+        self.timer.clear()
         if best:
             progress.best_top1, progress.best_top5 = record["top1"], record["top5"]
             progress.best_epoch = record["epoch"]
@@ -231,7 +231,7 @@ class _Trainer:
         self._require_finite()
         per_worker = self.weights.gather_buffers() if self.progress.step else {}
         if self.stage.workers.first:
-            self.measures.save()
+            self.timer.save()
             save_state(self.stage.folder, self.progress, self._tensors(), per_worker)
 
     def _require_finite(self):
@@ -269,7 +269,7 @@ class _Trainer:
                 loss, top1 = self._means()
                 display.update(progress.step, loss, rate, top1)
                 end = time.perf_counter()
-                self.measures.note(index, arrived - clock, end - arrived, compiles, norm)
+                self.timer.note(index, arrived - clock, end - arrived, compiles, norm)
                 clock = end
                 self._between_steps(stop, stops)
         finally:

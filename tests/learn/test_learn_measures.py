@@ -1,4 +1,4 @@
-"""What is measured of the steps, and what says so: figures by hand, compiling, the display's speed."""
+"""Step times and their display: figures by hand, compiling, the progress bar's speed."""
 
 import io
 import sys
@@ -9,21 +9,21 @@ import pytest
 
 from src.learn import progress
 from src.learn.compiled import Compiled
-from src.learn.measures import Measures
 from src.learn.progress import Display, say
+from src.learn.step_timer import StepTimer
 
 
 def measured(*steps):
-    """Measures of these (waiting, computing, compiled, norm), all of an epoch."""
-    measures = Measures(len(steps))
+    """StepTimer of these (waiting, computing, compiled, norm), all of an epoch."""
+    timer = StepTimer(len(steps))
     for index, step in enumerate(steps):
-        measures.note(index, *step)
-    return measures
+        timer.note(index, *step)
+    return timer
 
 
 def test_figures_of_an_epoch_by_hand():
-    measures = measured((0.5, 10, True, 1), (0.1, 1, False, 2), (0.3, 1, False, 3), (0.1, 2, False, 6))
-    assert measures.record(images_per_step=8) == pytest.approx(
+    timer = measured((0.5, 10, True, 1), (0.1, 1, False, 2), (0.3, 1, False, 3), (0.1, 2, False, 6))
+    assert timer.record(images_per_step=8) == pytest.approx(
         {
             "step_seconds": 1,  # the median of 1, 1, 2
             "compile_seconds": 10 - 1,
@@ -47,22 +47,22 @@ def test_steps_that_all_compiled_count_as_they_are():
 
 
 def test_what_an_earlier_version_did_not_measure_is_left_out():
-    measures = Measures(3)
-    figures = measures.record(8)
+    timer = StepTimer(3)
+    figures = timer.record(8)
     assert np.isnan(figures.pop("gradient_norm")) and set(figures.values()) == {0.0}
-    measures.note(2, 0, 2, False, 5)
-    figures = measures.record(8)
+    timer.note(2, 0, 2, False, 5)
+    figures = timer.record(8)
     assert (figures["seconds"], figures["images_per_second"], figures["gradient_norm"]) == (2, 4, 5)
 
 
-def test_measures_come_back_from_their_parameter():
-    measures, other = measured((1, 2, True, 3)), Measures(1)
-    measures.save()
-    other.parameter.set_data(measures.parameter)
+def test_step_times_come_back_from_their_parameter():
+    timer, other = measured((1, 2, True, 3)), StepTimer(1)
+    timer.save()
+    other.parameter.set_data(timer.parameter)
     other.restore()
     np.testing.assert_array_equal(other.values, [[1], [2], [1], [3]])
     other.note(0, 5, 5, False, 5)
-    np.testing.assert_array_equal(measures.parameter.asnumpy(), [[1], [2], [1], [3]])
+    np.testing.assert_array_equal(timer.parameter.asnumpy(), [[1], [2], [1], [3]])
     other.clear()
     assert np.isnan(other.values).all()
 

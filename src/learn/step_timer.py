@@ -1,4 +1,4 @@
-"""What is measured of each training step, and what of it goes into the epoch's record."""
+"""Times and gradient norms of an epoch's training steps, and the figures for its record."""
 
 import numpy as np
 from mindspore import Parameter, Tensor
@@ -6,10 +6,10 @@ from mindspore import Parameter, Tensor
 _ROWS = 4  # waiting, computing (seconds), compiled (0 or 1), gradient norm
 
 
-class Measures:
-    """The measurements of one epoch's steps, one column per step, NaN where a step was not measured.
+class StepTimer:
+    """Times and gradient norms of one epoch's steps, one column per step, NaN where a step was not measured.
 
-    The median of the step times is no sum, so the run state keeps all of them, in `parameter`.
+    A median needs all step times, so the run state keeps them, in `parameter`.
     """
 
     def __init__(self, steps):
@@ -18,7 +18,7 @@ class Measures:
 
     def note(self, step, waiting, computing, compiled, norm):
         """Step `step` (from 0): seconds until its batch came, seconds from then to its end, whether it compiled,
-        and the global gradient norm before clipping, NaN of a step that was left out."""
+        and the global gradient norm before clipping, NaN of a skipped step."""
         self.values[:, step] = waiting, computing, compiled, norm
 
     def clear(self):
@@ -34,30 +34,30 @@ class Measures:
         self.values = self.parameter.asnumpy().copy()
 
     def record(self, images_per_step):
-        """The epoch's figures, as a dict; 0 where no step was measured, but for the gradient norm: it has a mean over the
-        steps that were not left out, and NaN where there are no others.
+        """The epoch's figures, as a dict; 0 where no step was measured. gradient_norm is the mean over the steps that were
+        not skipped, NaN where all were.
 
-        A step that compiled counts as the median of the others; its time beyond that is compile_seconds. Where
+        A step that compiled counts as the median of the others; the rest of its time is compile_seconds. Where
         there are no others, it counts as it is.
         step_seconds: median of the steps without waiting. seconds: all steps with waiting, without compiling.
-        data_wait: the share of waiting in all steps but the epoch's first, whose wait is the pipeline's start.
+        data_wait: the share of waiting in all steps but the epoch's first, which waits for the pipeline's start.
         """
         waiting, computing, compiled, norm = self.values[:, ~np.isnan(self.values[0])]
         usual = computing[compiled == 0] if (compiled == 0).any() else computing
         step = np.median(usual) if usual.size else 0.0
         steps = np.where(compiled, step, computing)
         seconds = waiting.sum() + steps.sum()
-        kept = norm[~np.isnan(norm)]
+        norms = norm[~np.isnan(norm)]
         figures = {
             "seconds": seconds,
             "compile_seconds": (computing - steps).sum(),
             "step_seconds": step,
             "images_per_second": _quotient(len(steps) * images_per_step, seconds),
             "data_wait": _quotient(waiting[1:].sum(), waiting[1:].sum() + steps[1:].sum()),
-            "gradient_norm": kept.mean() if kept.size else np.nan,
+            "gradient_norm": norms.mean() if norms.size else np.nan,
         }
         return {name: float(value) for name, value in figures.items()}
 
 
-def _quotient(part, whole):
-    return part / whole if whole else 0.0
+def _quotient(part, total):
+    return part / total if total else 0.0
