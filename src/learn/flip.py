@@ -16,7 +16,7 @@ def flip_ratio(before, after):
     return float(np.mean(before != after)) if before.size else 0.0
 
 
-class Flips:
+class FlipRatio:
     """The flip ratio of an epoch's binary weights; the run state keeps the signs that it starts from, in `parameter`."""
 
     def __init__(self, weights):

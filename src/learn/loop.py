@@ -14,7 +14,7 @@ from src.common.errors import InputError
 
 from .decoration import Decoration
 from .evaluate import evaluate
-from .flip import Flips
+from .flip import FlipRatio
 from .forward import ForwardPass
 from .loss_scale import LossScale
 from .parallel import Workers
@@ -120,10 +120,10 @@ class _Trainer:
         self.path_rates = getattr(stage.network, "drop_path_rates", ())
         self.facts = facts_of(stage.train_data, stage.val_data, self.images_per_step)
         self.progress = Progress(loss_scale=self.scale.start, **self.facts)
-        self.flips = Flips(stage.binary_weights)
+        self.flip_ratio = FlipRatio(stage.binary_weights)
 
     def _tensors(self):
-        own = {p.name: p for p in (self.flips.parameter, self.timer.parameter)}
+        own = {p.name: p for p in (self.flip_ratio.parameter, self.timer.parameter)}
         return {**self.weights.tensors(), **own}
 
     def restore(self):
@@ -155,7 +155,7 @@ class _Trainer:
         """The rest of the current epoch, evaluation and files."""
         progress = self.progress
         if progress.step == 0:
-            self.flips.begin()
+            self.flip_ratio.begin()
         if progress.step < self.steps:
             self._steps(stop)
         own = self.weights.buffers_now()
@@ -171,7 +171,7 @@ class _Trainer:
             "train_top1": top1,
             "top1": score.top1,
             "top5": score.top5,
-            "flip_ratio": self.flips.ratio(),
+            "flip_ratio": self.flip_ratio.ratio(),
             "learning_rate": self.rates[(progress.epoch + 1) * self.steps - 1],
             "skipped_steps": progress.skipped,
             **({"loss_scale": progress.loss_scale} if self.scale.on else {}),
