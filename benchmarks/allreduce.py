@@ -22,7 +22,7 @@ from mindspore import Parameter, Tensor, communication, nn, ops
 from report import processor
 
 from src.learn.parallel import Workers
-from src.learn.step import OverWorkers
+from src.learn.step import AllReduceMean
 from src.model import create_model
 
 FIGURES = 3  # numbers: loss, hits and wishes to stop of a step
@@ -78,8 +78,8 @@ def measure(shapes, workers, repeats):
     weights = [Parameter(Tensor(np.zeros(s, np.float32)), name=f"w{i}") for i, s in enumerate(shapes)]
     share = np.float32(1 / workers.size)
     ways = {
-        "figures alone": (OverWorkers([], workers), [], share),
-        "one tensor, as in the step": (OverWorkers(weights, workers), shapes, share),
+        "figures alone": (AllReduceMean([], workers), [], share),
+        "one tensor, as in the step": (AllReduceMean(weights, workers), shapes, share),
         "each gradient by itself": (Each(), shapes, np.float32(1)),
     }
     for way, (reduce, given, factor) in ways.items():

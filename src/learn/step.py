@@ -74,11 +74,11 @@ def _piece_one(flat, begin, like):
     return ops.Slice()(flat, (begin,), (like.size,)).reshape(like.shape)
 
 
-class OverWorkers(nn.Cell):
+class AllReduceMean(nn.Cell):
     """(figures (3,), gradients) of one worker -> those of the job, the same on every worker.
 
-    Gradients and the loss become the mean over the workers, hits and wishes to stop the sum. All of them are one tensor
-    meanwhile: workers that meet once per parameter spend most of a step waiting (docs/scaling.md).
+    Gradients and the loss become the mean over the workers; hits and wishes to stop become the sum. One all-reduce
+    takes all of them as one tensor: with one per parameter, workers wait most of a step (docs/scaling.md).
     """
 
     def __init__(self, weights, workers):
@@ -105,12 +105,12 @@ class WholeStep(nn.Cell):
     def __init__(self, gradient, optimizer, workers):
         super().__init__(auto_prefix=False)
         self.gradient, self.optimizer = gradient, optimizer
-        self.sync_statistics = OverWorkers(optimizer.weights, workers)
+        self.all_reduce = AllReduceMean(optimizer.weights, workers)
 
     def construct(self, images, labels, keep, coefficients, stop, scale):
         (loss, hits), gradients = self.gradient(images, labels, keep, scale)
         figures = ops.concat((ops.stack((loss, hits)), stop))
-        figures, gradients = self.sync_statistics(figures, gradients)
+        figures, gradients = self.all_reduce(figures, gradients)
         return figures, self.optimizer(gradients, coefficients, figures[:1])
 
 
@@ -159,11 +159,11 @@ class Update(nn.Cell):
     def __init__(self, optimizer, sums, workers):
         super().__init__(auto_prefix=False)
         self.optimizer, self.sums = optimizer, sums
-        self.sync_statistics = OverWorkers(optimizer.weights, workers)
+        self.all_reduce = AllReduceMean(optimizer.weights, workers)
 
     def construct(self, coefficients, stop):
         figures = ops.concat((self.sums.figures, stop))
-        figures, gradients = self.sync_statistics(figures, self.sums.gradients)
+        figures, gradients = self.all_reduce(figures, self.sums.gradients)
         norm = self.optimizer(gradients, coefficients, figures[:1])
         figures = ops.depend(figures, norm)
         cleared = ops.HyperMap()(_clear, ops.depend(self.sums.gradients, norm))
