@@ -128,8 +128,8 @@ def _clear_one(total):
     return ops.assign(total, ops.zeros_like(total))
 
 
-class Sums(nn.Cell):
-    """What a step's batches add up to: the mean gradients and (loss, hits)."""
+class GradientAccumulator(nn.Cell):
+    """Sums over a step's batches so far: the mean gradients and (loss, hits)."""
 
     def __init__(self, weights):
         super().__init__(auto_prefix=False)
@@ -138,36 +138,36 @@ class Sums(nn.Cell):
 
 
 class Accumulate(nn.Cell):
-    """(images, labels, keep, scale) -> (loss, hits) so far: adds one of `batches` batches to the sums."""
+    """(images, labels, keep, scale) -> (loss, hits) so far: adds one of `batches` batches to the accumulator."""
 
-    def __init__(self, gradient, sums, batches):
+    def __init__(self, gradient, accumulator, batches):
         super().__init__(auto_prefix=False)
-        self.gradient, self.sums = gradient, sums
+        self.gradient, self.accumulator = gradient, accumulator
         self.share = Tensor(np.float32(1 / batches))
         self.shares = Tensor(np.array([1 / batches, 1], np.float32))
 
     def construct(self, images, labels, keep, scale):
         (loss, hits), gradients = self.gradient(images, labels, keep, scale)
-        added = ops.HyperMap()(ops.partial(_add, self.share), self.sums.gradients, gradients)
-        figures = ops.assign_add(self.sums.figures, ops.stack((loss, hits)) * self.shares)
+        added = ops.HyperMap()(ops.partial(_add, self.share), self.accumulator.gradients, gradients)
+        figures = ops.assign_add(self.accumulator.figures, ops.stack((loss, hits)) * self.shares)
         return ops.depend(figures, added)
 
 
 class Update(nn.Cell):
-    """(coefficients, stop (1,)) -> (figures (3,), gradient norm): a step by the sums, which are cleared."""
+    """(coefficients, stop (1,)) -> (figures (3,), gradient norm): a step by the accumulator, which is cleared."""
 
-    def __init__(self, optimizer, sums, workers):
+    def __init__(self, optimizer, accumulator, workers):
         super().__init__(auto_prefix=False)
-        self.optimizer, self.sums = optimizer, sums
+        self.optimizer, self.accumulator = optimizer, accumulator
         self.all_reduce = AllReduceMean(optimizer.weights, workers)
 
     def construct(self, coefficients, stop):
-        figures = ops.concat((self.sums.figures, stop))
-        figures, gradients = self.all_reduce(figures, self.sums.gradients)
+        figures = ops.concat((self.accumulator.figures, stop))
+        figures, gradients = self.all_reduce(figures, self.accumulator.gradients)
         norm = self.optimizer(gradients, coefficients, figures[:1])
         figures = ops.depend(figures, norm)
-        cleared = ops.HyperMap()(_clear, ops.depend(self.sums.gradients, norm))
-        cleared = (cleared, ops.assign(self.sums.figures, ops.zeros_like(figures[:2])))
+        cleared = ops.HyperMap()(_clear, ops.depend(self.accumulator.gradients, norm))
+        cleared = (cleared, ops.assign(self.accumulator.figures, ops.zeros_like(figures[:2])))
         return ops.depend(figures, cleared), norm
 
 
@@ -196,10 +196,10 @@ class TrainStep:
             self.whole = compiled(WholeStep(gradient, optimizer, workers), "the training step")
             self.parts = (self.whole,)
         else:
-            sums = Sums(optimizer.weights)
+            accumulator = GradientAccumulator(optimizer.weights)
             self.parts = (
-                compiled(Accumulate(gradient, sums, accumulate), "the gradients"),
-                compiled(Update(optimizer, sums, workers), "the update"),
+                compiled(Accumulate(gradient, accumulator, accumulate), "the gradients"),
+                compiled(Update(optimizer, accumulator, workers), "the update"),
             )
 
     @property
