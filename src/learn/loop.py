@@ -301,11 +301,11 @@ class _Trainer:
         """(images, labels, drop path's factors) of each batch of step `number`, as tensors."""
         workers = self.stage.workers
         for place, (images, labels) in enumerate(batches):
-            keep = path_factors(
+            drop_mask = path_factors(
                 self.path_rates, len(images), self.stage.seed, number,
                 (place, len(batches)), (workers.rank, workers.size),
             )  # fmt: skip
-            yield Tensor(images), Tensor(labels), keep
+            yield Tensor(images), Tensor(labels), drop_mask
 
     def _between_steps(self, stop, stops):
         """Save the run state where it is time, and end the run after a signal, on all workers after the same step."""

@@ -29,8 +29,8 @@ def _half_square_one(gradient):
 
 
 @_scale.register("Tensor", "Tensor", "Tensor")
-def _scale_one(factor, keep, gradient):
-    return ops.where(keep, gradient * factor, 0.0)
+def _scale_one(factor, finite, gradient):
+    return ops.where(finite, gradient * factor, 0.0)
 
 
 @_times.register("Tensor", "Tensor")
@@ -43,9 +43,9 @@ def global_norm(gradients):
     return ops.sqrt(2 * ops.ReduceSum()(ops.stack(ops.HyperMap()(_half_square, gradients))))
 
 
-def scale_gradients(gradients, factor, keep):
-    """Every gradient times one scalar tensor, or zeros where the bool tensor `keep` is not set."""
-    return ops.HyperMap()(ops.partial(_scale, factor, keep), gradients)
+def scale_gradients(gradients, factor, finite):
+    """Every gradient times one scalar tensor, or zeros where the bool tensor `finite` is False."""
+    return ops.HyperMap()(ops.partial(_scale, factor, finite), gradients)
 
 
 def decays(name, shape):

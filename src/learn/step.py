@@ -9,10 +9,10 @@ from .loss import cross_entropy, distillation_loss, smooth_labels
 
 
 def make_forward(network, teacher, alpha, smoothing):
-    """(images, labels, keep) -> (loss, number of images whose most likely class is the label's).
+    """(images, labels, drop_mask) -> (loss, number of images whose most likely class is the label's).
 
-    images (B, 3, H, W), soft labels (B, K), keep: the drop_mask of BiMLP.construct or None. Without a teacher
-    the loss is the cross-entropy with smoothed labels, with one that of Eq. 13.
+    images (B, 3, H, W), soft labels (B, K), drop_mask: as of BiMLP.construct, or None. The loss is the cross-entropy
+    with smoothed labels, or with a teacher that of Eq. 13.
 
     One graph holds both networks and wants unique names: the teacher's parameters get the prefix
     "teacher.", the network's keep theirs, as they would not inside a Cell around both.
@@ -20,8 +20,8 @@ def make_forward(network, teacher, alpha, smoothing):
     if teacher is not None:
         teacher.update_parameters_name("teacher.")
 
-    def forward(images, labels, keep):
-        logits = network(images) if keep is None else network(images, keep)
+    def forward(images, labels, drop_mask):
+        logits = network(images) if drop_mask is None else network(images, drop_mask)
         target = smooth_labels(labels, smoothing)
         if teacher is None:
             loss = cross_entropy(logits, target)
@@ -34,17 +34,17 @@ def make_forward(network, teacher, alpha, smoothing):
 
 
 def scaled(forward):
-    """(images, labels, keep, scale) -> (the loss times scale, whose gradient is taken, loss, hits)."""
+    """(images, labels, drop_mask, scale) -> (the loss times scale, whose gradient is taken, loss, hits)."""
 
-    def scaled_forward(images, labels, keep, scale):
-        loss, hits = forward(images, labels, keep)
+    def scaled_forward(images, labels, drop_mask, scale):
+        loss, hits = forward(images, labels, drop_mask)
         return loss * scale, loss, hits
 
     return scaled_forward
 
 
 class Gradient(nn.Cell):
-    """(images, labels, keep, scale) -> ((loss, hits), gradients of scale times the loss); `scales`: else scale is None."""
+    """(images, labels, drop_mask, scale) -> ((loss, hits), gradients of scale times the loss); `scales`: else scale is None."""
 
     def __init__(self, networks, forward, weights, scales):
         super().__init__(auto_prefix=False)
@@ -52,11 +52,11 @@ class Gradient(nn.Cell):
         self.scales = scales
         self.gradient = ms.value_and_grad(scaled(forward) if scales else forward, None, weights, has_aux=True)
 
-    def construct(self, images, labels, keep, scale):
+    def construct(self, images, labels, drop_mask, scale):
         if self.scales:
-            (_, loss, hits), gradients = self.gradient(images, labels, keep, scale)
+            (_, loss, hits), gradients = self.gradient(images, labels, drop_mask, scale)
         else:
-            (loss, hits), gradients = self.gradient(images, labels, keep)
+            (loss, hits), gradients = self.gradient(images, labels, drop_mask)
         return (loss, hits), gradients
 
 
@@ -97,7 +97,7 @@ class AllReduceMean(nn.Cell):
 
 
 class WholeStep(nn.Cell):
-    """(images, labels, keep, coefficients, stop (1,), scale) -> (figures (3,), gradient norm): a step from one batch.
+    """(images, labels, drop_mask, coefficients, stop (1,), scale) -> (figures (3,), gradient norm): a step from one batch.
 
     gradient: a Gradient; scale as it takes it.
     """
@@ -107,8 +107,8 @@ class WholeStep(nn.Cell):
         self.gradient, self.optimizer = gradient, optimizer
         self.all_reduce = AllReduceMean(optimizer.weights, workers)
 
-    def construct(self, images, labels, keep, coefficients, stop, scale):
-        (loss, hits), gradients = self.gradient(images, labels, keep, scale)
+    def construct(self, images, labels, drop_mask, coefficients, stop, scale):
+        (loss, hits), gradients = self.gradient(images, labels, drop_mask, scale)
         figures = ops.concat((ops.stack((loss, hits)), stop))
         figures, gradients = self.all_reduce(figures, gradients)
         return figures, self.optimizer(gradients, coefficients, figures[:1])
@@ -138,7 +138,7 @@ class GradientAccumulator(nn.Cell):
 
 
 class Accumulate(nn.Cell):
-    """(images, labels, keep, scale) -> (loss, hits) so far: adds one of `batches` batches to the accumulator."""
+    """(images, labels, drop_mask, scale) -> (loss, hits) so far: adds one of `batches` batches to the accumulator."""
 
     def __init__(self, gradient, accumulator, batches):
         super().__init__(auto_prefix=False)
@@ -146,8 +146,8 @@ class Accumulate(nn.Cell):
         self.share = Tensor(np.float32(1 / batches))
         self.shares = Tensor(np.array([1 / batches, 1], np.float32))
 
-    def construct(self, images, labels, keep, scale):
-        (loss, hits), gradients = self.gradient(images, labels, keep, scale)
+    def construct(self, images, labels, drop_mask, scale):
+        (loss, hits), gradients = self.gradient(images, labels, drop_mask, scale)
         added = ops.HyperMap()(ops.partial(_add, self.share), self.accumulator.gradients, gradients)
         figures = ops.assign_add(self.accumulator.figures, ops.stack((loss, hits)) * self.shares)
         return ops.depend(figures, added)
@@ -208,11 +208,14 @@ class TrainStep:
         return all(part.ready for part in self.parts)
 
     def __call__(self, batches, coefficients, stop=False, scale=None):
-        """batches: `accumulate` times (images, labels, keep), tensors (keep may be None). scale: the loss scale as a tensor of
-        one number, with its inverse among the coefficients, or None.
+        """One step. Weights and moments stay as they were where the loss or the norm is not finite.
 
-        Returns ((mean loss, hits, workers that wished to stop), gradient norm before clipping), tensors. A step whose
-        loss or norm is not finite leaves weights and moments as they were.
+        Args:
+            batches: `accumulate` times (images, labels, drop_mask), tensors; drop_mask may be None.
+            scale: the loss scale as a tensor of one number, its inverse being among the coefficients; or None.
+
+        Returns:
+            ((mean loss, hits, workers that wish to stop), gradient norm before clipping), tensors.
         """
         before = self.optimizer.updates()
         wish = Tensor(np.array([stop], np.float32))
@@ -254,5 +257,5 @@ def path_factors(rates, batch, seed, step, place=(0, 1), worker=(0, 1)):
     rates = np.asarray(rates)[:, None]
     (part, parts), (rank, workers) = place, worker
     draws = np.random.default_rng([seed, step, 0]).random((len(rates), parts * batch * workers))
-    kept = draws.reshape(len(rates), parts, batch, workers)[:, part, :, rank] >= rates
-    return Tensor((kept / (1 - rates)).astype(np.float32).reshape(len(rates), batch, 1, 1, 1))
+    survives = draws.reshape(len(rates), parts, batch, workers)[:, part, :, rank] >= rates
+    return Tensor((survives / (1 - rates)).astype(np.float32).reshape(len(rates), batch, 1, 1, 1))
