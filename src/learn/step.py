@@ -96,7 +96,7 @@ class AllReduceMean(nn.Cell):
         return flat[:3] * self.shares, pieces
 
 
-class WholeStep(nn.Cell):
+class SingleBatchStep(nn.Cell):
     """(images, labels, drop_mask, coefficients, stop (1,), scale) -> (figures (3,), gradient norm): a step from one batch.
 
     gradient: a Gradient; scale as it takes it.
@@ -193,8 +193,7 @@ class TrainStep:
 
         gradient = Gradient(networks, forward, optimizer.weights, scales)
         if accumulate == 1:
-            self.whole = compiled(WholeStep(gradient, optimizer, workers), "the training step")
-            self.parts = (self.whole,)
+            self.parts = (compiled(SingleBatchStep(gradient, optimizer, workers), "the training step"),)
         else:
             accumulator = GradientAccumulator(optimizer.weights)
             self.parts = (
@@ -204,7 +203,7 @@ class TrainStep:
 
     @property
     def ready(self):
-        """Whether all is compiled."""
+        """True once all parts are compiled."""
         return all(part.ready for part in self.parts)
 
     def __call__(self, batches, coefficients, stop=False, scale=None):
@@ -221,7 +220,8 @@ class TrainStep:
         wish = Tensor(np.array([stop], np.float32))
         if self.accumulate == 1:
             (batch,) = batches
-            results = self.whole(*batch, coefficients, wish, scale)
+            (step,) = self.parts
+            results = step(*batch, coefficients, wish, scale)
         else:
             add, update = self.parts
             for batch in batches:
