@@ -27,7 +27,7 @@ from .state import UNKNOWN, Progress, holds_run, load_state, save_state
 from .step import TrainStep, make_forward, path_factors
 from .step_timer import StepTimer
 from .stopping import Stopped, signals_noted
-from .weights import Weights
+from .train_state import TrainState
 
 LAST, BEST = "last.ckpt", "best.ckpt"
 
@@ -98,7 +98,7 @@ class _Trainer:
             settings.epochs * self.steps,
             settings.warmup_epochs * self.steps,
         )
-        self.weights = Weights(stage.network, train, workers)
+        self.train_state = TrainState(stage.network, train, workers)
         self.scale = LossScale(train)
         self.skips = Skips(stage.name, train.on_nonfinite == "skip", self.scale, self._say)
         alpha = settings.kd_alpha if stage.teacher is not None else 0.0
@@ -107,7 +107,7 @@ class _Trainer:
         self.step = TrainStep(
             networks,
             forward,
-            self.weights.optimizer,
+            self.train_state.optimizer,
             workers,
             train.accumulate_steps,
             self._say,
@@ -124,7 +124,7 @@ class _Trainer:
 
     def _tensors(self):
         own = {p.name: p for p in (self.flip_ratio.parameter, self.timer.parameter)}
-        return {**self.weights.tensors(), **own}
+        return {**self.train_state.tensors(), **own}
 
     def restore(self):
         """Go on from the newest whole run state."""
@@ -158,11 +158,11 @@ class _Trainer:
             self.flip_ratio.begin()
         if progress.step < self.steps:
             self._steps(stop)
-        own = self.weights.buffers_now()
-        self.weights.equalize_buffers()
+        own = self.train_state.buffers_now()
+        self.train_state.equalize_buffers()
         score = self._evaluate(stop)
         if score is None:
-            self.weights.put_buffers(own)
+            self.train_state.put_buffers(own)
             self._end(stop)
         loss, top1 = self._means()
         record = {
@@ -196,7 +196,7 @@ class _Trainer:
         """The Score, or None after a signal."""
         stage = self.stage
         stage.network.set_train(False)
-        with self.weights.averaged():
+        with self.train_state.averaged():
             return evaluate(self.predict, stage.val_data, stage.eval_batch_size, stage.workers, stop)
 
     def _finish_epoch(self, record):
@@ -215,8 +215,8 @@ class _Trainer:
             progress.best_epoch = record["epoch"]
         if stage.workers.first:
             if best:
-                self.weights.save(stage.folder / BEST, averaged=True)
-            self.weights.save(stage.folder / LAST)
+                self.train_state.save(stage.folder / BEST, averaged=True)
+            self.train_state.save(stage.folder / LAST)
         self._save_state()
         if stage.workers.first:
             self.decoration.write(written)
@@ -229,14 +229,14 @@ class _Trainer:
     def _save_state(self):
         """The run state, by the first worker; in the middle of an epoch with the buffers of all."""
         self._require_finite()
-        per_worker = self.weights.gather_buffers() if self.progress.step else {}
+        per_worker = self.train_state.gather_buffers() if self.progress.step else {}
         if self.stage.workers.first:
             self.timer.save()
             save_state(self.stage.folder, self.progress, self._tensors(), per_worker)
 
     def _require_finite(self):
         """Nothing is written that holds other numbers: a variance can overflow in a step whose loss and gradients do not."""
-        name = self.weights.not_finite()
+        name = self.train_state.not_finite()
         if name:
             raise InputError(
                 f"stage {self.stage.name}, epoch {self.progress.epoch + 1}: expected finite numbers, {name} has "
@@ -280,10 +280,10 @@ class _Trainer:
         """One step and its share of the epoch's sums; returns its learning rate, its gradient norm (NaN if the step is
         skipped) and whether a worker wished to stop."""
         progress = self.progress
-        before = self.weights.buffers_now() if self.skips.possible else None
+        before = self.train_state.buffers_now() if self.skips.possible else None
         number = progress.epoch * self.steps + progress.step
         rate = self.rates[number]
-        coefficients = self.weights.optimizer.coefficients(rate, number + 1, progress.loss_scale)
+        coefficients = self.train_state.optimizer.coefficients(rate, number + 1, progress.loss_scale)
         scale = self.scale.tensor(progress)
         figures, norm = self.step(self._with_paths(batches, number), coefficients, bool(stop), scale)
         (loss, hits, stops), norm = figures.asnumpy().tolist(), float(norm.asnumpy().item())
@@ -291,10 +291,10 @@ class _Trainer:
         if self.skips.note(progress, loss, norm):
             progress.loss_sum += loss
             progress.hits += hits
-            self.weights.update_average(progress.updates)
+            self.train_state.update_average(progress.updates)
             progress.updates += 1
             return rate, norm, stops > 0
-        self.weights.put_buffers(before)
+        self.train_state.put_buffers(before)
         return rate, math.nan, stops > 0
 
     def _with_paths(self, batches, number):

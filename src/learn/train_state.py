@@ -1,4 +1,4 @@
-"""A network's parameters in training, and all that moves with them."""
+"""State of a network in training: parameters, moments, moving average and buffers."""
 
 from contextlib import nullcontext
 
@@ -12,13 +12,13 @@ from .average import MovingAverage
 from .optimizer import AdamW, can_fuse
 
 
-class Weights:
+class TrainState:
     """Parameters, AdamW with its moments, the moving average if train.ema_decay asks for one, and the buffers.
 
-    Buffers are what the forward pass changes, running statistics, and their averages: each worker has its own.
+    Buffers are the running statistics, which the forward pass changes, and their averages: each worker has its own.
 
     Args:
-        network: whose parameters every worker gets from the first one.
+        network: every worker gets its parameters from the first one.
         train: the settings under `train`.
     """
 
@@ -38,7 +38,7 @@ class Weights:
         self._put_buffers = make_assign(self.buffers)
 
     def tensors(self):
-        """All of it by name, for the run state."""
+        """Parameters, moments and averages by name, for the run state."""
         averages = self.average.state() if self.average is not None else {}
         return {**self.parameters, **self.optimizer.state(), **averages}
 
