@@ -18,7 +18,7 @@ from .flip import FlipRatio
 from .forward import ForwardPass
 from .loss_scale import LossScale
 from .parallel import Workers
-from .progress import Display, say
+from .progress import ProgressBar, say
 from .records import curves_are_old, write_record
 from .run_data import facts_of, require_same_data, said_of_step
 from .schedule import scaled_learning_rate, warmup_cosine
@@ -249,7 +249,7 @@ class _Trainer:
         stage.network.set_train(True)
         if stage.teacher is not None:
             stage.teacher.set_train(False)
-        display = Display(
+        progress_bar = ProgressBar(
             f"{stage.name} {progress.epoch + 1}/{stage.settings.epochs}", self.steps, progress.step,
             self.images_per_step, stage.train.log_every, stage.workers.first,
         )  # fmt: skip
@@ -265,16 +265,16 @@ class _Trainer:
                 compiles = not self.step.ready
                 rate, norm, stops = self._one_step(of_step, stop)
                 if compiles:
-                    display.leave_out(progress.step)
+                    progress_bar.restart_clock(progress.step)
                 loss, top1 = self._means()
-                display.update(progress.step, loss, rate, top1)
+                progress_bar.update(progress.step, loss, rate, top1)
                 end = time.perf_counter()
                 self.timer.note(index, arrived - clock, end - arrived, compiles, norm)
                 clock = end
                 self._between_steps(stop, stops)
         finally:
             batches.close()
-            display.close()
+            progress_bar.close()
 
     def _one_step(self, batches, stop):
         """One step and its share of the epoch's sums; returns its learning rate, its gradient norm (NaN if the step is

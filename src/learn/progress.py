@@ -1,4 +1,4 @@
-"""What the user sees while a stage trains: a bar on a terminal, plain lines otherwise."""
+"""Progress of a stage in training: a bar on a terminal, plain lines otherwise."""
 
 import sys
 import time
@@ -8,26 +8,24 @@ from tqdm import tqdm
 from src.common.output import is_terminal, remark
 
 
-class Display:
-    """One epoch's display. Silent unless `speaking` (rank 0).
-
-    On a terminal a bar with ETA, images/s, loss, learning rate and running top-1; otherwise a line every
-    `every` steps (0: none).
+class ProgressBar:
+    """Progress of one epoch: on a terminal a bar with ETA, images/s, loss, learning rate and running top-1; otherwise a
+    line every `every` steps (0: none). Silent unless `enabled`, which it is on rank 0.
     """
 
-    def __init__(self, title, steps, done, images_per_step, every, speaking):
+    def __init__(self, title, steps, done, images_per_step, every, enabled):
         self.title, self.steps, self.every = title, steps, every
         self.images_per_step = images_per_step
-        self.speaking = speaking
-        self.leave_out(done)
+        self.enabled = enabled
+        self.restart_clock(done)
         self.bar = None
-        if speaking and is_terminal(sys.stderr):
+        if enabled and is_terminal(sys.stderr):
             self.bar = tqdm(
                 total=steps, initial=done, desc=title, unit="step", leave=False, dynamic_ncols=True
             )
 
-    def leave_out(self, step):
-        """The speed is that of the steps after `step`: the ones before were not done here, or compiled."""
+    def restart_clock(self, step):
+        """Take the speed from the steps after `step`: the ones before were not done here, or were compiled."""
         self.start, self.first = time.perf_counter(), step
 
     def update(self, step, loss, rate, top1):
@@ -40,7 +38,7 @@ class Display:
         if self.bar is not None:
             self.bar.set_postfix_str(text, refresh=False)
             self.bar.update(1)
-        elif self.speaking and self.every and (step % self.every == 0 or step == self.steps):
+        elif self.enabled and self.every and (step % self.every == 0 or step == self.steps):
             say(f"{self.title}  step {step}/{self.steps}  {text}{left}")
 
     def close(self):

@@ -9,7 +9,7 @@ import pytest
 
 from src.learn import progress
 from src.learn.compiled import Compiled
-from src.learn.progress import Display, say
+from src.learn.progress import ProgressBar, say
 from src.learn.step_timer import StepTimer
 
 
@@ -91,8 +91,8 @@ def test_lines_go_where_they_are_sent(capsys):
 def test_the_display_leaves_compiling_out_of_its_speed(capsys, monkeypatch):
     now = iter([0.0, 100.0, 102.0])
     monkeypatch.setattr(progress.time, "perf_counter", lambda: next(now))
-    display = Display("t", 3, 0, 8, 1, True)
-    display.leave_out(1)  # at 100 s
+    display = ProgressBar("t", 3, 0, 8, 1, True)
+    display.restart_clock(1)  # at 100 s
     display.update(1, 2.0, 0.1, 0.5)
     display.update(2, 2.0, 0.1, 0.5)
     first, second = capsys.readouterr().out.splitlines()
@@ -108,6 +108,6 @@ def test_the_display_needs_no_streams(monkeypatch, closed):
         stream.close()
     monkeypatch.setattr(sys, "stdout", stream)
     monkeypatch.setattr(sys, "stderr", stream)
-    display = Display("t", 3, 0, 8, 1, True)
+    display = ProgressBar("t", 3, 0, 8, 1, True)
     display.update(1, 2.0, 0.1, 0.5)
     display.close()
