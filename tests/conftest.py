@@ -2,15 +2,18 @@
 
 import atexit
 import os
+import resource
 import sys
 from pathlib import Path
+
+import pytest
 
 os.environ.setdefault("GLOG_v", "3")
 os.umask(0o022)  # some tests look at the modes of files
 
 
 # of two processes none is left alone with them at the end
-LONGEST_FIRST = ("faults", "entry", "paper", "engine")
+LONGEST_FIRST = ("faults", "commands", "paper", "cost", "engine")
 
 
 @atexit.register
@@ -34,3 +37,12 @@ def pytest_addoption(parser):
     parser.addoption(
         "--report", type=Path, help="tests/faults: JSON lines of what was done are added to this file"
     )
+
+
+@pytest.fixture
+def full_disk():
+    """Any write beyond the first 10,000 bytes of a file fails, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)

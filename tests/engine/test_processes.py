@@ -16,8 +16,7 @@ from src.common.errors import InputError
 from src.engine import Engine
 from src.engine.inspect import trace
 from src.engine.library import library
-
-from .conftest import images
+from tests.engine.conftest import images
 
 ROOT = Path(__file__).resolve().parents[2]
 # a process without the framework: what a test would otherwise hang in, or crash, is this one

@@ -23,7 +23,7 @@ from mindspore.train.mind_ir_pb2 import ModelProto
 from src.checkpoint.file import CRC_BYTES, parameters_of, read_checkpoint, save_checkpoint
 from src.checkpoint.loading import load_into
 from src.common.errors import InputError
-from tests.ground.small import Net, assert_equal, numbers
+from tests.checkpoint.small import Net, assert_equal, numbers
 
 ROOT = Path(__file__).resolve().parents[2]
 

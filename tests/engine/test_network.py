@@ -12,9 +12,8 @@ from src.common.errors import InputError
 from src.data.transform import Normalize
 from src.engine.inspect import TENSORS, channel_layer, local_layer, trace
 from src.model.elements import ShortcutFC
-
-from .conftest import images
-from .reference import Network, shortcut
+from tests.engine.conftest import images
+from tests.engine.reference import Network, shortcut
 
 # settings of networks; the last has no branch of a kind in turn
 NETWORKS = [

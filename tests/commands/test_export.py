@@ -16,6 +16,7 @@ from src.deploy.packed_file import decode
 from src.model import zoo
 from src.settings.command_line import add_model_flag, config_of_checkpoint, create_parser, parse, run
 from src.settings.config import load_config, save_config, with_values
+from tests.deploy.conftest import graph_mode  # noqa: F401
 
 ROOT = Path(__file__).resolve().parents[2]
 

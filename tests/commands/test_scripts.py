@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import ROOT, SHORT, picture_folder, start, succeed
+from tests.commands.conftest import ROOT, SHORT, picture_folder, start, succeed
 
 
 def test_all_stages_leave_their_files_and_the_summary(trained):

@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+# fixtures of the tests of export.py
+from tests.deploy.conftest import images, logits, randomize, tiny  # noqa: F401
+
 ROOT = Path(__file__).resolve().parents[2]
 SHORT = ("train.steps_per_epoch=2", "data.image_size=8", "data.batch_size=16") + tuple(
     f"stages.{stage}.{key}"

@@ -9,8 +9,7 @@ from mindspore import Tensor
 from PIL import Image
 
 from src.checkpoint.file import read_checkpoint, save_checkpoint
-
-from .conftest import start, succeed
+from tests.commands.conftest import start, succeed
 
 
 def noise(path, seed):

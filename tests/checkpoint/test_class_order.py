@@ -9,7 +9,7 @@ from src.commands.build import hand_on_weights, head_rows, load_weights
 from src.commands.stage_inputs import check_labels
 from src.common.errors import InputError
 from src.settings.config import load_config, save_config, with_values
-from tests.ground.small import Net, numbers
+from tests.checkpoint.small import Net, numbers
 
 CLASSES = ("ant", "bee", "cat", "dog")
 

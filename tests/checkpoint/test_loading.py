@@ -13,7 +13,7 @@ from src.commands.stage_inputs import check_hand_overs, first_weights
 from src.common.errors import InputError
 from src.model import create_model
 from src.settings.config import load_config
-from tests.ground.small import Net, assert_equal, numbers
+from tests.checkpoint.small import Net, assert_equal, numbers
 
 
 def test_load_into_sets_every_parameter(saved):

@@ -31,7 +31,7 @@ FRESH_PROCESS = """
 import sys, types
 sys.path[:0] = {paths!r}
 from src.data import create_dataset
-from test_data_batches import digest
+from test_batches import digest
 for values in {settings!r}:
     cfg = types.SimpleNamespace(seed=7, data=types.SimpleNamespace(**values))
     print(digest(create_dataset(cfg, "train").epoch(2)))

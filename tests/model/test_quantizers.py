@@ -9,7 +9,7 @@ from src.model.arithmetic import make_arithmetic
 from src.model.layers import BinaryFC, LocalBinaryFC
 from src.model.layout import to_layout
 from src.model.quantizers import QUANTIZERS, BinarizeWeight
-from tests.model.test_model_binarize import CLOSED_FORMS
+from tests.model.test_binarize import CLOSED_FORMS
 
 
 def gradient(cell, x, dout):
