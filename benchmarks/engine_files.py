@@ -18,8 +18,8 @@ from src.commands.build import load_weights
 from src.cost.count import cost_of
 from src.deploy import Feeding, export_network, reason_against, write_packed
 from src.model import accepted_overrides, create_model, default_precision
-from src.model.elements import ShortcutFC
-from src.model.layout import NCHW
+from src.model.layers.binary_fc import ShortcutConv
+from src.model.layers.layout import NCHW
 
 SEED = 1
 
@@ -70,7 +70,7 @@ def fill(network):
     for parameter in network.get_parameters():
         parameter.set_data(Tensor(random_values(parameter.name, parameter.shape, generator)))
     for _, cell in network.cells_and_names():
-        if isinstance(cell, ShortcutFC):
+        if isinstance(cell, ShortcutConv):
             cell.norm.gamma.set_data(cell.norm.gamma * GAIN)
 
 

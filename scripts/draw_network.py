@@ -2,7 +2,8 @@
 """The picture of the network, its blocks and a binary layer: python scripts/draw_network.py [FOLDER].
 
 Writes network-light.png and network-dark.png, for pages with a light and a dark background, into FOLDER (docs/ if it is
-not given). Widths, depths, stem and sizes of maps are those of `bimlp_s` and `bimlp_m` in src/model/zoo.py.
+not given). Widths, depths, stem and sizes of maps are those of `bimlp_s` and `bimlp_m` in
+src/model/networks/bimlp.py.
 expect: two files of less than 150,000 bytes each, after some seconds.
 """
 
@@ -14,7 +15,7 @@ sys.path.insert(0, str(ROOT))
 
 from src.common.errors import InputError  # noqa: E402
 from src.common.figures import new_figure, write_figure  # noqa: E402
-from src.model.zoo import VARIANTS  # noqa: E402
+from src.model.networks.bimlp import VARIANTS  # noqa: E402
 from src.settings.command_line import run  # noqa: E402
 
 SIZE = 11.0, 7.2  # inches; one unit of the drawing is 1/100 of the width
@@ -92,19 +93,19 @@ def network_figure(theme):
 def draw_stages(canvas, y):
     """The way of an image from the stem to the logits."""
     small, medium = VARIANTS["bimlp_s"], VARIANTS["bimlp_m"]
-    kernel, stride, _ = small.settings["stem"]
-    depths = ["-".join(map(str, variant.depths)) for variant in (small, medium)]
+    widths, (kernel, stride, _) = small.options.widths, small.options.stem
+    depths = ["-".join(map(str, variant.options.depths)) for variant in (small, medium)]
     canvas.heading(y + 7.5, "The network", f"blocks per stage: BiMLP-S {depths[0]}, BiMLP-M {depths[1]}")
     canvas.text(4, y, f"image\n3 x {small.image_size}\nx {small.image_size}", size=8)
     canvas.box(12, y, 8, 7, f"stem\n{kernel} x {kernel} / {stride}")
     canvas.arrow((7, y), (8, y))
     x, side = 16, small.image_size // stride
-    for place, width in enumerate(small.widths):
+    for place, width in enumerate(widths):
         canvas.arrow((x, y), (x + 1.6, y))
         canvas.box(x + 6.4, y, 9.6, 7, f"stage {place + 1}\nn blocks", "bits")
         canvas.text(x + 6.4, y - 5.2, f"{width} x {side} x {side}", size=8, colour="soft")
         x, side = x + 11.2, side // 2
-        if place + 1 < len(small.widths):
+        if place + 1 < len(widths):
             canvas.arrow((x, y), (x + 1.4, y))
             canvas.box(x + 4.3, y, 5.8, 7, "down")
             x += 7.2

@@ -4,17 +4,18 @@ import mindspore as ms
 from mindspore import Tensor, nn, ops
 
 from src.common.errors import InputError
-from src.model import released
-from src.model.activations import GELU, RPReLU
-from src.model.blocks import MBBBlock1
-from src.model.elements import ChannelBinaryMLP
-from src.model.functions import MultiMaxPool, Wave
-from src.model.layers import BinaryLayer, FullConv
-from src.model.layout import NCHW
-from src.model.token_mixing import SpatialBinaryMLP
+from src.model.layers.activations import GELU, RPReLU
+from src.model.layers.binary_fc import ChannelBinaryMLP
+from src.model.layers.conv import BinaryConv2d, Conv2d
+from src.model.layers.layout import NCHW
+from src.model.layers.pools import MultiMaxPool
+from src.model.layers.token_mixing import SpatialBinaryMLP
+from src.model.layers.wave import Wave
+from src.model.networks import released
+from src.model.networks.bimlp import MBBBlock1
 
 # convolutions and FC layers: Cells with a `weight` (O, ...) that give maps or vectors of O channels
-LINEAR = (FullConv, BinaryLayer, nn.Conv2d, nn.Dense, released.FullConv, released.BinaryConv, released.Dense)
+LINEAR = (Conv2d, BinaryConv2d, nn.Conv2d, nn.Dense, released.Conv2d, released.BinaryConv2d, released.Dense)
 # what no convention counts; a Cell inside another of this table is not counted twice
 ELEMENTWISE = {
     "normalisation": (
@@ -41,12 +42,14 @@ def is_linear(cell):
 
 def binary_input(cell):
     """Whether a linear layer's inputs are one bit (in the released network three-valued) each."""
-    return isinstance(cell, released.BinaryConv) or (isinstance(cell, BinaryLayer) and cell.binary_act)
+    return isinstance(cell, released.BinaryConv2d) or (
+        isinstance(cell, BinaryConv2d) and cell.binary_activation
+    )
 
 
 def binary_weight(cell):
     """Whether a linear layer's weights are one bit each."""
-    return isinstance(cell, released.BinaryConv) or (isinstance(cell, BinaryLayer) and cell.scaled)
+    return isinstance(cell, released.BinaryConv2d) or (isinstance(cell, BinaryConv2d) and cell.scaled)
 
 
 def has_bias(cell):
@@ -77,7 +80,7 @@ KEEP_SHAPE = ("normalisation", "activation")  # kinds whose output has the shape
 def run_shapes(network, image_size):
     """name -> (input shape, output shape) of every Cell, of one image; the network runs once, in PyNative mode.
 
-    Only shapes matter: norms, activations and binary layers, which give maps of the size they are given, leave
+    Only shapes matter: norms, activations and binary convolutions, whose output has a known shape, leave
     their work undone meanwhile. That saves most of the time.
     Raises InputError where the network cannot run at that size.
     """
@@ -92,9 +95,9 @@ def run_shapes(network, image_size):
 
     cells = {name: cell for name, cell in network.cells_and_names() if name}
     handles = [cell.register_forward_hook(note(name)) for name, cell in cells.items()]
-    idle = [cell for cell in cells.values() if kind_of(cell) in KEEP_SHAPE or isinstance(cell, BinaryLayer)]
+    idle = [cell for cell in cells.values() if kind_of(cell) in KEEP_SHAPE or isinstance(cell, BinaryConv2d)]
     for cell in idle:
-        cell.construct = map_of_zeros(cell) if isinstance(cell, BinaryLayer) else handed_through
+        cell.construct = map_of_zeros(cell) if isinstance(cell, BinaryConv2d) else handed_through
     before = ms.get_context("mode")
     ms.set_context(mode=ms.PYNATIVE_MODE)
     try:
@@ -118,11 +121,15 @@ def handed_through(x):
 
 
 def map_of_zeros(layer):
-    """What stands for a binary layer: a map of its output channels, of the size of its input."""
-    channels = layer.weight.shape[0]
+    """Stand-in for the construct of a binary convolution: a map of zeros with the shape of its output."""
+    channels, _, *kernel = layer.weight.shape
 
     def construct(x):
-        rows, columns, h, w = x.shape
+        rows, columns, *sizes = x.shape
+        h, w = (
+            (size + 2 * padding - taps) // layer.stride + 1
+            for size, padding, taps in zip(sizes, layer.padding, kernel)
+        )
         shape = (rows, channels, h, w) if layer.axis == NCHW else (channels, columns, h, w)
         return ops.zeros(shape, ms.float32)
 

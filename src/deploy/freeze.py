@@ -6,14 +6,14 @@ A frozen network gives the same logits. Its file holds no sign, absolute value o
 from mindspore import Parameter, nn
 
 from src.model import binary_layers
-from src.model.layout import per_channel
-from src.model.released import BinaryConv, scaled_sign, three_valued
+from src.model.layers.layout import per_channel
+from src.model.networks.released import BinaryConv2d, scaled_sign, three_valued
 
 from .modes import eager
 
 
 class FrozenLayer(nn.Cell):
-    """A BinaryFC or LocalBinaryFC whose weight is exactly -1 or +1 and whose scale alpha is a constant vector.
+    """Binary convolution whose weight is exactly -1 or +1 and whose scale alpha is a constant vector.
 
     y = accumulate(x) * alpha_o: the scale stays behind the convolution, whose sums are integers in [-K, K] and
     so exact in float16 up to K = 2048.
@@ -73,5 +73,5 @@ def _released_layers(cells):
     return [
         (name, cell)
         for name, cell in cells.items()
-        if isinstance(cell, BinaryConv) and not any(cell is layer for layer in inner)
+        if isinstance(cell, BinaryConv2d) and not any(cell is layer for layer in inner)
     ]

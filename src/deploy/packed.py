@@ -4,13 +4,14 @@ import numpy as np
 
 from src.common.errors import InputError
 from src.common.files import write_atomic
-from src.model.bimlp import BiMLP, Downsample, Stem
-from src.model.binarize import sign
-from src.model.blocks import Block
-from src.model.elements import ShortcutFC
-from src.model.layers import BinaryLayer
-from src.model.norms import BatchNorm
-from src.model.token_mixing import TOKEN_MIXERS
+from src.model import binary_layers
+from src.model.layers.activations import GELU
+from src.model.layers.binary_fc import ShortcutConv
+from src.model.layers.gradients import sign
+from src.model.layers.norms import BatchNorm
+from src.model.layers.stages import ResidualBlock
+from src.model.layers.token_mixing import TOKEN_MIXERS
+from src.model.networks.bimlp import BiMLP, Downsample, Stem
 
 from .modes import eager
 from .packed_file import decode, encode, packed_bytes
@@ -22,18 +23,18 @@ def reason_against(network):
     if not isinstance(network, BiMLP):
         return f"expected a BiMLP, got {type(network).__name__}"
     cells = [cell for _, cell in network.cells_and_names()]
-    binary = [cell for cell in cells if isinstance(cell, BinaryLayer)]
-    blocks = [cell for cell in cells if isinstance(cell, Block)]
+    binary = [layer for _, layer in binary_layers(network)]
+    blocks = [cell for cell in cells if isinstance(cell, ResidualBlock)]
     spatial = [cell for block in blocks for cell in (*block.block1.height, *block.block1.width)]
     conditions = {
-        "precision binary": all(cell.binary_act and cell.scaled for cell in binary),
+        "precision binary": all(cell.scaled for cell in binary),
         "norm batch": isinstance(network.norm, BatchNorm),
-        "activation rprelu, prelu or relu": network.stem.act.epilogue is None,
-        "shortcut uni": all(cell.has_shortcut for cell in cells if isinstance(cell, ShortcutFC)),
+        "activation rprelu, prelu or relu": not isinstance(network.stem.act, GELU),
+        "shortcut uni": all(cell.has_shortcut for cell in cells if isinstance(cell, ShortcutConv)),
         "downsample proposed": all(type(cell) is Downsample for cell in network.downsamples),
         "token_mixing patm": all(type(cell) is TOKEN_MIXERS["patm"] for cell in spatial),
         "a quantizer whose activations are -1 and +1": all(
-            cell.rsign.function.binarize is sign for cell in binary if cell.binary_act
+            cell.rsign.function is sign for cell in binary if cell.binary_activation
         ),
     }
     failed = [condition for condition, holds in conditions.items() if not holds]
@@ -42,10 +43,10 @@ def reason_against(network):
 
 def describe(network, **fields):
     """The Description of a network that can be packed; fields: what the network does not know of itself."""
-    stages, first = network.stages, network.stages[0][0]
+    conv, stages, first = network.stem.conv, network.stages, network.stages[0][0]
     spatial = [len(block.height) + len(block.width) for block in (first.block1, first.block2)]
     return Description(
-        stem=network.stem.conv.kernel_stride_padding,
+        stem=(conv.kernel[0], conv.stride, conv.padding[0]),
         widths=tuple(stage[0].norm1.gamma.size for stage in stages),
         depths=tuple(len(stage) for stage in stages),
         branches=(spatial[0], len(first.block1.channel), spatial[1], len(first.block2.channel)),
@@ -107,13 +108,13 @@ def tensors_of(network):
 
     with eager():
         for name, cell in network.cells_and_names():
-            if isinstance(cell, ShortcutFC):
+            if isinstance(cell, ShortcutConv):
                 add(name, _binary(cell))
             elif isinstance(cell, Stem):
                 add(name, _full(cell.conv, cell))
             elif isinstance(cell, Downsample):
                 add(name, _full(cell.fc, cell))
-            elif isinstance(cell, Block):
+            elif isinstance(cell, ResidualBlock):
                 add(f"{name}.norm1", _norm(cell.norm1))
                 add(f"{name}.norm2", _norm(cell.norm2))
                 several = cell.block2.branches > 1
@@ -155,7 +156,7 @@ def _binary(cell):
     rows = positive.reshape(len(positive), -1)
     local = max(positive.shape[2:]) > 1
     return {
-        "shift": _numbers(layer.shift()),
+        "shift": _numbers(layer.rsign.bias),
         "weight": rows.T if local else rows,
         **_affine(cell.norm, cell.act, scale=_numbers(layer.scale())),
     }

@@ -29,7 +29,8 @@ from src.operators import available, library_path
 from src.settings.schema import keys_with
 
 GRAPH, DEPENDENCY = "graph.mindir", "dependency.hash"
-ROOMS = ("model", "operators", "learn")
+ROOT = Path(__file__).resolve().parents[1]
+ROOMS = ("model", "operators", "learn")  # of which graphs are made
 KEPT = 32  # graphs, of some megabytes each; the least recently used go first
 
 
@@ -146,10 +147,10 @@ def _mindcv_version():
 
 
 @cache
-def _sources():
-    """Of the rooms that graphs are made of."""
-    digest, root = hashlib.sha256(), Path(__file__).resolve().parents[1]
-    for path in sorted(path for room in ROOMS for path in (root / room).glob("*.py")):
+def _sources(root=ROOT):
+    """Digest of the Python files of the rooms that graphs are made of, and of the folders in them. root: src/."""
+    digest = hashlib.sha256()
+    for path in sorted(path for room in ROOMS for path in (root / room).rglob("*.py")):
         digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 

@@ -1,11 +1,11 @@
 """Networks: BiMLP, the Wave-MLP baseline, and the network of the authors' published checkpoints.
 
-BiMLP from the ground up: binarize, quantizers, layers, elements, token_mixing, blocks, bimlp. zoo.py lists all networks.
+layers/ holds the Cells that networks are made of, backends/ how they are computed, networks/ one file per network.
 """
 
-from .layers import BinaryLayer, FullConv
+from .layers.conv import BinaryConv2d, Conv2d
 from .norm_values import norms_of_one_value
-from .zoo import accepted_overrides, create_model, default_precision, image_size_of, model_names
+from .registry import accepted_overrides, create_model, default_precision, image_size_of, model_names
 
 __all__ = [
     "accepted_overrides",
@@ -20,8 +20,8 @@ __all__ = [
 
 
 def binary_layers(network):
-    """List of (name, layer) for every BinaryFC and LocalBinaryFC of a network, in any precision."""
-    return [(name, cell) for name, cell in network.cells_and_names() if isinstance(cell, BinaryLayer)]
+    """List of (name, layer) for every BinaryConv2d of a network, in any precision."""
+    return [(name, cell) for name, cell in network.cells_and_names() if isinstance(cell, BinaryConv2d)]
 
 
 def smallest_image(network):
@@ -30,7 +30,6 @@ def smallest_image(network):
     1 for networks without such a stem, whose smallest image is not known (MindCV's, the published one).
     """
     stem = getattr(getattr(network, "stem", None), "conv", None)
-    if not isinstance(stem, FullConv):
+    if not isinstance(stem, Conv2d):
         return 1
-    kernel, _, padding = stem.kernel_stride_padding
-    return max(kernel - 2 * padding, 1)
+    return max(max(stem.kernel) - 2 * min(stem.padding), 1)

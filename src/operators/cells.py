@@ -191,21 +191,21 @@ class FusedFanOut(nn.Cell):
 
 
 class FusedMeanOfSum(nn.Cell):
-    """Fused global average pool of a sum: (z, (f_1, .., f_n)) -> (mean over H, W of z + sum f_i, (f_1, .., f_n)).
+    """Fused global average pool of a sum: (z, (f_1, .., f_n)) -> (mean over H, W of z + sum f_i, z, (f_1, .., f_n)).
 
-    The mean is (C, B, 1, 1). The f_i are also outputs, so that one pass adds their two gradients.
+    The mean is (C, B, 1, 1). The feature maps are also outputs, so that one pass adds their two gradients.
     """
 
-    def __init__(self, maps):
+    def __init__(self, branches):
         super().__init__()
         self.run = operator("mean_of_sum", lambda z, *maps: (z[0], z[1], 1, 1), 1)
-        self.back = operator("mean_of_sum_backward", lambda d, *maps: (maps[0], *maps), 1 + maps)
+        self.back = operator("mean_of_sum_backward", lambda d, *maps: maps, 1 + branches)
 
     def construct(self, z, maps):
-        return self.run(z, *maps), maps
+        return self.run(z, *maps), z, maps
 
     def bprop(self, z, maps, out, dout):
-        gradients = self.back(dout[0], *dout[1])
+        gradients = self.back(dout[0], dout[1], *dout[2])
         return gradients[0], gradients[1:]
 
 

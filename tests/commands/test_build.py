@@ -9,7 +9,7 @@ from src.commands.build import build_network, check_batch, trained_network
 from src.common.errors import InputError
 from src.learn.compiled import Compiled
 from src.learn.step import Predict
-from src.model import create_model, smallest_image
+from src.model import binary_layers, create_model, smallest_image
 from src.settings.command_line import run
 from src.settings.config import load_config, with_values
 
@@ -87,7 +87,7 @@ def test_a_cpu_refuses_half_types(kind):
     with pytest.raises(InputError, match=f"^model.compute_type: expected float32 on a CPU, .* got {kind}$"):
         trained_network(config)
     network = trained_network(config, backend="plain", computes=False)  # its numbers can be packed
-    assert network.stem.conv.compute_type == getattr(ms, kind)
+    assert binary_layers(network)[0][1].compute_type == getattr(ms, kind)
 
 
 def test_a_file_for_another_device_is_checked_in_float16_on_a_cpu():

@@ -13,7 +13,8 @@ from src.common.errors import InputError
 from src.deploy.feeding import read_feeding
 from src.deploy.mindir_file import load_mindir
 from src.deploy.packed_file import decode
-from src.model import zoo
+from src.model import registry
+from src.model.networks.bimlp import BiMLPOptions
 from src.settings.command_line import add_model_flag, config_of_checkpoint, create_parser, parse, run
 from src.settings.config import load_config, save_config, with_values
 from tests.deploy.conftest import graph_mode  # noqa: F401
@@ -42,8 +43,9 @@ def assert_tells_how_to_feed_it(table):
 @pytest.fixture
 def trained(tmp_path, tiny, monkeypatch):
     """The folder of a finished step 2, whose bimlp_t is one narrow block; with the network."""
-    small = dataclasses.replace(zoo.VARIANTS["bimlp_t"], widths=(8,), depths=(1,))
-    monkeypatch.setitem(zoo.VARIANTS, "bimlp_t", small)
+    options = BiMLPOptions((8,), (1,))
+    small = dataclasses.replace(registry.variants()["bimlp_t"], options=options)
+    monkeypatch.setitem(registry.variants(), "bimlp_t", small)
     # the device can be chosen once per process
     monkeypatch.setattr("src.commands.export.start_device", lambda config: None)
     folder = tmp_path / "step2"

@@ -6,8 +6,8 @@ import pytest
 
 from src.deploy import freeze
 from src.model import binary_layers
-from src.model.quantizers import QUANTIZERS
-from src.model.released import BatchNorm, Block, scaled_sign
+from src.model.layers.quantizers import QUANTIZERS
+from src.model.networks.released import BatchNorm, Block, scaled_sign
 
 
 def values(network):

@@ -14,7 +14,7 @@ from src.deploy.mindir_file import write_mindir
 from src.deploy.mindir_graph import read_graph
 from src.deploy.onnx_file import load_onnx, write_onnx
 from src.deploy.onnx_ops import TRANSLATIONS, Unsupported, same_pads
-from src.model.functions import MultiMaxPool
+from src.model.layers.pools import MultiMaxPool
 from tests.deploy.fed import feeding
 
 SIZE = 8

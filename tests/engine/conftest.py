@@ -16,7 +16,7 @@ from src.deploy import write_packed
 from src.deploy.packed_file import decode
 from src.engine import Engine, instruction_sets
 from src.model import create_model
-from src.model.norms import BatchNorm
+from src.model.layers.norms import BatchNorm
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("scalar", "avx2", "avx512")

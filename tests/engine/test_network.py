@@ -11,7 +11,7 @@ from mindspore import Tensor
 from src.common.errors import InputError
 from src.data.transform import Normalize
 from src.engine.inspect import TENSORS, channel_layer, local_layer, trace
-from src.model.elements import ShortcutFC
+from src.model.layers.binary_fc import ShortcutConv
 from tests.engine.conftest import images
 from tests.engine.reference import Network, shortcut
 
@@ -56,7 +56,7 @@ def case(request, packed, cases):
         settings = NETWORKS[request.param]
         network, description, tensors, path = packed(**settings)
         x = images(2, settings.get("size", 32))
-        layers = {name: cell for name, cell in network.cells_and_names() if isinstance(cell, ShortcutFC)}
+        layers = {name: cell for name, cell in network.cells_and_names() if isinstance(cell, ShortcutConv)}
         found, logits = recorded(
             network, x[0], [*layers.values(), *(cell.fc.rsign for cell in layers.values())]
         )

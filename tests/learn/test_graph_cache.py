@@ -106,6 +106,16 @@ def test_nothing_is_kept_for_several_workers_or_other_devices():
     assert identity("device_target=Ascend") is None
 
 
+def test_a_changed_file_in_a_room_or_a_folder_of_it_changes_the_sources(tmp_path):
+    sources, found = graph_cache._sources.__wrapped__, []
+    for name in ("model/registry.py", "model/networks/toy.py", "model/networks/toy.py", "learn/step.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        with (tmp_path / name).open("a") as file:
+            file.write("x = 1\n")
+        found.append(sources(tmp_path))
+    assert len(set(found)) == 4
+
+
 def test_changed_sources_make_other_graphs(monkeypatch):
     before = graph_cache.digest({})
     assert graph_cache.digest({}) == before != graph_cache.digest({"x": 1})

@@ -5,7 +5,10 @@ import numpy as np
 import pytest
 from mindspore import Tensor
 
-from src.model.binarize import GRADIENTS, BinarizeShifted, RSign, sign, weight_scale
+from src.model.config import layer_config
+from src.model.layers.binarize import BinarizeActivation, BinarizeShifted
+from src.model.layers.gradients import GRADIENTS, sign
+from src.model.layers.quantizers import weight_scale
 
 POINTS = np.array([-2, -1, -0.75, -0.25, -1e-45, -0.0, 0.0, 1e-45, 0.25, 0.75, 1, 2, np.nan], np.float32)
 
@@ -91,7 +94,7 @@ def test_scale_is_a_constant_in_the_backward_pass():
 
 
 def test_rsign_shifts_each_channel_before_the_sign():
-    cell = RSign(2, "ste", 1)
+    cell = BinarizeActivation(2, layer_config(backend="plain"))
     assert cell.bias.shape == (2,) and not cell.bias.asnumpy().any()
     cell.bias.set_data(Tensor(np.array([0.5, -0.5], np.float32)))
     x = np.array([-0.5, -0.4, 0.5, 0.6], np.float32).reshape(1, 1, 1, 4).repeat(2, axis=1)

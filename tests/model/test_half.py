@@ -9,8 +9,8 @@ from mindspore import Tensor, nn, ops
 from src.learn.loss import cross_entropy
 from src.learn.optimizer import AdamW
 from src.model import binary_layers, create_model
-from src.model.arithmetic import make_arithmetic
-from src.model.layers import BinaryFC, BinaryLayer, FullConv
+from src.model.config import layer_config
+from src.model.layers.conv import BinaryConv2d, Conv2d
 
 EXACT = 2048  # all integers up to it are float16 numbers
 
@@ -60,8 +60,8 @@ def pynative():
 
 def test_the_scale_follows_the_sum_in_float32(pynative):
     """Sums of 2048 signs times alpha, to the bit of float32."""
-    arithmetic = make_arithmetic(backend="plain", compute_type="float16")
-    layer, types = BinaryFC(EXACT, 3, arithmetic), []
+    config = layer_config(backend="plain", compute_type="float16")
+    layer, types = BinaryConv2d(EXACT, 3, 1, config=config), []
     layer.conv = Rounded(layer.conv, types)
     x = np.random.default_rng(0).normal(size=(2, EXACT, 1, 2)).astype(np.float32)
     found = layer(Tensor(x)).asnumpy()
@@ -77,9 +77,10 @@ def half_network(types, norms):
     small = {"widths": (8,), "depths": (1,), "stem": (3, 2, 1), "backend": "plain", "compute_type": "float16"}
     network = create_model("bimlp_t", 10, "binary", **small)
     for _, cell in list(network.cells_and_names()):
-        for name in ("conv", "local_fc"):
-            if isinstance(cell, (FullConv, BinaryLayer)) and hasattr(cell, name):
-                setattr(cell, name, Rounded(getattr(cell, name), types))
+        if isinstance(cell, BinaryConv2d):
+            cell.conv = Rounded(cell.conv, types)
+        elif isinstance(cell, Conv2d):
+            cell.conv.conv = Rounded(cell.conv.conv, types)
         if isinstance(cell, nn.BatchNorm2d):
             cell.register_forward_pre_hook(lambda cell, inputs: norms.append(inputs[0].dtype))
     return network

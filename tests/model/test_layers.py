@@ -7,18 +7,19 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn
 
-from src.model.activations import ACTIVATIONS, RPReLU
-from src.model.arithmetic import make_arithmetic
 from src.model.backends import BACKENDS
-from src.model.functions import MultiMaxPool, PolynomialCosSin, interleave
-from src.model.layers import BinaryFC, LocalBinaryFC
-from src.model.layout import to_layout
-from src.model.norms import BatchNorm, LayerNorm
-from src.model.shortcuts import SHORTCUTS, uni_shortcut
-from src.model.token_mixing import Shift, axial_offsets, cycle_offsets
+from src.model.config import layer_config
+from src.model.layers.activations import ACTIVATIONS, RPReLU
+from src.model.layers.conv import BinaryConv2d, Conv2d, local_fc
+from src.model.layers.layout import to_layout
+from src.model.layers.norms import BatchNorm, LayerNorm
+from src.model.layers.pools import MultiMaxPool
+from src.model.layers.shortcuts import SHORTCUTS, uni_shortcut
+from src.model.layers.token_mixing import Shift, axial_offsets, cycle_offsets
+from src.model.layers.wave import PolynomialCosSin, interleave
 from tests.model import reference
 
-PLAIN, FAST = make_arithmetic("binary", backend="plain"), make_arithmetic("binary", backend="fast")
+PLAIN, FAST = layer_config("binary", backend="plain"), layer_config("binary", backend="fast")
 SIZES = (1, 31, 32, 33, 63, 64, 65, 127, 320)  # straddle the word
 
 
@@ -31,47 +32,61 @@ def run(cell, x, axis):
     return to_layout(cell(to_layout(Tensor(x), axis)), axis).asnumpy()
 
 
-@pytest.mark.parametrize("arithmetic", [PLAIN, FAST], ids=["plain", "fast"])
+@pytest.mark.parametrize("config", [PLAIN, FAST], ids=["plain", "fast"])
 @pytest.mark.parametrize("channels", SIZES)
-def test_accumulator_is_an_integer_with_the_parity_of_the_channel_count(channels, arithmetic, pynative):
-    layer, x = BinaryFC(channels, 3, arithmetic), random(2, channels, 4, 5)
-    total = to_layout(layer.accumulate(to_layout(Tensor(x), arithmetic.axis)), arithmetic.axis).asnumpy()
+def test_accumulator_is_an_integer_with_the_parity_of_the_channel_count(channels, config, pynative):
+    layer, x = BinaryConv2d(channels, 3, 1, config=config), random(2, channels, 4, 5)
+    total = to_layout(layer.accumulate(to_layout(Tensor(x), config.axis)), config.axis).asnumpy()
     weight = reference.sign(layer.weight.asnumpy()[:, :, 0, 0])
     np.testing.assert_array_equal(total, np.einsum("bchw,oc->bohw", reference.sign(x), weight))
     assert not ((total - channels) % 2).any() and np.abs(total).max() <= channels
 
 
-@pytest.mark.parametrize("arithmetic", [PLAIN, FAST], ids=["plain", "fast"])
-def test_zero_counts_as_minus_one(arithmetic, pynative):
-    layer = BinaryFC(5, 2, arithmetic)
+@pytest.mark.parametrize("config", [PLAIN, FAST], ids=["plain", "fast"])
+def test_zero_counts_as_minus_one(config, pynative):
+    layer = BinaryConv2d(5, 2, 1, config=config)
     weight = reference.sign(layer.weight.asnumpy()).sum(axis=(1, 2, 3))
-    total = run(layer.accumulate, np.zeros((1, 5, 1, 1), np.float32), arithmetic.axis)
+    total = run(layer.accumulate, np.zeros((1, 5, 1, 1), np.float32), config.axis)
     np.testing.assert_array_equal(total[0, :, 0, 0], -weight)
 
 
-@pytest.mark.parametrize("arithmetic", [PLAIN, FAST], ids=["plain", "fast"])
+@pytest.mark.parametrize("config", [PLAIN, FAST], ids=["plain", "fast"])
 @pytest.mark.parametrize("axis", ["width", "height"])
 @pytest.mark.parametrize("group", [1, 2])
 @pytest.mark.parametrize("size", [(1, 1), (2, 5), (7, 3), (9, 8)])
-def test_local_sum_is_exact_and_padding_contributes_nothing(size, group, axis, arithmetic, pynative):
-    layer = LocalBinaryFC(3 * group, 3, axis, arithmetic)
+def test_local_sum_is_exact_and_padding_contributes_nothing(size, group, axis, config, pynative):
+    layer = local_fc(3 * group, 3, axis, config)
     x = random(2, 3 * group, *size)
-    total = run(layer.accumulate, x, arithmetic.axis)
+    total = run(layer.accumulate, x, config.axis)
     oracle = reference.Reference(
         {"l.weight": layer.weight.asnumpy(), "l.rsign.bias": np.zeros(3 * group)}, "binary", (), ()
     )
     scale = np.abs(layer.weight.asnumpy()).mean(axis=(1, 2, 3)).reshape(1, -1, 1, 1)
     np.testing.assert_array_equal(total, np.rint(oracle.local_fc(x, "l") / scale))
-    np.testing.assert_allclose(run(layer, x, arithmetic.axis), oracle.local_fc(x, "l"), rtol=1e-5)
+    np.testing.assert_allclose(run(layer, x, config.axis), oracle.local_fc(x, "l"), rtol=1e-5)
 
 
-@pytest.mark.parametrize("kernel,stride,padding", [(7, 4, 2), (3, 2, 1), (1, 1, 0)])
-def test_fast_convolution_is_the_plain_one(kernel, stride, padding):
-    x, w = random(2, 3, 16, 12), random(5, 3, kernel, kernel, seed=1)
+CONVOLUTIONS = {  # weight (O, C / groups, kh, kw), stride, padding, groups
+    "stem": ((5, 3, 7, 7), 4, (2, 2), 1),
+    "3x3": ((5, 3, 3, 3), 2, (1, 1), 1),
+    "fc": ((5, 3, 1, 1), 1, (0, 0), 1),
+    "fc with stride": ((5, 3, 1, 1), 2, (0, 0), 1),
+    "grouped": ((6, 2, 3, 3), 1, (1, 1), 3),
+    "depth-wise": ((6, 1, 3, 3), 2, (1, 1), 6),
+    "rectangle": ((4, 3, 1, 5), 1, (0, 2), 1),
+    "local, width": ((3, 2, 1, 7), 1, (0, 3), 3),
+    "local, height": ((3, 2, 7, 1), 1, (3, 0), 3),
+    "local with stride": ((3, 1, 1, 7), 2, (0, 3), 3),
+}
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+def test_fast_convolution_is_the_plain_one(name):
+    shape, stride, padding, groups = CONVOLUTIONS[name]
+    x, w = random(2, shape[1] * groups, 13, 12), random(*shape, seed=1)
 
     def outputs(backend):
-        cell = BACKENDS[backend].conv(5, kernel, stride, padding)
-        axis = BACKENDS[backend].axis
+        cell, axis = BACKENDS[backend].conv(shape, stride, padding, groups), BACKENDS[backend].axis
 
         def inner(x, w):
             y = to_layout(cell(to_layout(x, axis), w), axis)
@@ -80,25 +95,15 @@ def test_fast_convolution_is_the_plain_one(kernel, stride, padding):
         (_, y), grads = ms.value_and_grad(inner, (0, 1), has_aux=True)(Tensor(x), Tensor(w))
         return [t.asnumpy() for t in (y, *grads)]
 
-    for plain, fast in zip(outputs("plain"), outputs("fast")):
+    for plain, fast in zip(outputs("plain"), outputs("fast"), strict=True):
+        assert fast.shape == plain.shape
         np.testing.assert_allclose(fast, plain, rtol=1e-4, atol=1e-3)
 
 
-@pytest.mark.parametrize("axis,shape", [("width", (1, 7)), ("height", (7, 1))])
-def test_fast_local_fc_has_the_plain_ones_gradients(axis, shape):
-    x, w = random(2, 6, 5, 9), random(3, 2, *shape, seed=1)
-
-    def outputs(backend):
-        cell, channel_axis = BACKENDS[backend].local_fc(shape, 3, 2), BACKENDS[backend].axis
-
-        def inner(x, w):
-            y = to_layout(cell(to_layout(x, channel_axis), w), channel_axis)
-            return (y * y).sum()
-
-        return [t.asnumpy() for t in ms.grad(inner, (0, 1))(Tensor(x), Tensor(w))]
-
-    for plain, fast in zip(outputs("plain"), outputs("fast")):
-        np.testing.assert_allclose(fast, plain, rtol=1e-4, atol=1e-4)
+@pytest.mark.parametrize("layer", [Conv2d, BinaryConv2d])
+def test_convolution_refuses_groups_that_do_not_divide_the_channels(layer):
+    with pytest.raises(ValueError, match="groups: expected a divisor of 6 and 4 channels, got 3"):
+        layer(6, 4, 3, groups=3, config=PLAIN)
 
 
 def test_polynomial_cos_and_sin_and_their_gradients():
@@ -145,10 +150,10 @@ def test_uni_shortcut_refuses_widths_of_which_none_divides_the_other():
         uni_shortcut(4, 6, 1)
 
 
-@pytest.mark.parametrize("arithmetic", [PLAIN, FAST], ids=["plain", "fast"])
-def test_rprelu_and_its_gradients(arithmetic):
+@pytest.mark.parametrize("config", [PLAIN, FAST], ids=["plain", "fast"])
+def test_rprelu_and_its_gradients(config):
     x, dout = random(2, 3, 4, 5), random(2, 3, 4, 5, seed=1)
-    cell, axis = RPReLU(3, arithmetic), arithmetic.axis
+    cell, axis = RPReLU(3, config), config.axis
     assert set(cell.slope.asnumpy()) == {0.25}
     b1, w, b2 = (random(3, seed=s) for s in (2, 3, 4))
     for parameter, value in ((cell.shift_in, b1), (cell.slope, w), (cell.shift_out, b2)):
@@ -180,9 +185,9 @@ OTHER_ACTIVATIONS = {
 def test_activations_of_table_4(name, backend):
     x = random(2, 3, 4, 5, seed=8)
     x[0, 0, 0, 0] = 0
-    arithmetic = make_arithmetic(backend=backend, activation=name)
-    cell = arithmetic.activation(3, arithmetic)
-    np.testing.assert_allclose(run(cell, x, arithmetic.axis), OTHER_ACTIVATIONS[name](x), atol=1e-6)
+    config = layer_config(backend=backend, activation=name)
+    cell = config.activation(3, config)
+    np.testing.assert_allclose(run(cell, x, config.axis), OTHER_ACTIVATIONS[name](x), atol=1e-6)
     assert [p.name.split(".")[-1] for p in cell.get_parameters()] == (["slope"] if name == "prelu" else [])
 
 
@@ -193,14 +198,14 @@ def test_every_activation_is_tested():
 @pytest.mark.parametrize("backend", ["plain", "fast"])
 def test_layer_norm_takes_statistics_of_whole_images(backend):
     x = 1 + 2 * random(3, 4, 5, 6)
-    arithmetic = make_arithmetic(backend=backend)
-    norm = LayerNorm(4, arithmetic)
+    config = layer_config(backend=backend)
+    norm = LayerNorm(4, config)
     gamma, beta = random(4, seed=1), random(4, seed=2)
     norm.gamma.set_data(Tensor(gamma))
     norm.beta.set_data(Tensor(beta))
     expected = np.stack([(image - image.mean()) / np.sqrt(image.var() + 1e-5) for image in x])
     expected = expected * gamma.reshape(-1, 1, 1) + beta.reshape(-1, 1, 1)
-    np.testing.assert_allclose(run(norm, x, arithmetic.axis), expected, atol=1e-5)
+    np.testing.assert_allclose(run(norm, x, config.axis), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("name,there", [
@@ -273,11 +278,11 @@ def test_pooling_of_negative_maps_ignores_the_padding(size):
 def test_batch_norm_is_the_same_in_both_layouts():
     x = random(4, 3, 5, 2)
     results = []
-    for arithmetic in (FAST, PLAIN):
-        norm = BatchNorm(3, arithmetic)
+    for config in (FAST, PLAIN):
+        norm = BatchNorm(3, config)
         norm.set_train(True)
         results.append(
-            (run(norm, x, arithmetic.axis), norm.moving_mean.asnumpy(), norm.moving_variance.asnumpy())
+            (run(norm, x, config.axis), norm.moving_mean.asnumpy(), norm.moving_variance.asnumpy())
         )
     for first, second in zip(*results):
         np.testing.assert_allclose(first, second, rtol=1e-5, atol=1e-6)
@@ -291,8 +296,8 @@ def test_synchronized_batch_norm_of_one_worker_is_batch_norm(backend):
     x, factors = random(4, 3, 5, 2), Tensor(random(4, 3, 5, 2, seed=1))
     found = []
     for sync in (False, True):
-        arithmetic = make_arithmetic("fp32", backend=backend, sync_bn=sync)
-        norm = BatchNorm(3, arithmetic)
+        config = layer_config("fp32", backend=backend, sync_bn=sync)
+        norm = BatchNorm(3, config)
         norm.gamma.set_data(Tensor(np.array([0.5, 1, 2], np.float32)))
         norm.set_train(True)
 
@@ -304,11 +309,11 @@ def test_synchronized_batch_norm_of_one_worker_is_batch_norm(backend):
             def construct(self, x):
                 return (to_layout(self.norm(to_layout(x, self.axis)), self.axis) * factors).sum()
 
-        step = ms.value_and_grad(Loss(norm, arithmetic.axis), 0, list(norm.trainable_params()))
+        step = ms.value_and_grad(Loss(norm, config.axis), 0, list(norm.trainable_params()))
         value, (dx, dweights) = step(Tensor(x + 3))
         step(Tensor(x))
         norm.set_train(False)
-        y = run(norm, x, arithmetic.axis)
+        y = run(norm, x, config.axis)
         tensors = (value, dx, *dweights, norm.moving_mean, norm.moving_variance)
         found.append([t.asnumpy() for t in tensors] + [y])
     for one, other in zip(*found):

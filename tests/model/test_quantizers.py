@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 from mindspore import Tensor
 
-from src.model.arithmetic import make_arithmetic
-from src.model.layers import BinaryFC, LocalBinaryFC
-from src.model.layout import to_layout
-from src.model.quantizers import QUANTIZERS, BinarizeWeight
+from src.model.config import layer_config
+from src.model.layers.binarize import BinarizeActivation, BinarizeWeight
+from src.model.layers.conv import BinaryConv2d, local_fc
+from src.model.layers.layout import to_layout
+from src.model.layers.quantizers import QUANTIZERS
 from tests.model.test_binarize import CLOSED_FORMS
 
 
@@ -58,9 +59,9 @@ FORMULAS = {
     "bnn_plus": (lambda w: (signs(w), np.ones(len(w))), CLOSED_FORMS["swish_sign"]),
 }
 LAYERS = {
-    "fc": lambda arithmetic: BinaryFC(6, 4, arithmetic),
-    "depth-wise": lambda arithmetic: LocalBinaryFC(5, 5, "width", arithmetic),
-    "grouped": lambda arithmetic: LocalBinaryFC(8, 4, "height", arithmetic),
+    "fc": lambda config: BinaryConv2d(6, 4, 1, config=config),
+    "depth-wise": lambda config: local_fc(5, 5, "width", config),
+    "grouped": lambda config: local_fc(8, 4, "height", config),
 }
 
 
@@ -73,8 +74,8 @@ def test_every_method_has_its_formula_here():
 @pytest.mark.parametrize("name", FORMULAS)
 def test_weights_and_their_gradient_are_the_formula(name, layer, backend):
     """The layer is linear in w_b: fed with ones it gives sums of w_b, whose gradient under w_b is that of a real layer."""
-    arithmetic = make_arithmetic(quantizer=name, backend=backend)
-    cell = LAYERS[layer](arithmetic)
+    config = layer_config(quantizer=name, backend=backend)
+    cell = LAYERS[layer](config)
     rng = np.random.default_rng(4)
     w = rng.normal(0, 0.8, cell.weight.shape).astype(np.float32)
     cell.weight.set_data(Tensor(w))
@@ -82,21 +83,21 @@ def test_weights_and_their_gradient_are_the_formula(name, layer, backend):
     np.testing.assert_array_equal(cell.weight_quantizer(cell.weight).asnumpy(), operand)
     np.testing.assert_allclose(cell.scale().asnumpy(), alpha, rtol=1e-5)
     dout = rng.normal(size=w.shape).astype(np.float32)  # of sign(c), that is alpha times that of w_b
-    sign = BinarizeWeight(arithmetic.quantizer)
+    sign = BinarizeWeight(config.quantization.quantizer)
     found = gradient(sign, w, dout)
     np.testing.assert_allclose(found, FORMULAS[name][1](w, dout / shaped(alpha)), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", FORMULAS)
 def test_the_scale_stays_outside_of_an_integer_sum(name):
-    arithmetic = make_arithmetic(quantizer=name, backend="fast")
-    cell = BinaryFC(33, 5, arithmetic)
+    config = layer_config(quantizer=name, backend="fast")
+    cell = BinaryConv2d(33, 5, 1, config=config)
     x = np.random.default_rng(5).normal(0.3, 0.6, (2, 33, 3, 4)).astype(np.float32)
     values = (x > 0.5) * 1.0 if name == "dorefa" else signs(x)
-    total = to_layout(cell.accumulate(to_layout(Tensor(x), arithmetic.axis)), arithmetic.axis).asnumpy()
+    total = to_layout(cell.accumulate(to_layout(Tensor(x), config.axis)), config.axis).asnumpy()
     operand, alpha = FORMULAS[name][0](cell.weight.asnumpy())
     np.testing.assert_array_equal(total, np.einsum("bchw,oc->bohw", values, operand[:, :, 0, 0]))
-    y = to_layout(cell(to_layout(Tensor(x), arithmetic.axis)), arithmetic.axis).asnumpy()
+    y = to_layout(cell(to_layout(Tensor(x), config.axis)), config.axis).asnumpy()
     np.testing.assert_allclose(y, total * alpha.reshape(1, -1, 1, 1), rtol=1e-5)
 
 
@@ -105,17 +106,17 @@ def test_the_scale_stays_outside_of_an_integer_sum(name):
     ("dsq", "dsq"), ("bnn_plus", "swish_sign"), ("dorefa", "dorefa"),
 ])  # fmt: skip
 def test_activations_have_the_methods_gradient(name, closed_form):
-    cell = make_arithmetic(quantizer=name, backend="plain").activation_quantizer(3)
+    cell = BinarizeActivation(3, layer_config(quantizer=name, backend="plain"))
     x = np.random.default_rng(6).normal(0, 1, (2, 3, 4, 5)).astype(np.float32)
     d = np.random.default_rng(7).normal(0, 1, x.shape).astype(np.float32)
     np.testing.assert_allclose(gradient(cell, x, d), CLOSED_FORMS[closed_form](x, d), atol=1e-5)
-    assert hasattr(cell, "bias") == (name in ("bimlp", "reactnet"))
+    assert bool(cell.trainable_params()) == (name in ("bimlp", "reactnet"))
 
 
 @pytest.mark.parametrize("name", ["bimlp", "sign", "xnor", "reactnet"])
 @pytest.mark.parametrize("choice", ["ste", "approx_sign", "clip_grad"])
 def test_gradient_of_activations_can_be_chosen(name, choice):
-    assert make_arithmetic(quantizer=name, activation_gradient=choice).activation_gradient == choice
+    assert layer_config(quantizer=name, activation_gradient=choice).quantization.gradient == choice
 
 
 @pytest.mark.parametrize("name", ["dorefa", "dsq", "bnn_plus"])
@@ -123,7 +124,7 @@ def test_methods_that_are_their_gradient_refuse_another(name):
     with pytest.raises(
         ValueError, match=f"expected auto with quantizer {name}, whose gradient is fixed, got 'ste'"
     ):
-        make_arithmetic(quantizer=name, activation_gradient="ste")
+        layer_config(quantizer=name, activation_gradient="ste")
 
 
 @pytest.mark.parametrize("name", QUANTIZERS)

@@ -11,8 +11,8 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from src.model.released import (
-    RELEASED,
+from src.model import create_model
+from src.model.networks.released import (
     BinaryMLP,
     ReleasedBiMLP,
     scaled_sign,
@@ -23,12 +23,18 @@ from src.model.released import (
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "released"
 TINY_WIDTHS = (16, 32, 64, 128)
 ARCHITECTURES = {
-    "bimlp_s": RELEASED["released_bimlp_s"],
-    "bimlp_m": RELEASED["released_bimlp_m"],
+    "bimlp_s": "released_bimlp_s",
+    "bimlp_m": "released_bimlp_m",
     "tiny_s": {"depths": (1, 1, 2, 1), "widths": TINY_WIDTHS, "norm": "batch", "num_classes": 10},
     "tiny_m": {"depths": (1, 2, 2, 1), "widths": TINY_WIDTHS, "norm": "group", "num_classes": 10},
 }
 TINY = ("tiny_s", "tiny_m")
+
+
+def build(name):
+    """The network of a row of ARCHITECTURES: a name for create_model, or the arguments of ReleasedBiMLP."""
+    row = ARCHITECTURES[name]
+    return create_model(row) if isinstance(row, str) else ReleasedBiMLP(**row)
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +46,7 @@ def pynative():
 
 
 def loaded(name):
-    net = ReleasedBiMLP(**ARCHITECTURES[name])
+    net = build(name)
     unmatched = ms.load_param_into_net(net, ms.load_checkpoint(str(GOLDEN / f"{name}.ckpt")))
     assert unmatched == ([], [])
     return net
@@ -55,7 +61,7 @@ def test_names_and_shapes_are_those_of_the_checkpoint(name):
     lines = gzip.decompress((GOLDEN / f"{name}.params.txt.gz").read_bytes()).decode().splitlines()
     expected = {line.split()[0]: tuple(map(int, line.split()[1].split("x"))) for line in lines}
     assert len(expected) == len(lines)
-    assert {p.name: tuple(p.shape) for p in ReleasedBiMLP(**ARCHITECTURES[name]).get_parameters()} == expected
+    assert {p.name: tuple(p.shape) for p in build(name).get_parameters()} == expected
 
 
 @pytest.mark.parametrize("name", TINY)
@@ -124,12 +130,12 @@ def test_shortcuts_of_the_mlp_carry_the_unshifted_input():
 
 @pytest.mark.parametrize(("name", "millions"), [("bimlp_s", 15.84), ("bimlp_m", 29.69)])
 def test_number_of_learned_parameters(name, millions):
-    count = sum(p.size for p in ReleasedBiMLP(**ARCHITECTURES[name]).trainable_params())
+    count = sum(p.size for p in build(name).trainable_params())
     assert round(count / 1e6, 2) == millions
 
 
 def test_training_mode_is_refused():
-    net = ReleasedBiMLP(**ARCHITECTURES["tiny_s"]).set_train()
+    net = build("tiny_s").set_train()
     with pytest.raises(ValueError, match="released network: expected evaluation mode, got training mode"):
         logits(net, np.zeros((1, 3, 64, 64), np.float32))
 

@@ -6,9 +6,9 @@ import pytest
 from mindspore import Tensor, ops
 
 from src.model import binary_layers, create_model
-from src.model.layers import BinaryLayer
-from src.model.quantizers import QUANTIZERS
-from src.model.shortcuts import Repeat
+from src.model.layers.conv import BinaryConv2d
+from src.model.layers.quantizers import QUANTIZERS
+from src.model.layers.shortcuts import Repeat
 from tests.model.conftest import copy_parameters, images, scramble
 
 SMALL = {"widths": (8, 16), "depths": (1, 1)}
@@ -151,7 +151,7 @@ def test_quantizer_reaches_every_layer_of_the_blocks(name):
     for method, row in QUANTIZERS.items():
         network = create_model(name, 10, "binary", quantizer=method, **SMALL)
         layers = [layer for _, layer in binary_layers(network)]
-        inside = [cell for _, cell in network.stages.cells_and_names() if isinstance(cell, BinaryLayer)]
+        inside = [cell for _, cell in network.stages.cells_and_names() if isinstance(cell, BinaryConv2d)]
         assert len(layers) == len(inside) > 0
         assert {layer.scale_of_weight for layer in layers} == {row.scale}
         names = [p.name for p in network.get_parameters()]

@@ -1,6 +1,7 @@
 """Wave-MLP: its size by arithmetic, its formulas against numpy, its two backends against each other."""
 
 import math
+from dataclasses import asdict
 from itertools import pairwise
 
 import mindspore as ms
@@ -8,15 +9,15 @@ import numpy as np
 import pytest
 from mindspore import Tensor, ops
 
-from src.model.arithmetic import make_arithmetic
-from src.model.wave_mlp import MLP, PATM, WaveMLP
+from src.model.config import layer_config
+from src.model.networks.wave_mlp import MLP, PATM, WaveMLP, WaveMLPOptions
 
 WIDTHS = (64, 128, 320, 512)
 T = (2, 2, 4, 2)
 S = (2, 3, 10, 3)
 TOKENS = (56 * 56, 28 * 28, 14 * 14, 7 * 7)  # per stage, of an image of 224 x 224
 BATCH, CLASSES = 3, 5
-TINY = {"widths": (16, 32, 64, 128), "depths": (1, 1, 1, 1), "num_classes": CLASSES, "drop_path_rate": 0.3}
+TINY = WaveMLPOptions((16, 32, 64, 128), (1, 1, 1, 1), 0.3)
 
 
 @pytest.fixture(autouse=True)
@@ -28,16 +29,16 @@ def pynative():
 
 
 def fp32(backend="fast", norm="batch"):
-    return make_arithmetic("fp32", backend=backend, norm=norm, activation="gelu")
+    return layer_config("fp32", backend=backend, norm=norm, activation="gelu")
 
 
 def full_size(depths):
-    return WaveMLP(WIDTHS, depths, num_classes=1000, arithmetic=fp32(), drop_path_rate=0.0)
+    return WaveMLP(1000, WaveMLPOptions(WIDTHS, depths), fp32())
 
 
 def tiny(norm="batch", backend="fast"):
     """The same seeded weights for every backend; nothing is left at 0 or 1, where a slip could hide."""
-    network = WaveMLP(arithmetic=fp32(backend, norm), **TINY)
+    network = WaveMLP(CLASSES, TINY, fp32(backend, norm))
     randomize(network)
     return network
 
@@ -246,5 +247,5 @@ def test_drop_mask_scales_the_paths_of_its_block():
 )
 def test_refuses_what_it_cannot_build(change, message):
     with pytest.raises(ValueError) as caught:
-        WaveMLP(**{"arithmetic": fp32(), **TINY, **change})
+        WaveMLPOptions(**{**asdict(TINY), **change})
     assert str(caught.value) == message

@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn
 
-from src.model.activations import RPReLU
-from src.model.arithmetic import make_arithmetic
 from src.model.backends import BACKENDS
-from src.model.blocks import MBBBlock1, MBBBlock2
-from src.model.elements import ChannelBinaryFC, SpatialBinaryFC
-from src.model.layers import FullConv
-from src.model.norms import BatchNorm
-from src.model.quantizers import QUANTIZERS
+from src.model.config import layer_config
+from src.model.layers.activations import RPReLU
+from src.model.layers.binarize import BinarizeActivation, BinarizeShifted
+from src.model.layers.binary_fc import channel_binary_fc, spatial_binary_fc
+from src.model.layers.conv import Conv2d
+from src.model.layers.norms import BatchNorm
+from src.model.layers.quantizers import QUANTIZERS
+from src.model.networks.bimlp import MBBBlock1, MBBBlock2
 
 EDGES = np.array([0.0, 1.0, -1.5])  # sign(0), the window's edge and its outside
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,7 +44,7 @@ def random(*shape, seed=0):
 
 def pair(make, precision="binary", gradient="ste"):
     """The Cell that `make` builds of an Arithmetic, in the fast and in the fused backend, with the same parameters."""
-    cells = [make(make_arithmetic(precision, gradient, backend)) for backend in ("fast", "fused")]
+    cells = [make(layer_config(precision, gradient, backend)) for backend in ("fast", "fused")]
     rng = np.random.default_rng(1)
     for ours, theirs in zip(*(cell.get_parameters() for cell in cells)):
         value = ours.asnumpy().copy()
@@ -108,18 +109,18 @@ WIDTHS = [(1, 1), (4, 4), (31, 31), (33, 33), (8, 32), (32, 8), (65, 130), (320,
 @pytest.mark.parametrize("precision", ["fp32", "binary_act", "binary"])
 @pytest.mark.parametrize("channels,out", WIDTHS)
 def test_channel_binary_fc(channels, out, precision):
-    cells = pair(lambda a: ChannelBinaryFC(channels, out, a), precision)
+    cells = pair(lambda a: channel_binary_fc(channels, out, a), precision)
     assert_same(cells, random(channels, 3, 5, 7))
 
 
 @pytest.mark.parametrize("images", [(1, 4, 4), (64, 1, 1), (7, 3, 3), (2, 16, 16)])
 def test_channel_binary_fc_on_any_number_of_positions(images):
-    assert_same(pair(lambda a: ChannelBinaryFC(12, 24, a)), random(12, *images))
+    assert_same(pair(lambda a: channel_binary_fc(12, 24, a)), random(12, *images))
 
 
 @pytest.mark.parametrize("gradient", ["ste", "approx_sign", "clip_grad"])
 def test_gradients_of_sign(gradient):
-    for make in (lambda a: ChannelBinaryFC(8, 8, a), lambda a: SpatialBinaryFC(8, 8, "width", a)):
+    for make in (lambda a: channel_binary_fc(8, 8, a), lambda a: spatial_binary_fc(8, 8, "width", a)):
         assert_same(pair(make, "binary", gradient), random(8, 4, 5, 5))
 
 
@@ -128,13 +129,13 @@ def test_gradients_of_sign(gradient):
 @pytest.mark.parametrize("group", [1, 2])
 @pytest.mark.parametrize("size", [(1, 1), (2, 5), (4, 4), (7, 3), (9, 8), (16, 14)])
 def test_spatial_binary_fc(size, group, axis, precision):
-    cells = pair(lambda a: SpatialBinaryFC(5 * group, 5, axis, a), precision)
+    cells = pair(lambda a: spatial_binary_fc(5 * group, 5, axis, a), precision)
     assert_same(cells, random(5 * group, 3, *size), tolerance=2e-4)
 
 
 @pytest.mark.parametrize("training", [True, False])
 def test_running_statistics_move_in_training_alone(training):
-    for make in (lambda a: ChannelBinaryFC(6, 6, a), lambda a: SpatialBinaryFC(6, 6, "height", a)):
+    for make in (lambda a: channel_binary_fc(6, 6, a), lambda a: spatial_binary_fc(6, 6, "height", a)):
         assert_same(pair(make), random(6, 4, 5, 5), training=training)
     cells = pair(lambda a: BatchNorm(6, a))
     before = cells[1].moving_mean.asnumpy().copy()
@@ -146,10 +147,9 @@ def test_running_statistics_move_in_training_alone(training):
 def test_one_bit_activations_of_every_quantizer(name):
     """Far from 0 as well, where exp must not overflow."""
     cells = [
-        make_arithmetic(quantizer=name, backend=backend).activation_quantizer(7)
-        for backend in ("fast", "fused")
+        BinarizeActivation(7, layer_config(quantizer=name, backend=backend)) for backend in ("fast", "fused")
     ]
-    assert cells[0].fused is None and cells[1].fused is not None
+    assert [isinstance(cell.binarize, BinarizeShifted) for cell in cells] == [True, False]
     x = 2 * random(7, 3, 4, 9)
     x[0, 0, 0] = np.array([-1000, -30, -1, -0.0, 0, 0.5, 1, 30, 1000])
     assert_same(cells, x, outliers=0)
@@ -159,7 +159,7 @@ def test_one_bit_activations_of_every_quantizer(name):
 def test_other_shortcuts(name):
     for out in (8, 16, 4):
         cells = [
-            ChannelBinaryFC(8, out, make_arithmetic(backend=backend, shortcut=name))
+            channel_binary_fc(8, out, layer_config(backend=backend, shortcut=name))
             for backend in ("fast", "fused")
         ]
         # shifts off 0: without a shortcut many outputs of a channel are equal, and must not lie on RPReLU's edge
@@ -177,13 +177,13 @@ def test_rprelu():
 
 @pytest.mark.parametrize("kernel,stride,padding", [(1, 1, 0), (7, 4, 2), (3, 2, 1)])
 def test_full_precision_convolution(kernel, stride, padding):
-    assert_same(pair(lambda a: FullConv(3, 10, kernel, stride, padding, a)), random(3, 2, 16, 20))
+    assert_same(pair(lambda a: Conv2d(3, 10, kernel, stride, padding, config=a)), random(3, 2, 16, 20))
 
 
 class Waved(nn.Cell):
-    def __init__(self, arithmetic):
+    def __init__(self, config):
         super().__init__()
-        self.wave = arithmetic.backend.wave()
+        self.wave = config.backend.wave()
 
     def construct(self, theta, z):
         return self.wave(theta, z)
@@ -194,7 +194,7 @@ def test_wave():
         [random(2, 3, 4, 5), 1000 * random(2, 3, 4, 5, seed=2), np.zeros((1, 3, 4, 5), np.float32)]
     )
     assert_same(
-        [Waved(make_arithmetic(backend=backend)) for backend in ("fast", "fused")],
+        [Waved(layer_config(backend=backend)) for backend in ("fast", "fused")],
         theta,
         random(5, 3, 4, 5, seed=3),
     )
@@ -221,17 +221,18 @@ def test_blocks_with_their_merges(spatial, channel, graph):
         assert_same(cells, random(8, 9, 4, 6), tolerance=1e-3, outliers=0)
 
 
-def build_block(block, spatial, channel, arithmetic):
-    return block(8, spatial, channel, arithmetic)
+def build_block(block, spatial, channel, config):
+    mixing = ("patm",) if block is MBBBlock1 else ()
+    return block(8, spatial, channel, *mixing, config)
 
 
 def test_sums_are_the_exact_integers():
     for precision in ("binary_act", "binary"):
-        fast, fused = pair(lambda a: ChannelBinaryFC(37, 37, a), precision)
+        fast, fused = pair(lambda a: channel_binary_fc(37, 37, a), precision)
         x = Tensor(random(37, 2, 3, 3))
         act, norm = fused.act, fused.norm
-        sums = fused.fused(
-            x, fused.fc.shift(), fused.fc.weight, norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance,
+        sums = fused.operator(
+            x, fused.fc.rsign.bias, fused.fc.weight, norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance,
             act.shift_in, act.slope, act.shift_out,
         )[1]  # fmt: skip
         expected = fast.fc.accumulate(x).asnumpy()

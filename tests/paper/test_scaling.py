@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from src.model import create_model
-from src.model.norms import BatchNorm
+from src.model.layers.norms import BatchNorm
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 N, BYTES, ALPHA, BETA = 8, 6.0e7, 1.0e-5, 1.0e9

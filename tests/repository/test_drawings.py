@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.text import Text
 from PIL import Image
 
-from src.model.zoo import VARIANTS
+from src.model.networks.bimlp import VARIANTS
 from src.settings.command_line import run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,7 +51,7 @@ def test_the_picture_of_the_network_follows_the_table_of_variants(tmp_path, monk
     network = script("scripts/draw_network.py")
     said = " ".join(texts(network.network_figure("light")))
     small = VARIANTS["bimlp_s"]
-    for stage, (width, side) in enumerate(zip(small.widths, (56, 28, 14, 7)), start=1):
+    for stage, (width, side) in enumerate(zip(small.options.widths, (56, 28, 14, 7)), start=1):
         assert f"stage {stage}" in said and f"{width} x {side} x {side}" in said
     for words in ("2-2-4-2", "2-3-10-3", "sign(x + b)", "popcount", "Uni-shortcut", "RPReLU", "7 x 7 / 4"):
         assert words in said

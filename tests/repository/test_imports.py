@@ -63,6 +63,22 @@ def test_the_rows_of_rooms_are_an_order():
         seen.add(room)
 
 
+# the folders of src/model/, from the ground up, with what of src/model/ each imports
+MODEL = {"layers": set(), "backends": {"layers"}, "networks": {"layers", "variant"}}
+
+
+@pytest.mark.parametrize("folder", MODEL)
+def test_folders_of_the_model_import_only_in_their_direction(folder):
+    """Layers know no backend, networks know neither backends nor one another."""
+    for path in (ROOT / "src" / "model" / folder).glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom):
+                if node.level:
+                    assert folder != "networks" and node.level == 1, path
+                elif node.module.startswith("src.model"):
+                    assert node.module.split(".")[2] in MODEL[folder], path
+
+
 def test_nobody_imports_the_entry_scripts():
     entries = {"train", "eval", "export"}
     for folder in ("src", "scripts", "benchmarks"):

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from src.cost.count import cost_of
-from src.model import create_model, default_precision
-from src.model.zoo import VARIANTS
+from src.model import create_model, default_precision, image_size_of
 
 ROOT = Path(__file__).resolve().parents[2]
 READMES = [ROOT / "README.md", ROOT / "README_CN.md"]
@@ -86,10 +85,10 @@ def test_the_chinese_page_has_the_same_commands_and_numbers():
 @pytest.mark.parametrize("model", ["bimlp_s", "bimlp_t", "wave_mlp_nano"])
 def test_the_table_of_models_is_what_the_cost_counter_counts(model):
     network = create_model(model, 1000, default_precision(model), backend="fast")
-    found = cost_of(network, VARIANTS[model].image_size, model).totals()
+    found = cost_of(network, image_size_of(model), model).totals()
     packed = found["packed_bytes"]
     row = [
-        str(VARIANTS[model].image_size),
+        str(image_size_of(model)),
         f"{found['params']:,}",
         f"{found['ops'] / 1e6:.2f} M",
         "-" if packed is None else f"{packed:,}",

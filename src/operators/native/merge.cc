@@ -40,20 +40,18 @@ OPERATOR(mean_of_sum) {
   });
 }
 
-// Inputs d (C, B, 1, 1) and g_1 .. g_n (C, B, H, W), what flows back into the mean and into the maps from their
-// other reader; outputs the gradients of z, d / (H W), and of the maps, g_k + d / (H W).
+// Inputs d (C, B, 1, 1), the gradient of the mean, and g_1 .. g_n (C, B, H, W), those of the maps from their other
+// reader; outputs the gradients of the maps, g_k + d / (H W).
 OPERATOR(mean_of_sum_backward) {
-  const int maps = t.count() / 2 - 1;
+  const int maps = (t.count() - 1) / 2;
   const float *d = t.get(0);
-  float *dz = t.get(1 + maps);
   const int64_t channels = t.dim(1, 0), images = t.dim(1, 1), area = t.size(1) / (channels * images);
   Pool::instance().each(channels, [&](int64_t c) {
     for (int64_t m = c * images; m < (c + 1) * images; ++m) {
       const float share = d[m] / area;
-      std::fill(dz + m * area, dz + (m + 1) * area, share);
       for (int k = 0; k < maps; ++k) {
         const float *g = t.get(1 + k) + m * area;
-        float *out = t.get(2 + maps + k) + m * area;
+        float *out = t.get(1 + maps + k) + m * area;
         over(area, [&](auto tag, int64_t i) {
           using T = decltype(tag);
           store(out + i, load<T>(g + i) + splat<T>(share));

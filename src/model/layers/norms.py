@@ -31,20 +31,19 @@ class BatchNorm(nn.BatchNorm2d):
     In training the statistics are over the images of this worker, or of all workers with model.sync_bn.
     """
 
-    def __init__(self, channels, arithmetic):
+    def __init__(self, channels, config):
         super().__init__(channels, eps=1e-5, momentum=MOMENTUM, affine=True, use_batch_statistics=None)
-        self.axis = arithmetic.axis
+        self.axis = config.axis
         self.sync_statistics = None
-        if arithmetic.sync_workers:
-            self.sync_statistics = SyncStatistics(arithmetic.axis, arithmetic.sync_workers)
-        maker = arithmetic.backend.fused_norm
-        self.fused = maker() if maker else None
+        if config.sync_workers:
+            self.sync_statistics = SyncStatistics(config.axis, config.sync_workers)
+        self.operator = config.backend.batch_norm()
 
     def construct(self, x):
         if self.sync_statistics is not None and self.training:
             return self.synchronized(x)
-        if self.fused is not None:
-            return self.fused(x, self.gamma, self.beta, self.moving_mean, self.moving_variance)[0]
+        if self.operator is not None:
+            return self.operator(x, self.gamma, self.beta, self.moving_mean, self.moving_variance)
         if self.axis == NCHW:
             return super().construct(x)
         c, b, h, w = x.shape
@@ -70,9 +69,9 @@ class BatchNorm(nn.BatchNorm2d):
 class LayerNorm(nn.GroupNorm):
     """LayerNorm over the C, H, W of each image: GroupNorm with one group."""
 
-    def __init__(self, channels, arithmetic):
+    def __init__(self, channels, config):
         super().__init__(1, channels, eps=1e-5, affine=True)
-        self.axis = arithmetic.axis
+        self.axis = config.axis
 
     def construct(self, x):
         return to_layout(super().construct(to_layout(x, self.axis)), self.axis)

@@ -38,47 +38,30 @@ class RPReLU(nn.Cell):
     learned: the names of the learned vectors; the others are constants. PReLU has b1 = b2 = 0, ReLU w = 0 as well.
     """
 
-    epilogue = None  # function after the piecewise linear part, which fused layers leave to their caller
-
-    def __init__(self, channels, arithmetic, learned=("shift_in", "slope", "shift_out"), slope=0.25):
+    def __init__(self, channels, config, learned=("shift_in", "slope", "shift_out"), slope=0.25):
         super().__init__()
         for name, value in (("shift_in", 0.0), ("slope", slope), ("shift_out", 0.0)):
             if name in learned:
                 setattr(self, name, Parameter(initializer(value, (channels,))))
             else:
                 setattr(self, name, Tensor(np.full(channels, value, np.float32)))
-        maker = arithmetic.backend.fused_rprelu
-        self.fused = maker() if maker else None
-        self.function = ShiftedPReLU(arithmetic.axis)
+        self.function = config.backend.rprelu()
 
     def construct(self, x):
-        if self.fused is not None:
-            return self.fused(x, self.shift_in, self.slope, self.shift_out)[0]
         return self.function(x, self.shift_in, self.slope, self.shift_out)
 
 
 class GELU(nn.Cell):
-    """GELU, exact: y = x Phi(x), Phi the cumulative distribution function of the normal distribution.
+    """GELU (arXiv 1606.08415), exact: y = x Phi(x), Phi the cumulative distribution function of the normal distribution."""
 
-    The piecewise linear part of a fused layer is the identity here, its epilogue the GELU.
-    """
-
-    def __init__(self, channels, arithmetic):
+    def __init__(self, channels, config):
         super().__init__()
-        self.shift_in = self.shift_out = Tensor(np.zeros(channels, np.float32))
-        self.slope = Tensor(np.ones(channels, np.float32))
-        self.epilogue = exact_gelu
 
     def construct(self, x):
-        return exact_gelu(x)
+        return ops.gelu(x, approximate="none")
 
 
-def exact_gelu(x):
-    """GELU without the tanh approximation."""
-    return ops.gelu(x, approximate="none")
-
-
-# name -> (channels, arithmetic) -> Cell
+# name -> (channels, config) -> Cell
 ACTIVATIONS = {
     "rprelu": RPReLU,
     "prelu": partial(RPReLU, learned=("slope",)),

@@ -6,8 +6,8 @@ Each is a Cell along one axis, "width" or "height": (B, C, H, W) -> (B, C, H, W)
 import numpy as np
 from mindspore import Tensor, nn
 
-from .elements import ChannelBinaryFC, SpatialBinaryFC
-from .functions import interleave
+from .binary_fc import channel_binary_fc, spatial_binary_fc
+from .wave import interleave
 
 
 class SpatialBinaryMLP(nn.Cell):
@@ -17,13 +17,13 @@ class SpatialBinaryMLP(nn.Cell):
     Output channel c reads wave channels 2c and 2c + 1; its shortcut is their mean.
     """
 
-    def __init__(self, channels, axis, arithmetic):
+    def __init__(self, channels, axis, config):
         super().__init__()
-        self.phase_fc = ChannelBinaryFC(channels, channels, arithmetic)
-        self.amplitude_fc = ChannelBinaryFC(channels, channels, arithmetic)
-        self.mix_fc = SpatialBinaryFC(2 * channels, channels, axis, arithmetic)
-        self.fan_out = arithmetic.backend.fan_out(2)
-        self.wave = self.make_wave(arithmetic.backend)
+        self.phase_fc = channel_binary_fc(channels, channels, config)
+        self.amplitude_fc = channel_binary_fc(channels, channels, config)
+        self.mix_fc = spatial_binary_fc(2 * channels, channels, axis, config)
+        self.fan_out = config.backend.fan_out(2)
+        self.wave = self.make_wave(config.backend)
 
     def make_wave(self, backend):
         """Cell (theta, z) -> wave."""
@@ -67,11 +67,12 @@ class Shift(nn.Cell):
         kernel = {"width": (1, taps), "height": (taps, 1)}[axis]
         weight = np.zeros((len(offsets), taps), np.float32)
         weight[np.arange(len(offsets)), np.asarray(offsets) + reach] = 1
-        self.weight = Tensor(weight.reshape(-1, 1, *kernel))
-        self.local_fc = backend.local_fc(kernel, len(offsets), 1)
+        shape = (len(offsets), 1, *kernel)
+        self.weight = Tensor(weight.reshape(shape))
+        self.conv = backend.conv(shape, 1, tuple(size // 2 for size in kernel), len(offsets))
 
     def construct(self, x):
-        return self.local_fc(x, self.weight)
+        return self.conv(x, self.weight)
 
 
 CYCLE = 3  # CycleMLP's receptive field along one axis
@@ -85,10 +86,10 @@ def cycle_offsets(channels):
 class CycleBinaryFC(nn.Cell):
     """CycleFC of CycleMLP (arXiv 2107.10224; Eq. 6, 7) with a binary FC: CBFC(shift(x)), offsets d of cycle_offsets."""
 
-    def __init__(self, channels, axis, arithmetic):
+    def __init__(self, channels, axis, config):
         super().__init__()
-        self.shift = Shift(cycle_offsets(channels), CYCLE // 2, axis, arithmetic.backend)
-        self.fc = ChannelBinaryFC(channels, channels, arithmetic)
+        self.shift = Shift(cycle_offsets(channels), CYCLE // 2, axis, config.backend)
+        self.fc = channel_binary_fc(channels, channels, config)
 
     def construct(self, x):
         return self.fc(self.shift(x))
@@ -97,10 +98,10 @@ class CycleBinaryFC(nn.Cell):
 class CycleBinaryMLP(nn.Cell):
     """Two Cycle Binary FCs along one axis. They cost about as much as the PATM."""
 
-    def __init__(self, channels, axis, arithmetic):
+    def __init__(self, channels, axis, config):
         super().__init__()
-        self.fc1 = CycleBinaryFC(channels, axis, arithmetic)
-        self.fc2 = CycleBinaryFC(channels, axis, arithmetic)
+        self.fc1 = CycleBinaryFC(channels, axis, config)
+        self.fc2 = CycleBinaryFC(channels, axis, config)
 
     def construct(self, x):
         return self.fc2(self.fc1(x))
@@ -118,17 +119,17 @@ def axial_offsets(channels):
 class AxialShiftBinaryMLP(nn.Cell):
     """Axial shift of AS-MLP (arXiv 2107.08391) with binary FCs: CBFC(shift(CBFC(x))), offsets d of axial_offsets."""
 
-    def __init__(self, channels, axis, arithmetic):
+    def __init__(self, channels, axis, config):
         super().__init__()
-        self.fc1 = ChannelBinaryFC(channels, channels, arithmetic)
-        self.shift = Shift(axial_offsets(channels), SHIFT_SIZE // 2, axis, arithmetic.backend)
-        self.fc2 = ChannelBinaryFC(channels, channels, arithmetic)
+        self.fc1 = channel_binary_fc(channels, channels, config)
+        self.shift = Shift(axial_offsets(channels), SHIFT_SIZE // 2, axis, config.backend)
+        self.fc2 = channel_binary_fc(channels, channels, config)
 
     def construct(self, x):
         return self.fc2(self.shift(self.fc1(x)))
 
 
-# name -> (channels, axis, arithmetic) -> Cell
+# name -> (channels, axis, config) -> Cell
 TOKEN_MIXERS = {
     "patm": SpatialBinaryMLP,
     "patm_interleaved": InterleavedBinaryMLP,

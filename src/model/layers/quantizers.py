@@ -12,11 +12,16 @@ sign(c), alpha_o dw_b.
 """
 
 from mindspore import dtype as mstype
-from mindspore import nn, ops
+from mindspore import ops
 
-from .binarize import dsq, sign, ste, swish_sign, weight_scale
+from .gradients import dsq, heaviside, sign, ste, swish_sign
 
 TINY = 1.0e-30  # smallest divisor: a filter of zeros has the scale 0
+
+
+def weight_scale(w):
+    """Scale alpha_o = mean |w_o| of each filter o, a constant in the backward pass: (O, ...) -> (O,)."""
+    return ops.stop_gradient(ops.mean(ops.abs(w).reshape(w.shape[0], -1), 1))
 
 
 class SignSTE:
@@ -72,11 +77,6 @@ class XNORNet(SignSTE):
     @staticmethod
     def scale(c):
         return weight_scale(ops.clamp(c, -1.0, 1.0))
-
-
-def heaviside(x):
-    """Heaviside step at 0.5: 1 where x > 0.5, else 0. That is x clipped to [0, 1] and rounded."""
-    return ops.cast(x > 0.5, mstype.float32)
 
 
 class DoReFa(SignSTE):
@@ -191,17 +191,3 @@ def gradient_name(quantizer, name):
             f"activation_gradient: expected auto with quantizer {quantizer}, whose gradient is fixed, got {name!r}"
         )
     return name
-
-
-class BinarizeWeight(nn.Cell):
-    """Weight quantizer without its scale: w -> sign(normalize_weight(w)), exactly -1 or +1. Backward: weight_ste."""
-
-    def __init__(self, quantizer):
-        super().__init__()
-        self.normalize_weight, self.ste = quantizer.normalize_weight, quantizer.weight_ste
-
-    def construct(self, w):
-        return sign(self.normalize_weight(w))
-
-    def bprop(self, w, out, dout):
-        return (self.ste(self.normalize_weight(w), dout),)

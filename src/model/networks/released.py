@@ -3,7 +3,7 @@
 The authors' released code computes another network than their paper describes. `ReleasedBiMLP` reproduces its
 arithmetic under its parameter names, so that a published file loads as it is:
 
-    net = ReleasedBiMLP(**RELEASED["released_bimlp_s"])
+    net = create_model("released_bimlp_s")
     mindspore.load_param_into_net(net, mindspore.load_checkpoint("BiMLP_S.ckpt"))
 
 Where the released code departs from the paper (R: reproduced here, -: not):
@@ -24,13 +24,12 @@ Binary FC; `_h` filters are (1, 7) and mix along the width, `_w` filters are (7,
 Shapes: B images, C channels, H and W pixels, O output channels.
 """
 
+from functools import partial
+
 from mindspore import Parameter, nn, ops
 from mindspore.common.initializer import Normal, initializer
 
-RELEASED = {
-    "released_bimlp_s": {"depths": (2, 2, 4, 2), "widths": (64, 128, 320, 512), "norm": "batch"},
-    "released_bimlp_m": {"depths": (2, 3, 10, 3), "widths": (64, 128, 320, 512), "norm": "group"},
-}
+from src.model.variant import Variant
 
 EPS = 1.0e-5  # of every norm
 
@@ -82,7 +81,7 @@ class Wave(nn.Cell):
         return ops.concat((amplitude * ops.cos(theta), amplitude * ops.sin(theta)), 1)
 
 
-class FullConv(nn.Cell):
+class Conv2d(nn.Cell):
     """Full-precision convolution with bias, square kernel, zero padding."""
 
     def __init__(self, c_in, c_out, kernel, stride, padding):
@@ -168,7 +167,7 @@ class GroupNorm(nn.Cell):
 NORMS = {"batch": BatchNorm, "group": GroupNorm}
 
 
-class BinaryConv(nn.Cell):
+class BinaryConv2d(nn.Cell):
     """Binary convolution conv(q(x), alpha sign(W)), zero padding to the input's size, no bias (departures 1, 2, 3)."""
 
     def __init__(self, c_in, c_out, kernel=(1, 1), groups=1):
@@ -189,9 +188,9 @@ class BinaryMLP(nn.Cell):
 
     def __init__(self, c_in, hidden, c_out):
         super().__init__()
-        self.move1, self.fc1 = Shift(c_in), BinaryConv(c_in, hidden)
+        self.move1, self.fc1 = Shift(c_in), BinaryConv2d(c_in, hidden)
         self.act1, self.act2, self.act3 = RPReLU(hidden), RPReLU(hidden), RPReLU(c_out)
-        self.move2, self.fc2 = Shift(hidden), BinaryConv(hidden, c_out)
+        self.move2, self.fc2 = Shift(hidden), BinaryConv2d(hidden, c_out)
         self.norm1, self.norm2, self.norm0 = BatchNorm(hidden), BatchNorm(c_out), BatchNorm(hidden)
 
     def construct(self, x):
@@ -209,10 +208,10 @@ class SpatialBlock(nn.Cell):
 
     def __init__(self, c):
         super().__init__()
-        self.fc_h, self.fc_w, self.fc_c, self.proj = (BinaryConv(c, c) for _ in range(4))
-        self.theta_h_conv, self.theta_w_conv = BinaryConv(c, c), BinaryConv(c, c)
-        self.tfc_h = BinaryConv(2 * c, c, (1, 7), groups=c)
-        self.tfc_w = BinaryConv(2 * c, c, (7, 1), groups=c)
+        self.fc_h, self.fc_w, self.fc_c, self.proj = (BinaryConv2d(c, c) for _ in range(4))
+        self.theta_h_conv, self.theta_w_conv = BinaryConv2d(c, c), BinaryConv2d(c, c)
+        self.tfc_h = BinaryConv2d(2 * c, c, (1, 7), groups=c)
+        self.tfc_w = BinaryConv2d(2 * c, c, (7, 1), groups=c)
         self.reweight = BinaryMLP(c, c // 4, 3 * c)
         self.move_fch, self.move_fcw, self.move_fcc, self.move_proj = (Shift(c) for _ in range(4))
         self.move_thetah, self.move_thetaw = Shift(c), Shift(c)
@@ -250,8 +249,8 @@ class Block(nn.Cell):
         self.norm1, self.attn = norm(c), SpatialBlock(c)
         self.norm2, self.mlp = norm(c), BinaryMLP(c, 4 * c, c)
         self.move_h, self.move_w = Shift(c), Shift(c)
-        self.sfc_h = BinaryConv(c, c, (1, 7), groups=c)
-        self.sfc_w = BinaryConv(c, c, (7, 1), groups=c)
+        self.sfc_h = BinaryConv2d(c, c, (1, 7), groups=c)
+        self.sfc_w = BinaryConv2d(c, c, (7, 1), groups=c)
         self.act1, self.act2, self.norm_h, self.norm_w = RPReLU(c), RPReLU(c), BatchNorm(c), BatchNorm(c)
 
     def construct(self, x):
@@ -271,7 +270,7 @@ class Embedding(nn.Cell):
 
     def __init__(self, c_in, c_out, norm, kernel=1, stride=1, padding=0, pools=()):
         super().__init__()
-        self.proj = FullConv(c_in, c_out, kernel, stride, padding)
+        self.proj = Conv2d(c_in, c_out, kernel, stride, padding)
         self.norm, self.act = norm(c_out), RPReLU(c_out)
         self.pool = MeanPool(pools) if pools else nn.Identity()
 
@@ -324,3 +323,14 @@ class ReleasedBiMLP(nn.Cell):
             )
         x = self.norm(self.network(self.patch_embed(x)))
         return self.head(x.mean(axis=(2, 3)))
+
+
+def _variant(depths, norm):
+    network = partial(ReleasedBiMLP, depths, (64, 128, 320, 512), norm=norm)
+    return Variant(network, precisions=("binary",))
+
+
+VARIANTS = {
+    "released_bimlp_s": _variant((2, 2, 4, 2), "batch"),
+    "released_bimlp_m": _variant((2, 3, 10, 3), "group"),
+}

@@ -1,0 +1,1 @@
+"""Layers: the Cells that networks are made of. How they are computed is the backend's business."""

@@ -1,0 +1,56 @@
+"""Quantizer Cells: sign of activations, with or without a learned shift, and sign of weights."""
+
+import numpy as np
+from mindspore import Parameter, Tensor, nn
+from mindspore.common.initializer import initializer
+
+from .gradients import GRADIENTS, sign
+from .layout import add_per_channel, channel_sum
+
+
+class BinarizeShifted(nn.Cell):
+    """Binarized sum y = binarize(x + b_c) of a feature map x and a shift b (C,).
+
+    Backward: dx = g(x + b, dy), g the function under `gradient` in GRADIENTS; db_c = sum of dx over B, H, W.
+    Args: binarize, x -> x_b; gradient, key of GRADIENTS; axis, the channel axis of the feature maps.
+    """
+
+    def __init__(self, binarize, gradient, axis):
+        super().__init__()
+        self.binarize, self.gradient, self.axis = binarize, GRADIENTS[gradient], axis
+
+    def construct(self, x, b):
+        return self.binarize(add_per_channel(x, b, self.axis))
+
+    def bprop(self, x, b, out, dout):
+        dx = self.gradient(add_per_channel(x, b, self.axis), dout)
+        return dx, channel_sum(dx, self.axis)
+
+
+class BinarizeActivation(nn.Cell):
+    """Activation quantizer binarize(x + b): with RSign (ReActNet, arXiv 2003.03488) b is learned per channel, else 0."""
+
+    def __init__(self, channels, config):
+        super().__init__()
+        quantizer = config.quantization.quantizer
+        zeros = initializer("zeros", (channels,))
+        self.bias = Parameter(zeros) if quantizer.rsign else Tensor(np.zeros(channels, np.float32))
+        self.function = quantizer.binarize
+        self.binarize = config.backend.binarize(self.function, config.quantization.gradient)
+
+    def construct(self, x):
+        return self.binarize(x, self.bias)
+
+
+class BinarizeWeight(nn.Cell):
+    """Weight quantizer without its scale: w -> sign(normalize_weight(w)), exactly -1 or +1. Backward: weight_ste."""
+
+    def __init__(self, quantizer):
+        super().__init__()
+        self.normalize_weight, self.ste = quantizer.normalize_weight, quantizer.weight_ste
+
+    def construct(self, w):
+        return sign(self.normalize_weight(w))
+
+    def bprop(self, w, out, dout):
+        return (self.ste(self.normalize_weight(w), dout),)

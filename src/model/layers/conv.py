@@ -1,0 +1,102 @@
+"""Convolutions: full precision with bias, and binary. An FC over channels is a convolution with kernel 1."""
+
+from mindspore import Parameter, nn, ops
+from mindspore import dtype as mstype
+from mindspore.common.initializer import HeNormal, initializer
+
+from .binarize import BinarizeActivation, BinarizeWeight
+from .layout import add_per_channel, per_channel
+
+AXES = {"width": (1, 7), "height": (7, 1)}  # kernel of a local FC along an axis
+
+
+def pair(value):
+    """Pair (height, width) of a number for both, or of a pair."""
+    return (value, value) if isinstance(value, int) else tuple(value)
+
+
+class _Conv(nn.Cell):
+    """Base of the convolutions: their weight (O, C / groups, kh, kw) and geometry. Padding is with zeros.
+
+    kernel, padding: a number, or (height, width). Raises ValueError for channels that the groups do not divide.
+    """
+
+    def __init__(self, in_channels, out_channels, kernel, stride, padding, groups):
+        super().__init__()
+        if in_channels % groups or out_channels % groups:
+            raise ValueError(
+                f"groups: expected a divisor of {in_channels} and {out_channels} channels, got {groups}"
+            )
+        self.kernel, self.stride, self.padding, self.groups = pair(kernel), stride, pair(padding), groups
+        shape = (out_channels, in_channels // groups, *self.kernel)
+        self.weight = Parameter(initializer(HeNormal(), shape))
+        self.geometry = shape, stride, self.padding, groups  # arguments of the backend's convolution
+
+
+class Conv2d(_Conv):
+    """Full-precision convolution with bias: (B, C, H, W) -> (B, O, H', W'). Arguments as in PyTorch's Conv2d."""
+
+    def __init__(self, in_channels, out_channels, kernel, stride=1, padding=0, groups=1, *, config):
+        super().__init__(in_channels, out_channels, kernel, stride, padding, groups)
+        self.bias = Parameter(initializer("zeros", (out_channels,)))
+        self.conv = config.backend.conv_bias(*self.geometry, compute_type=config.compute_type)
+
+    def construct(self, x):
+        return self.conv(x, self.weight, self.bias)
+
+
+class BinaryConv2d(_Conv):
+    r"""Binary convolution, Eq. 10 and 11: y_o[p] = alpha_o \sum x_b[p + tap] sign(c_o), (B, C, H, W) -> (B, O, H', W').
+
+    The quantizer gives x_b, c and alpha. In precision binary_act the weights are real and alpha is 1; in fp32 the
+    activations are real too. A padded tap contributes 0, so the sum has fewer terms at the border.
+    Arguments as in PyTorch's Conv2d; bias: whether a learned bias is added after the scale.
+    The attribute `rsign` is the activation quantizer; checkpoints have its name.
+    """
+
+    def __init__(
+        self, in_channels, out_channels, kernel, stride=1, padding=0, groups=1, bias=False, *, config
+    ):
+        super().__init__(in_channels, out_channels, kernel, stride, padding, groups)
+        quantization = config.quantization
+        self.binary_activation, self.scaled = quantization.binary_activation, quantization.binary_weight
+        self.rsign = BinarizeActivation(in_channels, config) if self.binary_activation else nn.Identity()
+        quantizer = quantization.quantizer
+        self.weight_quantizer = BinarizeWeight(quantizer) if self.scaled else nn.Identity()
+        self.normalize_weight, self.scale_of_weight = quantizer.normalize_weight, quantizer.scale
+        self.conv = config.backend.conv(*self.geometry)
+        self.compute_type, self.axis = config.compute_type, config.backend.axis
+        self.has_bias = bias
+        if bias:
+            self.bias = Parameter(initializer("zeros", (out_channels,)))
+
+    def scale(self):
+        """Scale alpha (O,) of the weights."""
+        return self.scale_of_weight(self.normalize_weight(self.weight))
+
+    def accumulate(self, x):
+        """Sums before the scale, (B, C, H, W) -> (B, O, H', W').
+
+        In precision binary a sum over K values -1 and +1 is an integer in [-K, K] with the parity of K. The cast to the
+        compute type follows binarization, so that it never changes a sign.
+        """
+        x = ops.cast(self.rsign(x), self.compute_type)
+        weight = ops.cast(self.weight_quantizer(self.weight), self.compute_type)
+        return ops.cast(self.conv(x, weight), mstype.float32)
+
+    def construct(self, x):
+        y = self.accumulate(x)
+        if self.scaled:
+            y = y * per_channel(self.scale(), self.axis)
+        return self.add_bias(y)
+
+    def add_bias(self, y):
+        """Sum of y and the bias, if there is one."""
+        return add_per_channel(y, self.bias, self.axis) if self.has_bias else y
+
+
+def local_fc(in_channels, out_channels, axis, config):
+    """Local FC along "width" or "height", LFC of Eq. 10: seven taps, stride 1, one group per output channel."""
+    kernel = AXES[axis]
+    padding = tuple(size // 2 for size in kernel)
+    return BinaryConv2d(in_channels, out_channels, kernel, 1, padding, out_channels, config=config)

@@ -1,0 +1,1 @@
+"""Networks: one file each. The registry collects the VARIANTS of every file."""
