@@ -65,6 +65,8 @@ def build_network(config, name, classes, precision, published_or=None, backend=N
     if computes and "compute_type" in known:
         _check_compute_type(config, CPU_EXPORT_TYPES if backend == "plain" else CPU_TYPES)
     overrides = {k: v for k, v in vars(config.model).items() if k in known}
+    if name == config.model.name:
+        overrides.update(_further_options(config, known))
     if backend is not None and "backend" in overrides:
         overrides["backend"] = backend
 
@@ -94,6 +96,19 @@ def build_network(config, name, classes, precision, published_or=None, backend=N
             if key not in known and value != default:
                 raise InputError(f"model.{key}: {name} has no such switch; expected {default}, got {value}")
     return network
+
+
+def _further_options(config, known):
+    """Options in model.options. Raises InputError for one that has a key of its own or that the network does not have."""
+    for option in config.model.options:
+        if option in vars(config.model):
+            raise InputError(f"model.options: expected options without a key of their own, got {option}")
+        if option not in known:
+            further = [name for name in known if name not in vars(config.model)]
+            raise InputError(
+                f"model.options: {config.model.name} expects {', '.join(further) or 'none'}, got {option}"
+            )
+    return config.model.options
 
 
 def _check_compute_type(config, types):

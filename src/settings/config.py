@@ -15,6 +15,7 @@ from pathlib import Path
 
 from src.common.errors import InputError
 from src.common.files import write_atomic
+from src.common.frozen_dict import FrozenDict
 from src.common.output import warn
 from src.common.text import cut
 from src.settings.schema import (
@@ -119,8 +120,15 @@ def save_config(config, path):
         place = nested
         for section in sections:
             place = place.setdefault(section, {})
-        place[name] = list(value) if isinstance(value, tuple) else value
+        place[name] = _plain(value)
     write_atomic(path, "# All settings of one run, defaults included.\n" + dump_yaml(nested))
+
+
+def _plain(value):
+    """A value in the types that YAML has."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
 def with_absolute_paths(config):
@@ -220,6 +228,8 @@ def checked(key, value, source=COMMAND_LINE):
         element = typing.get_args(kind)[0]
         items = [_as(element, item) for item in value] if isinstance(value, (list, tuple)) else [None]
         result = None if None in items else tuple(items)
+    elif kind is FrozenDict:
+        result = FrozenDict(value) if isinstance(value, dict) else None
     else:
         result = _as(kind, read(value) if read else value)
     if result is None:
@@ -290,7 +300,14 @@ def _from_text(key, text):
     return checked(key, value)
 
 
-WORDS = {bool: "true or false", int: "int", float: "float", str: "text"}
+WORDS = {
+    bool: "true or false",
+    int: "int",
+    float: "float",
+    str: "text",
+    dict: "mapping",
+    FrozenDict: "mapping",
+}
 
 
 def type_name(key):

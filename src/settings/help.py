@@ -48,7 +48,7 @@ def _describe(node, section, lines, found):
     """Append the KeyHelp of each key of a mapping node."""
     for key_node, value_node in node.value:
         key = f"{section}.{key_node.value}" if section else key_node.value
-        if isinstance(value_node, yaml.MappingNode):
+        if isinstance(value_node, yaml.MappingNode) and key not in TYPES:
             found.append(KeyHelp(key, "section", "", _section_comment(key_node.end_mark, lines), ""))
             _describe(value_node, key, lines, found)
         else:

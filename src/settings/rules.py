@@ -44,6 +44,14 @@ def is_loss_scale(text):
         return False
 
 
+def is_flat_mapping(value):
+    """Whether a dict has names for keys, and numbers, texts or tuples of these for values."""
+    items = [item for each in value.values() for item in (each if isinstance(each, tuple) else (each,))]
+    return all(isinstance(key, str) for key in value) and all(
+        isinstance(item, (bool, int, float, str)) for item in items
+    )
+
+
 POSITIVE = Rule("more than 0", lambda value: value > 0)
 SHARE = Rule("a number from 0 to 1", lambda value: 0 <= value <= 1)
 BELOW_ONE = Rule("a number from 0 to below 1", lambda value: 0 <= value < 1)

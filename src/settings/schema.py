@@ -6,6 +6,7 @@ A key is written with its sections, as in `data.batch_size`.
 import dataclasses
 import typing
 
+from src.common.frozen_dict import FrozenDict
 from src.settings.rules import (
     BELOW_ONE,
     NOT_EMPTY,
@@ -13,6 +14,7 @@ from src.settings.rules import (
     SHARE,
     Rule,
     at_least,
+    is_flat_mapping,
     is_loss_scale,
     loss_scale_text,
     one_of,
@@ -59,6 +61,10 @@ class ModelConfig:
 
     name: str = setting(NOT_EMPTY)
     num_classes: int = setting(at_least(0))
+    options: FrozenDict = setting(
+        Rule("a mapping of names to numbers, texts or lists of these", is_flat_mapping),
+        younger=True,
+    )
     drop_path_rate: float = setting(BELOW_ONE)
     branches: tuple[int, ...] = setting(
         Rule(

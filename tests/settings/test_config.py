@@ -222,7 +222,7 @@ def test_a_run_saved_before_its_heads_could_be_new_is_read(tmp_path):
         ("model: {branches: [2, true, 2, 1]}\n", "model.branches: expected list of int"),
         ("data: {class_names: [1]}\n", "data.class_names: expected list of text, got [1] (list)"),
         ("data: 3\n", "section data: expected a mapping (key: value), got 3 (int)"),
-        ("seed: {a: 1}\n", "seed: expected int, got {'a': 1} (dict)"),
+        ("seed: {a: 1}\n", "seed: expected int, got {'a': 1} (mapping)"),
         ("- a\n- b\n", "expected a mapping (key: value), got ['a', 'b'] (list)"),
         ("just words", "expected a mapping (key: value), got 'just words' (text)"),
         ("seed: 1\nseed: 2\n", "line 2, column 1: not valid YAML: key 'seed' is given twice"),
@@ -385,6 +385,8 @@ EDGES = [
     ("checkpoint.every_steps", "0", "-1"),
     ("model.name", "resnet34", ""),
     ("model.num_classes", "0", "-1"),
+    ("model.options", "{width: 4, sizes: [1, 2]}", "{width: {a: 1}}"),
+    ("model.options", "{}", "{1: 4}"),
     ("model.drop_path_rate", "0", "1"),
     ("model.branches", "[4, 0, 0, 2]", "[3, 1, 2, 1]"),
     ("model.branches", "[0, 2, 4, 0]", "[2, 1, 3, 1]"),
@@ -542,12 +544,12 @@ def test_config_attribute_names_are_the_keys():
 
 def test_config_allows_what_the_networks_know():
     """The rules are written without the framework; the tables that they stand for are not."""
-    from src.model.activations import ACTIVATIONS
-    from src.model.bimlp import DOWNSAMPLES
-    from src.model.norms import NORMS
-    from src.model.quantizers import CHOICES, QUANTIZERS
-    from src.model.shortcuts import SHORTCUTS
-    from src.model.token_mixing import TOKEN_MIXERS
+    from src.model.layers.activations import ACTIVATIONS
+    from src.model.layers.norms import NORMS
+    from src.model.layers.quantizers import CHOICES, QUANTIZERS
+    from src.model.layers.shortcuts import SHORTCUTS
+    from src.model.layers.token_mixing import TOKEN_MIXERS
+    from src.model.networks.bimlp import DOWNSAMPLES
 
     known = {
         "shortcut": SHORTCUTS,
