@@ -106,7 +106,7 @@ def link_pictures(source, folder, count):
 def run_pipelines(options, folder, cores):
     """{row: what was measured} of both splits with so many cores: verified, then timed in turn."""
 
-    def say(record):
+    def log(record):
         print(json.dumps({"cores": cores, **record}), flush=True)
 
     found = {}
@@ -118,12 +118,12 @@ def run_pipelines(options, folder, cores):
                 "prepare", side=side, folder=folder, size=options.size, batch_size=options.batch_size,
                 threads=cores,
             )  # fmt: skip
-        say(
+        log(
             {"differences": verify(workers, folder, options.size)}
         )  # an epoch of each: memory is filled by it
         steps = options.images // options.batch_size
         for row, split in WORKS.items():
-            rounds, quiet = run_rounds(workers, options.blocks, split, steps, options.batch_size, say)
+            rounds, quiet = run_rounds(workers, options.blocks, split, steps, options.batch_size, log)
             found[f"{row}_{cores}"] = {"quiet": quiet, **each_speed(rounds)}
     return found
 

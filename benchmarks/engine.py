@@ -96,7 +96,7 @@ def importable(options, package):
     return subprocess.run([options.runtimes_python, "-c", find], check=False).returncode == 0
 
 
-def say(record):
+def log(record):
     print(json.dumps(record), flush=True)
 
 
@@ -123,7 +123,7 @@ def write_files(options, suite, folder, found):
                 "write", folder=folder, network=network, image_size=suite.image_size,
                 onnx_batches=suite.batches if foreign else (),
             )  # fmt: skip
-            say({"network": network, **found["files"][network]})
+            log({"network": network, **found["files"][network]})
 
 
 def run_threads(options, suite, folder, threads, found):
@@ -138,7 +138,7 @@ def run_threads(options, suite, folder, threads, found):
             )
             labels = facts.pop("contenders")
             contenders.update({(name, work): label for work, label in labels.items()})
-            say({"runtime": name, "threads": threads, **facts})
+            log({"runtime": name, "threads": threads, **facts})
             if "version" in facts:
                 found["versions"][name] = facts["version"]
             if name == ENGINE:
@@ -164,7 +164,7 @@ def verify(workers, contenders, ours):
         if side == MACHINE:
             continue
         answer = workers[side].ask("verify", work=work)
-        say({"verified": side, **label, **answer})
+        log({"verified": side, **label, **answer})
         limit = BINARY_LIMIT if label["network"] == ours else LIMITS[label["precision"]]
         sure = limit <= max(BINARY_LIMIT, LIMITS[SINGLE])  # in 16 bits near classes change places
         if not answer["difference"] <= limit or (sure and answer["other_classes"]):
@@ -186,7 +186,7 @@ def measure(workers, contenders, batch, count, found):
             side, work = key
             record = one_block(workers, side, work, steps[key], batch)
             blocks[key].append({**record, "ms": 1e3 * record["seconds"] / steps[key]})
-            say({"runtime": side, **label, "block": number, "steps": steps[key], **record})
+            log({"runtime": side, **label, "block": number, "steps": steps[key], **record})
     for (side, work), label in contenders.items():
         each = blocks[side, work]
         quiet = [block for block in each if block["quiet"]]

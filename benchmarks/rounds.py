@@ -61,8 +61,8 @@ def one_block(workers, side, work, steps, images):
     }
 
 
-def run_rounds(workers, count, work, steps, images, say):
-    """Rounds of one block per side until `count` were quiet, at most PATIENCE times as many; say(record) per block.
+def run_rounds(workers, count, work, steps, images, log):
+    """Rounds of one block per side until `count` were quiet, at most PATIENCE times as many; log(record) per block.
 
     Returns the rounds that count, a list of {side: record}, and whether they were quiet.
     """
@@ -72,7 +72,7 @@ def run_rounds(workers, count, work, steps, images, say):
         wait_for_quiet()
         for side in workers:
             rounds[-1][side] = one_block(workers, side, work, steps, images)
-            say({"work": work, "side": side, "block": len(rounds) - 1, "steps": steps, **rounds[-1][side]})
+            log({"work": work, "side": side, "block": len(rounds) - 1, "steps": steps, **rounds[-1][side]})
     kept = [each for each in rounds if quiet(each)]
     if len(kept) >= min(ENOUGH, count):
         return kept, True

@@ -77,7 +77,7 @@ def run_case(name, options):
     """Verify, then time one case; prints a JSON line for each and returns what was measured."""
     case = CASES[name]
 
-    def say(record):
+    def log(record):
         print(json.dumps({"case": name, **record}), flush=True)
 
     with ExitStack() as stack:
@@ -85,12 +85,12 @@ def run_case(name, options):
         write_batches(Path(folder), case)
         workers = start_workers(options, folder, stack)
         facts = verify(workers, folder, case, options.threads)
-        say(facts)
+        log(facts)
         steps, measured = options.steps or case["steps"], {}
         for work in WORKS:
             for worker in workers.values():
                 worker.ask("block", work=work, steps=WARMUP)
-            rounds, quiet = run_rounds(workers, options.blocks, work, steps, case["batch_size"], say)
+            rounds, quiet = run_rounds(workers, options.blocks, work, steps, case["batch_size"], log)
             measured[work] = {"quiet": quiet, **speeds(rounds, OURS)}
     return {**facts, **measured}
 

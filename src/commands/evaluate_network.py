@@ -12,7 +12,7 @@ from src.learn.evaluate import padded
 from src.learn.forward import ForwardPass
 from src.learn.graph_cache import graph_identity
 from src.learn.parallel import start_workers
-from src.learn.progress import say
+from src.learn.progress import log
 from src.settings.config import to_flat
 
 
@@ -29,7 +29,7 @@ def evaluate_network(args, config):
     def note(text):
         """On stderr: stdout holds the result alone."""
         if workers.first:
-            say(f"{config.model.name}: {text}", sys.stderr)
+            log(f"{config.model.name}: {text}", sys.stderr)
 
     transform, size = transform_of(config.data), min(config.data.eval_batch_size, len(args.image or ()))
     normalize = Normalize(transform)

@@ -21,7 +21,7 @@ from src.common.files import ensure_writable_dir
 from src.common.output import result
 from src.cost.count import cost_of
 from src.data import create_dataset
-from src.learn.progress import say
+from src.learn.progress import log
 from src.model import image_size_of
 from src.paper.ability import ability_table, measure, measured_table
 from src.paper.costs import costs_text, heading
@@ -103,8 +103,8 @@ def train(tables, args):
     about = f"{config.data.source}, {args.epochs} epoch{'s' * (args.epochs > 1)} per stage, {seeds}"
     for number, table, rows in plans:
         title, name = heading(number, table), number if number.startswith("fig") else f"table{number}"
-        say(f"{title.lstrip('# ')}: {about}")
-        for results in train_table(rows, args.seeds, budget, say):
+        log(f"{title.lstrip('# ')}: {about}")
+        for results in train_table(rows, args.seeds, budget, log):
             write_results(budget.output_dir, name, title, about, results)
         result(f"\n{result_table(results)}\n\n-> {budget.output_dir / name}.md, .json, .png\n")
 

@@ -256,10 +256,10 @@ def supervise(command, grace, log_dir):
                 send(pid, signal.SIGKILL)
         time.sleep(TICK)
     job.printing.join()
-    return say_end(logs, noted, job.code)
+    return report_end(logs, noted, job.code)
 
 
-def say_end(logs, noted, code):
+def report_end(logs, noted, code):
     """Say on stderr why the job failed, if it did; returns the exit code."""
     if not code:
         return 0

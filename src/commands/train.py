@@ -28,7 +28,7 @@ from src.data.left_out import lines, list_path, listed
 from src.learn.graph_cache import graph_identity
 from src.learn.loop import Stage, run_stage
 from src.learn.parallel import start_workers
-from src.learn.progress import say
+from src.learn.progress import log
 from src.learn.stopping import Stopped
 from src.learn.tensorboard import tensorboard_library
 from src.model import binary_layers
@@ -50,7 +50,7 @@ def run_one(config, name, first, data, workers):
         begin_folder(folder, resolved_settings(config, name, classes))
         taught = f" taught by {settings.teacher}" if teacher is not None else ""
         steps = data["train"].batches
-        say(
+        log(
             f"{name}: {model} in {settings.precision}{taught}, {settings.epochs} epochs of {steps} steps -> {folder}"
         )
     stage = Stage(
@@ -88,24 +88,24 @@ def open_data(config, workers):
         )
     if workers.first:
         sizes = ", ".join(f"{data[split].size} {split}" for split in data)
-        say(f"data: {config.data.source}, {found} classes, images: {sizes}")
+        log(f"data: {config.data.source}, {found} classes, images: {sizes}")
         for name, split in data.items():
             if split.storage:
-                say(f"{name}: pictures {split.storage}")
-    say_skipped(config, data, workers)
+                log(f"{name}: pictures {split.storage}")
+    log_skipped(config, data, workers)
     return data
 
 
-def say_skipped(config, data, workers, elsewhere=0):
+def log_skipped(config, data, workers, elsewhere=0):
     """How many files were left out, and the first few. elsewhere: those that only other workers know of."""
     entries = [entry for split in data.values() for entry in split.skipped]
     if not workers.first or not len(entries) + elsewhere:
         return
     where = f"the list: {list_path(config.output_dir, 0)}"
     others = f", {elsewhere} more that other workers found: {list_path(config.output_dir, '*')}"
-    say(f"skipped: {len(entries)} files that cannot be read, {where}{others if elsewhere else ''}")
+    log(f"skipped: {len(entries)} files that cannot be read, {where}{others if elsewhere else ''}")
     for line in lines(entries):
-        say(f"skipped: {line}")
+        log(f"skipped: {line}")
 
 
 def train(config):
@@ -131,14 +131,14 @@ def train(config):
                 summary = run_one(config, name, name == names[0], data, workers)
                 if workers.first:
                     write_summary(config, summary)
-                    say(
+                    log(
                         f"{name}: top1 {summary['top1']:.4f} after {summary['epochs']} epochs, "
                         f"{summary['seconds']:.0f} s"
                     )
     except Stopped as stopped:
-        say_skipped(config, data, workers)
+        log_skipped(config, data, workers)
         warn(f"stopped by {stopped}; resume=true goes on")
         return stopped.code
     late = sum(len(split.found_late) for split in data.values())
-    say_skipped(config, data, workers, round(workers.sum([late])[0]) - late)
+    log_skipped(config, data, workers, round(workers.sum([late])[0]) - late)
     return 0

@@ -16,7 +16,7 @@ class Compiled:
     Args:
         function: calls the Cell.
         what: words for it, as "the training step".
-        speak: called with one text.
+        log: function of one text.
         identity: what decides the graph besides the shapes of the arguments (see `graph_cache`); None: it is not kept.
 
     Attributes:
@@ -26,8 +26,8 @@ class Compiled:
     own exception is the cause.
     """
 
-    def __init__(self, function, what, speak, identity=None):
-        self.function, self.what, self.speak, self.identity = function, what, speak, identity
+    def __init__(self, function, what, log, identity=None):
+        self.function, self.what, self.log, self.identity = function, what, log, identity
         self.ready = False
 
     def __call__(self, *arguments):
@@ -39,11 +39,11 @@ class Compiled:
         start = time.perf_counter()
         with self._keeping(arguments) as found:
             if not found:
-                self.speak(f"compiling {self.what} ...")
+                self.log(f"compiling {self.what} ...")
             result = self._first_call(arguments)
         self.ready = True
         seconds = time.perf_counter() - start
-        self.speak(
+        self.log(
             f"{self.what} ready in {seconds:.1f} s (compiled before)"
             if found
             else f"compiled in {seconds:.1f} s"

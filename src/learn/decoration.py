@@ -13,11 +13,11 @@ class Decoration:
     on. Each fault is told once.
 
     Args:
-        speak: called with one text.
+        log: function of one text.
     """
 
-    def __init__(self, folder, title, summary, speak):
-        self.folder, self.title, self.speak = folder, title, speak
+    def __init__(self, folder, title, summary, log):
+        self.folder, self.title, self.log = folder, title, log
         self.tensorboard = TensorBoardWriter(folder) if summary else None
         self.told = False
 
@@ -28,7 +28,7 @@ class Decoration:
             try:
                 self.tensorboard.write(record)
             except Exception as error:
-                self.speak(f"{one_line(error)}; training goes on without TensorBoard")
+                self.log(f"{one_line(error)}; training goes on without TensorBoard")
                 self.close()
                 self.tensorboard = None
 
@@ -38,7 +38,7 @@ class Decoration:
             draw_curves(self.folder, self.title)
         except Exception as error:  # matplotlib's own are of many kinds
             if not self.told:
-                self.speak(f"the curves cannot be drawn: {one_line(error)}; training goes on")
+                self.log(f"the curves cannot be drawn: {one_line(error)}; training goes on")
             self.told = True
 
     def close(self):

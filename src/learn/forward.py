@@ -11,11 +11,11 @@ class ForwardPass:
 
     Args:
         network: in the mode in which it computes.
-        what, speak, identity: as of Compiled.
+        what, log, identity: as of Compiled.
     """
 
-    def __init__(self, network, what, speak, identity=None):
-        self.compiled = Compiled(Predict(network), what, speak, identity)
+    def __init__(self, network, what, log, identity=None):
+        self.compiled = Compiled(Predict(network), what, log, identity)
 
     @property
     def ready(self):

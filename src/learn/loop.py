@@ -18,7 +18,7 @@ from .flip import FlipRatio
 from .forward import ForwardPass
 from .loss_scale import LossScale
 from .parallel import Workers
-from .progress import ProgressBar, say
+from .progress import ProgressBar, log
 from .records import curves_are_old, write_record
 from .run_data import facts_of, require_same_data, said_of_step
 from .schedule import scaled_learning_rate, warmup_cosine
@@ -100,7 +100,7 @@ class _Trainer:
         )
         self.train_state = TrainState(stage.network, train, workers)
         self.scale = LossScale(train)
-        self.skips = Skips(stage.name, train.on_nonfinite == "skip", self.scale, self._say)
+        self.skips = Skips(stage.name, train.on_nonfinite == "skip", self.scale, self._log)
         alpha = settings.kd_alpha if stage.teacher is not None else 0.0
         forward = make_forward(stage.network, stage.teacher, alpha, train.label_smoothing)
         networks = [each for each in (stage.network, stage.teacher) if each is not None]
@@ -110,13 +110,13 @@ class _Trainer:
             self.train_state.optimizer,
             workers,
             train.accumulate_steps,
-            self._say,
+            self._log,
             stage.identity,
             self.scale.on,
         )
-        self.predict = ForwardPass(stage.network, "the evaluation", self._say, stage.identity)
+        self.predict = ForwardPass(stage.network, "the evaluation", self._log, stage.identity)
         self.timer = StepTimer(self.steps)
-        self.decoration = Decoration(stage.folder, stage.name, train.summary, self._say)
+        self.decoration = Decoration(stage.folder, stage.name, train.summary, self._log)
         self.path_rates = getattr(stage.network, "drop_path_rates", ())
         self.facts = facts_of(stage.train_data, stage.val_data, self.images_per_step)
         self.progress = Progress(loss_scale=self.scale.start, **self.facts)
@@ -140,16 +140,16 @@ class _Trainer:
             )
         self.timer.restore()
         if said := said_of_step(before, self.facts):
-            self._say(said)
+            self._log(said)
         for fault in faults:
-            self._say(f"{fault}; the run state before it is taken")
-        self._say(f"goes on after epoch {self.progress.epoch}, step {self.progress.step}")
+            self._log(f"{fault}; the run state before it is taken")
+        self._log(f"goes on after epoch {self.progress.epoch}, step {self.progress.step}")
         if stage.workers.first and curves_are_old(stage.folder):
             self.decoration.draw()
 
-    def _say(self, text):
+    def _log(self, text):
         if self.stage.workers.first:
-            say(f"{self.stage.name}: {text}")
+            log(f"{self.stage.name}: {text}")
 
     def epoch(self, stop):
         """The rest of the current epoch, evaluation and files."""
@@ -220,7 +220,7 @@ class _Trainer:
         self._save_state()
         if stage.workers.first:
             self.decoration.write(written)
-        self._say(
+        self._log(
             f"epoch {progress.epoch}/{stage.settings.epochs}  loss {record['train_loss']:.4f}  "
             f"train top-1 {record['train_top1']:.4f}  top-1 {record['top1']:.4f}  top-5 {record['top5']:.4f}  "
             f"flips {record['flip_ratio']:.4f}  {record['images_per_second']:.0f} images/s"

@@ -39,7 +39,7 @@ class ProgressBar:
             self.bar.set_postfix_str(text, refresh=False)
             self.bar.update(1)
         elif self.enabled and self.every and (step % self.every == 0 or step == self.steps):
-            say(f"{self.title}  step {step}/{self.steps}  {text}{left}")
+            log(f"{self.title}  step {step}/{self.steps}  {text}{left}")
 
     def close(self):
         """Remove the bar."""
@@ -47,7 +47,7 @@ class ProgressBar:
             self.bar.close()
 
 
-def say(text, stream=None):
+def log(text, stream=None):
     """A remark on `stream` (stdout if None), above a bar if there is one."""
     stream = sys.stdout if stream is None else stream
     with tqdm.external_write_mode(file=stream):

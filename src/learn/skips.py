@@ -17,11 +17,11 @@ class Skips:
         name: of the stage.
         skips: whether train.on_nonfinite skips.
         scale: the LossScale.
-        speak: called with one text.
+        log: function of one text.
     """
 
-    def __init__(self, name, skips, scale, speak):
-        self.name, self.skips, self.scale, self.speak = name, skips, scale, speak
+    def __init__(self, name, skips, scale, log):
+        self.name, self.skips, self.scale, self.log = name, skips, scale, log
         self.in_a_row = 0
 
     @property
@@ -46,7 +46,7 @@ class Skips:
         self.scale.move(progress, finite)
         if progress.loss_scale < before:
             progress.skipped += 1
-            self.speak(
+            self.log(
                 f"epoch {progress.epoch + 1}, step {progress.step}: the gradients overflow; the step is left out and the "
                 f"loss scale falls from {before:g} to {progress.loss_scale:g}"
             )
@@ -66,4 +66,4 @@ class Skips:
                 f"stage {self.name}, {text}{many}; the last run state and checkpoints are kept (a lower learning rate "
                 "or train.clip_norm may help, train.on_nonfinite=skip leaves single steps out)"
             )
-        self.speak(f"{text}; the step is left out")
+        self.log(f"{text}; the step is left out")

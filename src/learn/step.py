@@ -179,17 +179,17 @@ class TrainStep:
 
     Args:
         networks: all that `forward` uses, with `forward` from make_forward.
-        speak, identity: as of Compiled.
+        log, identity: as of Compiled.
         scales: whether there is a loss scale.
     """
 
     def __init__(
-        self, networks, forward, optimizer, workers, accumulate=1, speak=None, identity=None, scales=False
+        self, networks, forward, optimizer, workers, accumulate=1, log=None, identity=None, scales=False
     ):
         self.optimizer, self.accumulate = optimizer, accumulate
 
         def compiled(cell, what):
-            return Compiled(cell, what, speak or (lambda text: None), identity)
+            return Compiled(cell, what, log or (lambda text: None), identity)
 
         gradient = Gradient(networks, forward, optimizer.weights, scales)
         if accumulate == 1:

@@ -181,8 +181,8 @@ def _figures(folder, stages):
     return figures
 
 
-def train_table(rows, seeds, budget, say):
-    """Train rows with seeds 1 .. `seeds`, one line said per row and seed.
+def train_table(rows, seeds, budget, log):
+    """Train rows with seeds 1 .. `seeds`, one line logged per row and seed.
 
     Yields, after each, the list of (row, figures per seed so far) of all rows begun.
     """
@@ -199,7 +199,7 @@ def train_table(rows, seeds, budget, say):
                 if "step1_top1" in now
                 else ""
             )
-            say(
+            log(
                 f"{row.name}, seed {seed}: top-1 {now['top1']:.4f}{before}; {now['images_per_second']:.0f} images/s, "
                 f"{time.monotonic() - start:.0f} s"
             )

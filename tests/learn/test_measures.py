@@ -9,7 +9,7 @@ import pytest
 
 from src.learn import progress
 from src.learn.compiled import Compiled
-from src.learn.progress import ProgressBar, say
+from src.learn.progress import ProgressBar, log
 from src.learn.step_timer import StepTimer
 
 
@@ -83,8 +83,8 @@ def test_only_the_first_call_is_announced():
 
 def test_lines_go_where_they_are_sent(capsys):
     stream = io.StringIO()
-    say("there", stream)
-    say("here")
+    log("there", stream)
+    log("here")
     assert (stream.getvalue(), capsys.readouterr().out) == ("there\n", "here\n")
 
 
