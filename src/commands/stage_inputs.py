@@ -31,7 +31,7 @@ def stage_folder(config, name):
     return Path(config.output_dir) / name
 
 
-def weights_of(config, name):
+def best_checkpoint(config, name):
     """The best checkpoint of a stage of this output_dir."""
     path = stage_folder(config, name) / "best.ckpt"
     if not os.path.isfile(path):
@@ -58,7 +58,7 @@ def check_sources(name, settings, starts):
         )
 
 
-def check_hand_overs(config, names):
+def check_stage_inputs(config, names):
     """Refuse at once what would fail hours later: a stage whose teacher or first weights nobody makes."""
     done = set()
     for name in names:
@@ -75,7 +75,7 @@ def check_hand_overs(config, names):
             settings.teacher if not settings.teacher_checkpoint else "",
         }:
             if source in STAGES and source not in done:
-                weights_of(config, source)
+                best_checkpoint(config, source)
         for path in (
             starts,
             settings.teacher_checkpoint,
@@ -115,7 +115,7 @@ def build_teacher(config, settings, classes):
     if settings.teacher in STAGES:
         stage = getattr(config.stages, settings.teacher)
         name, precision = stage.model or config.model.name, stage.precision
-        source = source or weights_of(config, settings.teacher)
+        source = source or best_checkpoint(config, settings.teacher)
     else:
         name, precision = settings.teacher, "fp32"
     if not source and not settings.teacher_pretrained:
@@ -132,12 +132,12 @@ def build_teacher(config, settings, classes):
     return teacher
 
 
-def first_weights(config, name, network, first, classes):
+def init_weights(config, name, network, first, classes):
     """Load what the stage starts from: --checkpoint for the first stage to run, else its `init`."""
     settings = getattr(config.stages, name)
     source = config.checkpoint.path if first and config.checkpoint.path else settings.init
     if source:
-        path = weights_of(config, source) if source in STAGES else source
+        path = best_checkpoint(config, source) if source in STAGES else source
         new = settings.init_head == "new"
         rows = () if new else head_rows(path, classes, config.data.labels)
         hand_on_weights(network, path, len(classes) if new else 0, f"stages.{name}.init_head", rows)

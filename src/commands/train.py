@@ -13,11 +13,11 @@ from src.commands.run_folder import (
 )
 from src.commands.stage_inputs import (
     build_teacher,
-    check_hand_overs,
     check_labels,
     check_norms,
+    check_stage_inputs,
     chosen_stages,
-    first_weights,
+    init_weights,
     stage_folder,
 )
 from src.common.errors import InputError
@@ -43,7 +43,7 @@ def run_one(config, name, first, data, workers):
     model = settings.model or config.model.name
     published_or = f"stages.{name}.init=FILE stages.{name}.pretrained=false" if settings.pretrained else None
     network = build_network(config, model, len(classes), settings.precision, published_or)
-    first_weights(config, name, network, first, classes)
+    init_weights(config, name, network, first, classes)
     teacher = build_teacher(config, settings, classes)
     folder = stage_folder(config, name)
     if workers.first:
@@ -111,7 +111,7 @@ def log_skipped(config, data, workers, elsewhere=0):
 def train(config):
     """The exit code of a run of all chosen stages: 0, or 128 + n after signal n."""
     names = chosen_stages(config)
-    check_hand_overs(config, names)
+    check_stage_inputs(config, names)
 
     read_summary(summary_path(config))  # to which each stage adds
     if config.train.summary:

@@ -9,7 +9,7 @@ from src.checkpoint.file import parameters_of, read_checkpoint, save_checkpoint
 from src.checkpoint.heads import head_names
 from src.checkpoint.loading import hand_on, load_into
 from src.commands.build import build_network, hand_on_weights, load_weights
-from src.commands.stage_inputs import check_hand_overs, first_weights
+from src.commands.stage_inputs import check_stage_inputs, init_weights
 from src.common.errors import InputError
 from src.model import create_model
 from src.settings.config import load_config
@@ -520,27 +520,27 @@ def test_a_stage_starts_a_new_head_by_its_setting(tmp_path, capsys):
     ):
         network = filled(Net(classes=4), 5)
         head = network.head.weight.asnumpy().copy()
-        first_weights(config, "step2", network, True, tuple("abcd"))
+        init_weights(config, "step2", network, True, tuple("abcd"))
         np.testing.assert_array_equal(network.head.weight.asnumpy(), head)
         np.testing.assert_array_equal(network.body.weight.asnumpy(), filled(Net(), 3).body.weight.asnumpy())
         assert "head.weight, head.bias keep their random numbers for 4 classes" in capsys.readouterr().err
     with pytest.raises(InputError, match="got 10: .*; stages.step2.init_head=new takes all but these"):
-        first_weights(load_config(None, [given]), "step2", Net(classes=4), True, tuple("abcd"))
+        init_weights(load_config(None, [given]), "step2", Net(classes=4), True, tuple("abcd"))
 
 
 def test_a_new_head_without_first_weights_is_refused(tmp_path):
     new = "stages.teacher.init_head=new"
     (tmp_path / "a.ckpt").write_bytes(b"x")
     with pytest.raises(InputError) as error:
-        check_hand_overs(load_config(None, [new]), ("teacher",))
+        check_stage_inputs(load_config(None, [new]), ("teacher",))
     assert str(error.value) == (
         "stages.teacher.init_head: expected same, for the stage starts from random weights (no stages.teacher.init and "
         "no checkpoint), got new"
     )
-    check_hand_overs(load_config(None, [new], {"checkpoint.path": str(tmp_path / "a.ckpt")}), ("teacher",))
-    check_hand_overs(load_config(None, [new, f"stages.teacher.init={tmp_path / 'a.ckpt'}"]), ("teacher",))
+    check_stage_inputs(load_config(None, [new], {"checkpoint.path": str(tmp_path / "a.ckpt")}), ("teacher",))
+    check_stage_inputs(load_config(None, [new, f"stages.teacher.init={tmp_path / 'a.ckpt'}"]), ("teacher",))
     untaught = ["stages.step1.teacher=", "stages.step2.teacher="]
-    check_hand_overs(load_config(None, ["stages.step2.init_head=new", *untaught]), ("step1", "step2"))
+    check_stage_inputs(load_config(None, ["stages.step2.init_head=new", *untaught]), ("step1", "step2"))
     later = load_config(None, ["stages.step1.init_head=new"], {"checkpoint.path": str(tmp_path / "a.ckpt")})
     with pytest.raises(InputError, match="stages.step1.init_head"):
-        check_hand_overs(later, ("teacher", "step1"))
+        check_stage_inputs(later, ("teacher", "step1"))
