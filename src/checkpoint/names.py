@@ -20,10 +20,10 @@ SCALARS = {
 }  # fmt: skip
 
 
-def match_names(own, shapes, may_lack=(), may_have=()):
+def match_names(target, shapes, may_lack=(), may_have=()):
     """The names of a checkpoint that a network's parameters have there, and those left aside.
 
-    own: the network's names.
+    target: the network's names.
     shapes: name in the checkpoint -> shape.
     may_lack, may_have: endings of names that the checkpoint may lack, and that the network need not have.
 
@@ -34,20 +34,20 @@ def match_names(own, shapes, may_lack=(), may_have=()):
     Returns:
         (name in the checkpoint -> the network's name, names left aside, the prefix), or None where nothing fits.
     """
-    own = set(own)
-    required = {name for name in own if not name.endswith(tuple(may_lack))}
-    for prefix in _prefixes(own, required, shapes):
+    target = set(target)
+    required = {name for name in target if not name.endswith(tuple(may_lack))}
+    for prefix in _prefixes(target, required, shapes):
         names = {name: name.removeprefix(prefix) for name in shapes}
-        used = Counter(base for base in names.values() if base in own)
-        rest = [name for name, base in names.items() if base not in own]
-        aside = [name for name in rest if _kept_by_training(name, prefix, own, shapes[name])]
+        used = Counter(base for base in names.values() if base in target)
+        rest = [name for name, base in names.items() if base not in target]
+        aside = [name for name in rest if _kept_by_training(name, prefix, target, shapes[name])]
         foreign = set(rest) - set(aside) - {name for name in rest if names[name].endswith(tuple(may_have))}
         if required <= used.keys() and max(used.values(), default=0) == 1 and not foreign:
             return {name: base for name, base in names.items() if name not in set(aside)}, aside, prefix
     return None
 
 
-def _prefixes(own, required, names):
+def _prefixes(target, required, names):
     """The prefixes under which all required names may be there: none at first, then by the number of names with them."""
     missing = required - names.keys()
     if not missing:
@@ -62,7 +62,7 @@ def _prefixes(own, required, names):
     return [p for p, count in counts.most_common() if count >= len(missing) and not PER_WEIGHT.search(p)]
 
 
-def _kept_by_training(name, prefix, own, shape):
+def _kept_by_training(name, prefix, target, shape):
     """Whether an entry is one of PER_WEIGHT or SCALARS."""
     if name.rpartition(".")[2] in SCALARS and len(shape) < 2:
         return True
@@ -70,7 +70,7 @@ def _kept_by_training(name, prefix, own, shape):
     for _ in range(MOST_WORDS):
         word = PER_WEIGHT.match(name)
         rest = name[word.end() :] if word else name.removeprefix(prefix).removeprefix(OPTIMIZER)
-        if rest in own:
+        if rest in target:
             return found or bool(word)
         if rest == name:
             return False
@@ -78,8 +78,8 @@ def _kept_by_training(name, prefix, own, shape):
     return False
 
 
-def said_of(aside, prefix):
-    """What `match_names` did, in words: a list, empty where the names were the network's."""
+def remarks_on_names(aside, prefix):
+    """Remarks on the prefix and the names left aside by `match_names`: a list, empty where the names are the network's."""
     parts = [f"names are taken without {prefix!r}"] if prefix else []
     if aside:
         parts.append(f"left aside what training keeps beside the weights: {_grouped(aside)}")

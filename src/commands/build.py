@@ -164,30 +164,21 @@ def trained_network(config, backend=None, computes=True):
     return network
 
 
-def load_weights(network, path, rows=()):
-    """Load a checkpoint whose names and shapes are the network's, and say on stderr what was left aside.
+def load_checkpoint(network, path, optional=(), new_head=0, key="", rows=()):
+    """Load a checkpoint file into a network, with a line on stderr on what was left aside, for stdout holds results.
 
-    rows: see `load_into`. Raises InputError for another one.
+    Arguments and errors as of `load_weights`, errors of `read_checkpoint` besides.
     """
     from src.checkpoint.file import read_checkpoint
-    from src.checkpoint.loading import load_into
+    from src.checkpoint.loading import load_weights
 
-    _tell(load_into(network, read_checkpoint(path), path, rows=rows))
-
-
-def hand_on_weights(network, path, new_head=0, key="", rows=()):
-    """Load a checkpoint of another stage: only what quantizers bring (RSign, RPReLU) may be missing or left over.
-
-    new_head, key, rows: see `load_into`.
-    """
-    from src.checkpoint.file import read_checkpoint
-    from src.checkpoint.loading import hand_on
-
-    _tell(hand_on(network, read_checkpoint(path), path, new_head=new_head, key=key, rows=rows))
+    remark = load_weights(network, read_checkpoint(path), path, optional, new_head, key, rows)
+    if remark:
+        warn(one_line(remark))
 
 
 def head_rows(path, classes, labels):
-    """The order of the classes of a checkpoint's head as `load_into` takes it, by the names in the settings beside it.
+    """The order of the classes of a checkpoint's head as `load_weights` takes it, by the names in the settings beside it.
 
     Args:
         path: the checkpoint.
@@ -207,9 +198,3 @@ def head_rows(path, classes, labels):
     if labels != "name" or len(known) != len(classes) or known == tuple(classes):
         return ()
     return positions(tuple(classes), known, "data", f"the checkpoint {path}")
-
-
-def _tell(report):
-    """A line on stderr, for stdout holds results, where there is something to say on what was loaded."""
-    if report.said:
-        warn(one_line(report.said))

@@ -2,7 +2,7 @@
 
 import sys
 
-from src.commands.build import check_batch, load_weights, start_device, trained_network
+from src.commands.build import check_batch, load_checkpoint, start_device, trained_network
 from src.commands.predict import check_plot, names_of, show_predictions
 from src.commands.score import show_score
 from src.common.output import expect_stdout
@@ -24,7 +24,7 @@ def evaluate_network(args, config):
     start_device(config)
     workers = start_workers()
     network = trained_network(config)
-    load_weights(network, config.checkpoint.path)
+    load_checkpoint(network, config.checkpoint.path)
 
     def note(text):
         """On stderr: stdout holds the result alone."""

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from src.commands.build import load_weights, start_device, trained_model, trained_network
+from src.commands.build import load_checkpoint, start_device, trained_model, trained_network
 from src.common.errors import InputError
 from src.common.output import expect_stdout, result
 from src.common.text import printable
@@ -101,7 +101,7 @@ def export(args, config):
     output = output_of(args, config, SUFFIXES.get(file_format, ""))
     check_request(file_format, batch_size, output)
     network = trained_network(config, backend="plain", computes=file_format != "PACKED")
-    load_weights(network, config.checkpoint.path)
+    load_checkpoint(network, config.checkpoint.path)
     feeding = feeding_of(config)
     if file_format == "PACKED":
         pack(network, config, feeding, output)

@@ -15,7 +15,7 @@ import dataclasses
 from functools import cache
 from pathlib import Path
 
-from src.commands.build import build_network, load_weights, start_device, trained_network
+from src.commands.build import build_network, load_checkpoint, start_device, trained_network
 from src.common.errors import InputError
 from src.common.files import ensure_writable_dir
 from src.common.output import result
@@ -116,7 +116,7 @@ def print_ability(args):
         config = config_beside(args.checkpoint, args.overrides, flags)
         start_device(config)
         network = trained_network(config, backend="fast")
-        load_weights(network, args.checkpoint)
+        load_checkpoint(network, args.checkpoint)
     else:
         config = load_config(args.config_path or None, args.overrides, flags)
         start_device(config)

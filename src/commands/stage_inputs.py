@@ -1,9 +1,10 @@
-"""Stages of training and what each starts from and learns from: first weights, teachers, and what is refused."""
+"""Inputs of the stages of training: first weights and teachers, checked before the first stage begins."""
 
 import os
 from pathlib import Path
 
-from src.commands.build import build_network, hand_on_weights, head_rows, load_weights, require_norm_values
+from src.checkpoint.loading import QUANTIZER_PARAMETERS
+from src.commands.build import build_network, head_rows, load_checkpoint, require_norm_values
 from src.common.errors import InputError
 
 STAGES = ("teacher", "step1", "step2")
@@ -125,7 +126,7 @@ def build_teacher(config, settings, classes):
     published_or = None if source or not settings.teacher_pretrained else "teacher_checkpoint=FILE"
     teacher = build_network(config, name, len(classes), precision, published_or)
     if source:
-        load_weights(teacher, source, head_rows(source, classes, config.data.labels))
+        load_checkpoint(teacher, source, rows=head_rows(source, classes, config.data.labels))
     teacher.set_train(False)
     for parameter in teacher.get_parameters():
         parameter.requires_grad = False
@@ -133,11 +134,12 @@ def build_teacher(config, settings, classes):
 
 
 def init_weights(config, name, network, first, classes):
-    """Load what the stage starts from: --checkpoint for the first stage to run, else its `init`."""
+    """Load the stage's first weights: those of --checkpoint for the first stage to run, else of its `init`."""
     settings = getattr(config.stages, name)
     source = config.checkpoint.path if first and config.checkpoint.path else settings.init
     if source:
         path = best_checkpoint(config, source) if source in STAGES else source
         new = settings.init_head == "new"
         rows = () if new else head_rows(path, classes, config.data.labels)
-        hand_on_weights(network, path, len(classes) if new else 0, f"stages.{name}.init_head", rows)
+        key = f"stages.{name}.init_head"
+        load_checkpoint(network, path, QUANTIZER_PARAMETERS, len(classes) if new else 0, key, rows)

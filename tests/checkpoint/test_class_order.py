@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from src.checkpoint.file import parameters_of, save_checkpoint
-from src.commands.build import hand_on_weights, head_rows, load_weights
+from src.checkpoint.loading import QUANTIZER_PARAMETERS
+from src.commands.build import head_rows, load_checkpoint
 from src.commands.stage_inputs import check_labels
 from src.common.errors import InputError
 from src.settings.config import load_config, save_config, with_values
@@ -44,11 +45,11 @@ def test_settings_of_an_older_run_or_of_another_program(run):
         assert head_rows(run[1], CLASSES[::-1], "name") == ()
 
 
-@pytest.mark.parametrize("load", [load_weights, lambda n, p, rows: hand_on_weights(n, p, rows=rows)])
-def test_the_head_and_it_alone_is_put_into_the_order_of_the_data(run, load, capsys):
+@pytest.mark.parametrize("optional", [(), QUANTIZER_PARAMETERS])
+def test_the_head_and_it_alone_is_put_into_the_order_of_the_data(run, optional, capsys):
     network, path = run
     other = Net(4)  # whose hidden layer has four outputs as well
-    load(other, path, np.array([3, 0, 2, 1]))
+    load_checkpoint(other, path, optional, rows=np.array([3, 0, 2, 1]))
     before, after = numbers(parameters_of(network)), numbers(parameters_of(other))
     for name in before:
         expected = before[name][[3, 0, 2, 1]] if name.startswith("head.") else before[name]

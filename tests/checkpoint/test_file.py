@@ -21,7 +21,7 @@ from mindspore.train.checkpoint_pb2 import Checkpoint
 from mindspore.train.mind_ir_pb2 import ModelProto
 
 from src.checkpoint.file import CRC_BYTES, parameters_of, read_checkpoint, save_checkpoint
-from src.checkpoint.loading import load_into
+from src.checkpoint.loading import load_weights
 from src.common.errors import InputError
 from tests.checkpoint.small import Net, assert_equal, numbers
 
@@ -183,7 +183,7 @@ def test_a_file_cut_anywhere_is_refused(saved):
     for length in set(range(1, len(whole))) - {len(whole) - CRC_BYTES}:
         path.write_bytes(whole[:length])
         with pytest.raises(InputError, match="net.ckpt"):
-            load_into(network, read_checkpoint(path), path)
+            load_weights(network, read_checkpoint(path), path)
     path.write_bytes(whole[:-CRC_BYTES])
     assert_equal(numbers(read_checkpoint(path)), numbers(parameters_of(network)))
 
@@ -194,7 +194,7 @@ def test_every_flipped_bit_is_found(saved):
         flipped = bytearray(whole)
         flipped[place] ^= 1 << place % 8
         with pytest.raises(InputError, match="net.ckpt"):
-            load_into(saved[0], read_checkpoint(damaged(saved, flipped)), saved[1])
+            load_weights(saved[0], read_checkpoint(damaged(saved, flipped)), saved[1])
 
 
 def test_a_checksum_can_be_demanded(saved):

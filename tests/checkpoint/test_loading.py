@@ -7,8 +7,8 @@ from mindspore import nn
 
 from src.checkpoint.file import parameters_of, read_checkpoint, save_checkpoint
 from src.checkpoint.heads import head_names
-from src.checkpoint.loading import hand_on, load_into
-from src.commands.build import build_network, hand_on_weights, load_weights
+from src.checkpoint.loading import QUANTIZER_PARAMETERS, load_weights
+from src.commands.build import build_network, load_checkpoint
 from src.commands.stage_inputs import check_stage_inputs, init_weights
 from src.common.errors import InputError
 from src.model import create_model
@@ -16,10 +16,9 @@ from src.settings.config import load_config
 from tests.checkpoint.small import Net, assert_equal, numbers
 
 
-def test_load_into_sets_every_parameter(saved):
+def test_load_weights_sets_every_parameter(saved):
     other = Net()
-    report = load_into(other, read_checkpoint(saved[1]), saved[1])
-    assert (report.loaded, report.missing, report.unexpected) == (5, (), ())
+    assert load_weights(other, read_checkpoint(saved[1]), saved[1]) == ""
     assert_equal(numbers(parameters_of(other)), numbers(parameters_of(saved[0])))
 
 
@@ -27,8 +26,8 @@ def test_networks_loaded_from_one_dict_share_no_memory(saved):
     params = read_checkpoint(saved[1])
     before = numbers(params)
     first, second = Net(), Net()
-    load_into(first, params, saved[1])
-    load_into(second, params, saved[1])
+    load_weights(first, params, saved[1])
+    load_weights(second, params, saved[1])
     for parameter in first.get_parameters():
         ms.ops.assign_add(parameter, ms.ops.ones_like(parameter))
     assert_equal(numbers(parameters_of(second)), before)
@@ -41,14 +40,14 @@ def test_another_float_width_is_converted_and_an_integer_is_not(saved):
         for name, value in read_checkpoint(saved[1]).items()
     }
     other = Net()
-    load_into(other, params, saved[1])
+    load_weights(other, params, saved[1])
     assert other.head.weight.dtype == ms.float32
     np.testing.assert_array_equal(
         other.head.weight.asnumpy(), params["head.weight"].asnumpy().astype(np.float32)
     )
     params["head.bias"] = ms.Tensor(np.zeros(10, np.int32))
     with pytest.raises(InputError, match=r"head.bias: expected \(10,\) Float32, found \(10,\) Int32"):
-        load_into(other, params, saved[1])
+        load_weights(other, params, saved[1])
 
 
 def test_every_mismatch_is_listed_with_the_nearest_name_and_nothing_is_loaded(saved):
@@ -58,7 +57,7 @@ def test_every_mismatch_is_listed_with_the_nearest_name_and_nothing_is_loaded(sa
     other = Net()
     before = numbers(parameters_of(other))
     with pytest.raises(InputError) as error:
-        load_into(other, params, "some.ckpt")
+        load_weights(other, params, "some.ckpt")
     assert str(error.value) == (
         "checkpoint some.ckpt does not fit the network (3 of 5 parameters do); "
         "1 missing in the checkpoint: body.weight (nearest: boby.weight); "
@@ -71,7 +70,7 @@ def test_every_mismatch_is_listed_with_the_nearest_name_and_nothing_is_loaded(sa
 def test_long_lists_are_cut(saved):
     params = {f"conv{index}.weight": ms.Tensor([1.0]) for index in range(18)}
     with pytest.raises(InputError) as error:
-        load_into(saved[0], params, "other.ckpt")
+        load_weights(saved[0], params, "other.ckpt")
     assert "(0 of 5 parameters do); 5 missing in the checkpoint: " in str(error.value)
     assert "18 unexpected in the checkpoint: conv0.weight" in str(error.value)
     assert str(error.value).endswith("conv5.weight and 12 more")
@@ -79,7 +78,7 @@ def test_long_lists_are_cut(saved):
 
 def test_another_class_count_gets_its_own_sentence(saved):
     with pytest.raises(InputError) as error:
-        load_into(Net(classes=100), read_checkpoint(saved[1]), saved[1])
+        load_weights(Net(classes=100), read_checkpoint(saved[1]), saved[1])
     assert str(error.value).startswith(
         f"checkpoint {saved[1]}: expected 100 classes, got 10: all parameters fit but the head's "
         "(head.weight, head.bias); set model.num_classes"
@@ -88,7 +87,7 @@ def test_another_class_count_gets_its_own_sentence(saved):
 
 def test_a_stage_that_hands_on_is_told_how_to_start_a_new_head(saved):
     with pytest.raises(InputError) as error:
-        hand_on(Net(classes=7), read_checkpoint(saved[1]), "a.ckpt", key="stages.step2.init_head")
+        between_stages(Net(classes=7), read_checkpoint(saved[1]), "a.ckpt", key="stages.step2.init_head")
     assert str(error.value).endswith(
         "take data with as many classes; stages.step2.init_head=new takes all but these and starts a new head"
     )
@@ -97,7 +96,7 @@ def test_a_stage_that_hands_on_is_told_how_to_start_a_new_head(saved):
 @pytest.mark.parametrize("layer", ["dense", "conv", "several"])
 def test_heads_of_any_kind_differ_by_the_class_count(layer):
     with pytest.raises(InputError, match="expected 7 classes, got 10: all parameters fit but the head's"):
-        load_into(Heads(layer, 7), parameters_of(Heads(layer, 10)), "a.ckpt")
+        load_weights(Heads(layer, 7), parameters_of(Heads(layer, 10)), "a.ckpt")
 
 
 class Heads(nn.Cell):
@@ -113,7 +112,7 @@ class Heads(nn.Cell):
 
 def test_another_width_is_not_taken_for_another_class_count(saved):
     with pytest.raises(InputError, match="does not fit the network") as error:
-        load_into(Net(width=5), read_checkpoint(saved[1]), saved[1])
+        load_weights(Net(width=5), read_checkpoint(saved[1]), saved[1])
     assert "classes" not in str(error.value)
     assert "head.weight: expected (10, 5) Float32, found (10, 4) Float32" in str(error.value)
 
@@ -131,42 +130,53 @@ def test_only_one_dense_layer_with_other_outputs_is_another_class_count(saved, s
     params = read_checkpoint(saved[1])
     params.update({name: ms.Tensor(np.zeros(shape, np.float32)) for name, shape in shapes.items()})
     with pytest.raises(InputError, match=f"{len(shapes)} of another shape or type: "):
-        load_into(saved[0], params, saved[1])
+        load_weights(saved[0], params, saved[1])
 
 
-def test_what_may_be_missing_or_ignored_is_reported(saved):
+def test_what_is_optional_may_be_on_either_side_alone(saved):
     params = read_checkpoint(saved[1])
     del params["rsign.bias"]
-    params["epoch_num"] = ms.Tensor(3)
-    other = Net()
-    report = load_into(other, params, saved[1], allow_missing=("rsign.bias",), ignore=("epoch_num",))
-    assert (report.loaded, report.missing, report.unexpected) == (4, ("rsign.bias",), ("epoch_num",))
-    with pytest.raises(InputError, match="1 missing in the checkpoint: rsign.bias;"):
-        load_into(other, params, saved[1])
+    params["more.shift"] = ms.Tensor([1.0])
+    other = filled(Net(), 5)
+    bias = other.rsign.bias.asnumpy().copy()
+    load_weights(other, params, saved[1], optional=("rsign.bias", ".shift"))
+    np.testing.assert_array_equal(other.rsign.bias.asnumpy(), bias)
+    np.testing.assert_array_equal(other.body.weight.asnumpy(), params["body.weight"].asnumpy())
+    for optional, words in (
+        (".shift", "1 missing .*: rsign.bias"),
+        ("rsign.bias", "1 unexpected .*: more.shift"),
+    ):
+        with pytest.raises(InputError, match=words):
+            load_weights(other, params, saved[1], optional=(optional,))
 
 
-def test_hand_on_between_full_precision_and_binary_in_both_directions():
-    full, binary = Net(rsign=False), Net()
-    report = hand_on(binary, parameters_of(full), "full.ckpt")
-    assert (report.loaded, report.missing, report.unexpected) == (4, ("rsign.bias",), ())
+def between_stages(network, params, path, **more):
+    """The remark on loading the weights of a stage of another precision."""
+    return load_weights(network, params, path, QUANTIZER_PARAMETERS, **more)
+
+
+def test_weights_go_between_full_precision_and_binary_in_both_directions():
+    full, binary = filled(Net(rsign=False), 3), Net()
+    assert between_stages(binary, parameters_of(full), "full.ckpt") == ""
     np.testing.assert_array_equal(binary.body.weight.asnumpy(), full.body.weight.asnumpy())
     np.testing.assert_array_equal(binary.rsign.bias.asnumpy(), np.zeros(4, np.float32))
-    report = hand_on(Net(rsign=False), parameters_of(binary), "binary.ckpt")
-    assert (report.loaded, report.missing, report.unexpected) == (4, (), ("rsign.bias",))
+    other = Net(rsign=False)
+    between_stages(other, parameters_of(binary), "binary.ckpt")
+    assert_equal(numbers(parameters_of(other)), numbers(parameters_of(full)))
 
 
-def test_hand_on_tolerates_nothing_else():
+def test_nothing_else_may_differ_between_stages():
     params = dict(parameters_of(Net(rsign=False)))
     with pytest.raises(InputError, match="1 missing in the checkpoint: rsign.bias"):
-        hand_on(Net(), params, "a.ckpt", may_lack=())
+        load_weights(Net(), params, "a.ckpt")
     extra = {**params, "other.bias": ms.Tensor([1.0])}
     with pytest.raises(InputError, match="1 unexpected in the checkpoint: other.bias"):
-        hand_on(Net(), extra, "a.ckpt")
+        between_stages(Net(), extra, "a.ckpt")
     del params["body.bias"]
     with pytest.raises(InputError, match="1 missing in the checkpoint: body.bias"):
-        hand_on(Net(), params, "a.ckpt")
+        between_stages(Net(), params, "a.ckpt")
     with pytest.raises(InputError, match="expected 7 classes, got 10"):
-        hand_on(Net(classes=7), parameters_of(Net(rsign=False)), "a.ckpt")
+        between_stages(Net(classes=7), parameters_of(Net(rsign=False)), "a.ckpt")
 
 
 # --- checkpoints of other programs ---
@@ -177,12 +187,10 @@ def renamed(params, prefix):
 
 
 def assert_loads(params, said):
-    """`params` fill a network with the weights of Net; what the report says."""
+    """`params` fill a network with the weights of Net; said: the remark on them."""
     network, weights = filled(Net(), 5), parameters_of(filled(Net(), 3))
-    report = load_into(network, params, "net.ckpt")
+    assert load_weights(network, params, "net.ckpt") == said
     assert_equal(numbers(parameters_of(network)), numbers(weights))
-    assert (report.loaded, report.missing) == (5, ())
-    assert report.said == said
 
 
 def filled(network, seed):
@@ -214,7 +222,7 @@ def test_a_prefix_is_the_networks_own_where_the_names_fit_with_it():
 
     params = parameters_of(filled(Wrapped(), 3))
     other = filled(Wrapped(), 5)
-    assert load_into(other, params, "a.ckpt").said == ""
+    assert load_weights(other, params, "a.ckpt") == ""
     assert_equal(numbers(parameters_of(other)), numbers(params))
     assert list(params)[0] == "network.body.weight"
 
@@ -250,11 +258,10 @@ def test_what_an_optimizer_of_mindspore_keeps_is_left_aside(tmp_path, name):
     more = {"epoch_num": 3, "step_num": 90, "loss_scale": 1024.0}
     ms.save_checkpoint(cell, str(tmp_path / "a.ckpt"), append_dict=more)
     other = filled(Net(), 5)
-    report = load_into(other, read_checkpoint(tmp_path / "a.ckpt"), "a.ckpt")
+    remark = load_weights(other, read_checkpoint(tmp_path / "a.ckpt"), "a.ckpt")
     assert_equal(numbers(parameters_of(other)), numbers(parameters_of(network)))
     said = "checkpoint a.ckpt: left aside what training keeps beside the weights: "
-    assert report.said == f"{said}{words}, epoch_num, step_num, loss_scale"
-    assert set(report.unexpected) == read_checkpoint(tmp_path / "a.ckpt").keys() - parameters_of(other).keys()
+    assert remark == f"{said}{words}, epoch_num, step_num, loss_scale"
 
 
 class Normed(Net):
@@ -288,14 +295,14 @@ def test_a_training_checkpoint_of_mindcv_gives_its_weights_and_not_their_average
         "ema.norm.moving_mean",
     } <= found.keys()
     other = filled(Normed(), 5)
-    report = load_into(other, found, "a.ckpt")
+    remark = load_weights(other, found, "a.ckpt")
     assert numbers(parameters_of(other)).keys() == expected.keys()
     for name, value in numbers(parameters_of(other)).items():
         np.testing.assert_array_equal(value, expected[name])
-    assert report.said.startswith(
+    assert remark.startswith(
         "checkpoint a.ckpt: names are taken without 'optimizer.'; left aside what training"
     )
-    assert "ema.* (8)" in report.said
+    assert "ema.* (8)" in remark
 
 
 def test_prefix_and_moments_together(weights):
@@ -334,16 +341,15 @@ def test_nothing_is_left_aside_where_the_rest_does_not_fit(weights, change, word
     network = filled(Net(), 5)
     before = numbers(parameters_of(network))
     with pytest.raises(InputError, match=words):
-        load_into(network, change(weights), "net.ckpt")
+        load_weights(network, change(weights), "net.ckpt")
     assert_equal(numbers(parameters_of(network)), before)
 
 
-def test_hand_on_takes_a_prefix_off_as_well():
+def test_a_prefix_is_taken_off_between_stages_as_well():
     full, binary = filled(Net(rsign=False), 3), Net()
-    report = hand_on(binary, renamed(parameters_of(full), "module."), "full.ckpt")
-    assert (report.loaded, report.missing) == (4, ("rsign.bias",))
-    report = hand_on(full, renamed(parameters_of(filled(binary, 5)), "module."), "binary.ckpt")
-    assert (report.loaded, report.unexpected) == (4, ("rsign.bias",))
+    between_stages(binary, renamed(parameters_of(full), "module."), "full.ckpt")
+    np.testing.assert_array_equal(full.body.weight.asnumpy(), binary.body.weight.asnumpy())
+    between_stages(full, renamed(parameters_of(filled(binary, 5)), "module."), "binary.ckpt")
     np.testing.assert_array_equal(full.body.weight.asnumpy(), binary.body.weight.asnumpy())
 
 
@@ -351,24 +357,22 @@ def test_a_run_state_is_refused_with_the_files_to_take(weights):
     params = {
         **weights, **renamed(weights, "moment1."), "run.epoch": ms.Tensor(3.0), "run.step": ms.Tensor(0.0)
     }  # fmt: skip
-    for load in (load_into, hand_on):
-        with pytest.raises(
-            InputError, match="got the run state of a stage; take best.ckpt or last.ckpt beside it"
-        ):
-            load(Net(), params, "state.ckpt")
+    with pytest.raises(
+        InputError, match="got the run state of a stage; take best.ckpt or last.ckpt beside it"
+    ):
+        load_weights(Net(), params, "state.ckpt")
 
 
 def test_what_was_left_aside_is_one_line_on_stderr(weights, tmp_path, capsys):
     save_checkpoint(tmp_path / "a.ckpt", renamed(weights, "net\x1b."))
-    for load in (load_weights, hand_on_weights):
-        network = filled(Net(), 5)
-        load(network, tmp_path / "a.ckpt")
-        out, err = capsys.readouterr()
-        assert out == "" and err.count("\n") == 1 and "\x1b" not in err
-        assert err.startswith(f"checkpoint {tmp_path / 'a.ckpt'}: names are taken without 'net")
-        assert_equal(numbers(parameters_of(network)), numbers(weights))
+    network = filled(Net(), 5)
+    load_checkpoint(network, tmp_path / "a.ckpt")
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1 and "\x1b" not in err
+    assert err.startswith(f"checkpoint {tmp_path / 'a.ckpt'}: names are taken without 'net")
+    assert_equal(numbers(parameters_of(network)), numbers(weights))
     save_checkpoint(tmp_path / "b.ckpt", weights)
-    load_weights(network, tmp_path / "b.ckpt")
+    load_checkpoint(network, tmp_path / "b.ckpt")
     assert capsys.readouterr() == ("", "")
 
 
@@ -383,26 +387,25 @@ def test_weights_that_are_not_finite_are_refused_by_name(weights, value, kind):
     params = {name: ms.Tensor(array) for name, array in arrays.items()}
     network = filled(Net(), 5)
     before = numbers(parameters_of(network))
-    for load in (load_into, hand_on):
-        with pytest.raises(InputError) as error:
-            load(network, params, "net.ckpt")
-        assert str(error.value) == f"checkpoint net.ckpt: expected finite numbers, got {value} in rsign.bias"
-        assert_equal(numbers(parameters_of(network)), before)
+    with pytest.raises(InputError) as error:
+        load_weights(network, params, "net.ckpt")
+    assert str(error.value) == f"checkpoint net.ckpt: expected finite numbers, got {value} in rsign.bias"
+    assert_equal(numbers(parameters_of(network)), before)
 
 
 def test_numbers_beyond_the_networks_type_are_not_finite(weights):
     params = {name: ms.Tensor(value.asnumpy().astype(np.float64)) for name, value in weights.items()}
     params["head.bias"] = ms.Tensor(np.full(10, -1e39))
     with pytest.raises(InputError, match="expected finite numbers, got -inf in head.bias"):
-        load_into(Net(), params, "net.ckpt")
+        load_weights(Net(), params, "net.ckpt")
 
 
 def test_only_what_is_loaded_must_be_finite(weights):
     """Moments of a run that went wrong do not matter, nor does what the network lacks."""
     nan = ms.Tensor(np.full(4, np.nan, np.float32))
     params = {**weights, "moments.body.bias": nan, "learning_rate": ms.Tensor(np.float32(np.nan))}
-    assert load_into(filled(Net(), 5), params, "net.ckpt").loaded == 5
-    assert hand_on(Net(rsign=False), {**weights, "rsign.bias": nan}, "net.ckpt").loaded == 4
+    load_weights(filled(Net(), 5), params, "net.ckpt")
+    between_stages(Net(rsign=False), {**weights, "rsign.bias": nan}, "net.ckpt")
 
 
 def test_published_weights_that_are_not_finite_are_refused(monkeypatch):
@@ -422,16 +425,15 @@ def test_published_weights_that_are_not_finite_are_refused(monkeypatch):
 
 
 def assert_new_head(network, params, heads, said):
-    """All but `heads` is loaded from params, these keep their numbers; what the report says."""
-    before, names = numbers(parameters_of(network)), parameters_of(network).keys()
+    """All but `heads` is loaded from params, these keep their numbers; said: the end of the remark."""
+    before = numbers(parameters_of(network))
     classes = before[heads[0]].shape[0]
-    report = hand_on(network, params, "a.ckpt", new_head=classes)
+    remark = between_stages(network, params, "a.ckpt", new_head=classes)
     for name, value in numbers(parameters_of(network)).items():
         expected = before[name] if name in heads else params[name].asnumpy()
         np.testing.assert_array_equal(value, expected, name)
         assert not np.array_equal(value, params[name].asnumpy() if name in heads else before[name]), name
-    assert report.loaded == len(names) - len(heads)
-    assert report.said == f"checkpoint a.ckpt: {', '.join(heads)} keep their random numbers for {said}"
+    assert remark == f"checkpoint a.ckpt: {', '.join(heads)} keep their random numbers for {said}"
 
 
 @pytest.mark.parametrize(
@@ -460,10 +462,10 @@ def test_a_new_head_needs_none_in_the_checkpoint():
     del params["head.weight"], params["head.bias"]
     network = filled(Net(classes=4), 5)
     before = numbers(parameters_of(network))
-    report = hand_on(network, renamed(params, "backbone."), "a.ckpt", new_head=4)
+    remark = between_stages(network, renamed(params, "backbone."), "a.ckpt", new_head=4)
     np.testing.assert_array_equal(network.head.weight.asnumpy(), before["head.weight"])
     np.testing.assert_array_equal(network.body.weight.asnumpy(), params["body.weight"].asnumpy())
-    assert report.said == (
+    assert remark == (
         "checkpoint a.ckpt: names are taken without 'backbone.'; head.weight, head.bias keep their random numbers "
         "for 4 classes (the checkpoint has no such layer)"
     )
@@ -472,19 +474,21 @@ def test_a_new_head_needs_none_in_the_checkpoint():
 def test_a_head_that_stays_may_be_anything_in_the_checkpoint():
     params = dict(parameters_of(filled(Net(), 3)))
     params["head.weight"] = ms.Tensor(np.full((10, 4), np.nan, np.float32))
-    assert hand_on(Net(classes=4), params, "a.ckpt", new_head=4).loaded == 3
+    between_stages(Net(classes=4), params, "a.ckpt", new_head=4)
 
 
 def test_a_new_head_excuses_nothing_else(weights):
     network = filled(Net(classes=4, width=5), 5)
     before = numbers(parameters_of(network))
     with pytest.raises(InputError, match=r"body.weight: expected \(5, 3\) Float32, found \(4, 3\)"):
-        hand_on(network, weights, "a.ckpt", new_head=4)
+        between_stages(network, weights, "a.ckpt", new_head=4)
     with pytest.raises(InputError, match="1 unexpected in the checkpoint: other.weight"):
-        hand_on(Net(classes=4), {**weights, "other.weight": weights["body.weight"]}, "a.ckpt", new_head=4)
+        between_stages(
+            Net(classes=4), {**weights, "other.weight": weights["body.weight"]}, "a.ckpt", new_head=4
+        )
     assert_equal(numbers(parameters_of(network)), before)
     with pytest.raises(InputError, match="expected a network with a last layer of 6 outputs, found none"):
-        hand_on(Net(), weights, "a.ckpt", new_head=6)
+        between_stages(Net(), weights, "a.ckpt", new_head=6)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from src.checkpoint.file import CRC_BYTES, read_checkpoint, save_checkpoint
-from src.checkpoint.loading import load_into
+from src.checkpoint.loading import load_weights
 from src.common.errors import InputError
 from src.learn.state import PREVIOUS, STATE
 from tests.faults.jobs import ROOT, assert_equal, environment, timeless
@@ -96,7 +96,7 @@ def test_every_damage_of_a_checkpoint_is_refused_with_its_name(tmp_path, often, 
                 allowed += data[: len(whole) - CRC_BYTES] == whole[:-CRC_BYTES]
                 if len(data) < len(whole) - CRC_BYTES:
                     with pytest.raises(InputError, match=f"{re.escape(str(path))} does not fit the network"):
-                        load_into(network, read_checkpoint(path), path)
+                        load_weights(network, read_checkpoint(path), path)
                 else:
                     assert data[: len(whole) - CRC_BYTES] == whole[:-CRC_BYTES], name
     tell(
