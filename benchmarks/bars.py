@@ -19,7 +19,7 @@ PAGE = ROOT / "docs" / "performance.md"
 SECTION = "## 6. "
 TITLE = "ms per 224x224 image, one thread, one image at a time"
 MACHINE = "Intel Xeon (AVX-512, AMX), 2 cores of a virtual machine, 2026-11-22"
-LONGEST = 135  # ms of the axis; a longer bar is cut, as its label says
+MAX_BAR = 135  # ms of the axis; a longer bar is cut, as its label says
 # colours by the network's name, the engine's bars apart; they are told apart in grey as well
 COLOURS = {"engine": "#d9480f", "BiMLP-S": "#74a9cf", "": "#bdbdbd"}
 
@@ -49,14 +49,14 @@ def bars(found):
     figure = new_figure(9, 0.6 + 0.3 * len(found))
     axes = figure.subplots()
     names, values = [name for name, _ in found], [float(number) for _, number in found]
-    axes.barh(names, [min(value, LONGEST) for value in values], color=[colour_of(name) for name in names])
+    axes.barh(names, [min(value, MAX_BAR) for value in values], color=[colour_of(name) for name in names])
     for place, (value, (_, number)) in enumerate(zip(values, found)):
-        inside = value > LONGEST
+        inside = value > MAX_BAR
         words = f"{number} (cut)" if inside else number
         at = {"ha": "right" if inside else "left", "va": "center", "fontsize": 9}
-        axes.text(min(value, LONGEST) + (-1 if inside else 1), place, words, **at)
+        axes.text(min(value, MAX_BAR) + (-1 if inside else 1), place, words, **at)
     axes.invert_yaxis()
-    axes.set_xlim(0, LONGEST + 8)
+    axes.set_xlim(0, MAX_BAR + 8)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
     axes.set_title(f"{TITLE}\n{MACHINE}", fontsize=10)

@@ -14,7 +14,7 @@ from pathlib import Path
 from cases import positive, write_batches
 from engine_cases import BINARY_LIMIT, CLASSES, FULL, IMAGES, LIMITS, QUICK, SINGLE
 from engine_report import summary, table
-from rounds import ENOUGH, PATIENCE, one_block, spread, wait_for_quiet
+from rounds import MAX_ROUNDS_FACTOR, MIN_QUIET_ROUNDS, one_block, spread, wait_for_quiet
 from worker import Worker, WorkerError
 
 HERE = Path(__file__).resolve().parent
@@ -178,7 +178,7 @@ def measure(workers, contenders, batch, count, found):
     """Rounds of one block per contender; adds a row per contender, or a peak."""
     steps = {key: steps_of(workers, *key) for key in contenders}
     blocks = {key: [] for key in contenders}
-    for number in range(PATIENCE * count):
+    for number in range(MAX_ROUNDS_FACTOR * count):
         if all(sum(block["quiet"] for block in each) >= count for each in blocks.values()):
             break
         wait_for_quiet()
@@ -190,7 +190,7 @@ def measure(workers, contenders, batch, count, found):
     for (side, work), label in contenders.items():
         each = blocks[side, work]
         quiet = [block for block in each if block["quiet"]]
-        row = {"quiet": len(quiet) >= min(ENOUGH, count), "blocks": len(quiet) or len(each)}
+        row = {"quiet": len(quiet) >= min(MIN_QUIET_ROUNDS, count), "blocks": len(quiet) or len(each)}
         times = [block["ms"] for block in quiet or each]
         if side == MACHINE:
             gmacs = spread([label["macs"] / ms / 1e6 for ms in times])

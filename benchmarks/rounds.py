@@ -10,9 +10,9 @@ from worker import WorkerError
 
 FOREIGN_SHARE = 0.1  # a block is quiet when other processes took less than this share of its processor time
 IDLE_SHARE = 0.05  # a waiting worker that takes more than this share of a block is worth a warning
-ENOUGH = 3  # with fewer quiet rounds than these, all rounds count
-PATIENCE = 2  # at most so many times the wished number of rounds
-LONGEST_WAIT = 20.0  # seconds before a round, for other processes to come to rest
+MIN_QUIET_ROUNDS = 3  # with fewer quiet rounds than these, all rounds count
+MAX_ROUNDS_FACTOR = 2  # at most so many times the wished number of rounds
+MAX_WAIT = 20.0  # seconds before a round, for other processes to come to rest
 
 
 def busy_seconds():
@@ -27,7 +27,7 @@ def busy_seconds():
 
 def wait_for_quiet():
     """Return as soon as other processes rest; the workers do so here."""
-    end = time.monotonic() + LONGEST_WAIT
+    end = time.monotonic() + MAX_WAIT
     while time.monotonic() < end:
         start, busy = time.monotonic(), busy_seconds()
         time.sleep(0.5)
@@ -62,19 +62,19 @@ def one_block(workers, side, work, steps, images):
 
 
 def run_rounds(workers, count, work, steps, images, log):
-    """Rounds of one block per side until `count` were quiet, at most PATIENCE times as many; log(record) per block.
+    """Rounds of one block per side until `count` were quiet, at most MAX_ROUNDS_FACTOR times as many; log(record) per block.
 
     Returns the rounds that count, a list of {side: record}, and whether they were quiet.
     """
     rounds = []
-    while sum(map(quiet, rounds)) < count and len(rounds) < PATIENCE * count:
+    while sum(map(quiet, rounds)) < count and len(rounds) < MAX_ROUNDS_FACTOR * count:
         rounds.append({})
         wait_for_quiet()
         for side in workers:
             rounds[-1][side] = one_block(workers, side, work, steps, images)
             log({"work": work, "side": side, "block": len(rounds) - 1, "steps": steps, **rounds[-1][side]})
     kept = [each for each in rounds if quiet(each)]
-    if len(kept) >= min(ENOUGH, count):
+    if len(kept) >= min(MIN_QUIET_ROUNDS, count):
         return kept, True
     sys.stderr.write(
         f"warning: other processes kept the machine busy in {len(rounds) - len(kept)} of {len(rounds)} rounds: "

@@ -24,7 +24,7 @@ __all__ = ["CRC_BYTES", "parameters_of", "read_checkpoint", "save_checkpoint"]
 
 SAVED_TYPES = [name for name, kind in MINDSPORE_TYPES.items() if kind is not BFLOAT16]
 SAFETENSORS_SUFFIX = ".safetensors"
-MOST_BYTES = 2**31 - 1  # protobuf takes no longer message
+MAX_BYTES = 2**31 - 1  # protobuf takes no longer message
 
 
 # --- writing ---
@@ -101,7 +101,7 @@ def read_checkpoint(path, checked=False):
         InputError: missing, not a regular file, empty, truncated, damaged, or no checkpoint.
     """
     path = Path(path)
-    data = read_file(path, MOST_BYTES, f"checkpoint {path}")
+    data = read_file(path, MAX_BYTES, f"checkpoint {path}")
     if not data:
         raise InputError(f"checkpoint {path}: expected weights, got an empty file (0 bytes)")
     try:

@@ -4,7 +4,7 @@ import re
 
 from src.common.files import PACKED_SIGNATURE
 
-HEAD = 4096  # bytes that are looked at
+HEAD_BYTES = 4096  # bytes that are looked at
 AS_CHECKPOINT = "take the weights as a MindSpore checkpoint (.ckpt) or a safetensors file"
 SOURCE = "take the checkpoint (.ckpt) that it was made of"
 INSIDE = "take the checkpoint in it, unpacked"
@@ -37,7 +37,7 @@ KINDS = {
 
 def kind_of(data):
     """The kind of a file that is no checkpoint and what to take instead, in words; None where it is not known."""
-    head = bytes(data[:HEAD])
+    head = bytes(data[:HEAD_BYTES])
     if head.startswith(b"version https://git-lfs"):
         size = re.search(rb"^size (\d{1,20})$", head, re.MULTILINE)
         stands = f", which stands for a file of {int(size[1])} bytes" if size else ""

@@ -15,8 +15,8 @@ RUN_STATE = {"run.epoch", "run.step"}  # names in run states, never in weights
 # Endings of parameters that stages of different precision do not share: full precision has no RSign, and quantizers
 # that bring RPReLU put it in place of a Wave-MLP's GELU.
 QUANTIZER_PARAMETERS = ("rsign.bias", "act.shift_in", "act.slope", "act.shift_out")
-LISTED = 6  # names per kind in an error
-LONGEST, MOST_CANDIDATES = 100, 5000  # characters of a name; names that the nearest one is looked for among
+MAX_NAMES = 6  # names per kind in an error
+MAX_NAME_LENGTH, MAX_CANDIDATES = 100, 5000  # characters; names among which the nearest one is looked for
 
 
 def load_weights(network, params, path, optional=(), new_head=0, key="", rows=()):
@@ -149,14 +149,16 @@ def _shown(value):
 
 def _listed(names, candidates):
     """Names, each with its nearest candidate."""
-    candidates = [name for name in candidates if len(name) <= LONGEST][:MOST_CANDIDATES]
+    candidates = [name for name in candidates if len(name) <= MAX_NAME_LENGTH][:MAX_CANDIDATES]
     texts = []
-    for name in names[:LISTED]:
-        near = difflib.get_close_matches(name[:LONGEST], candidates, n=1, cutoff=0.7)
-        texts.append(f"{cut(name, LONGEST)} (nearest: {near[0]})" if near else cut(name, LONGEST))
-    return _cut(texts + names[LISTED:])
+    for name in names[:MAX_NAMES]:
+        near = difflib.get_close_matches(name[:MAX_NAME_LENGTH], candidates, n=1, cutoff=0.7)
+        texts.append(
+            f"{cut(name, MAX_NAME_LENGTH)} (nearest: {near[0]})" if near else cut(name, MAX_NAME_LENGTH)
+        )
+    return _cut(texts + names[MAX_NAMES:])
 
 
 def _cut(texts):
-    rest = f" and {len(texts) - LISTED} more" if len(texts) > LISTED else ""
-    return ", ".join(texts[:LISTED]) + rest
+    rest = f" and {len(texts) - MAX_NAMES} more" if len(texts) > MAX_NAMES else ""
+    return ", ".join(texts[:MAX_NAMES]) + rest

@@ -3,8 +3,8 @@
 import re
 from collections import Counter
 
-MOST_WORDS = 8  # of a prefix
-LISTED = 12  # groups of entries in a message
+MAX_WORDS = 8  # of a prefix
+MAX_GROUPS = 12  # groups of entries in a message
 # What optimizers and training steps of MindSpore and MindCV keep for each weight, under a name that ends with the
 # weight's: moments, sums of gradients, averages
 PER_WEIGHT = re.compile(
@@ -55,7 +55,7 @@ def _prefixes(target, required, names):
     counts = Counter()
     for name in names:
         rest = name
-        for _ in range(MOST_WORDS):
+        for _ in range(MAX_WORDS):
             _, dot, rest = rest.partition(".")
             if dot and rest in missing:
                 counts[name.removesuffix(rest)] += 1
@@ -67,7 +67,7 @@ def _kept_by_training(name, prefix, target, shape):
     if name.rpartition(".")[2] in SCALARS and len(shape) < 2:
         return True
     found = False
-    for _ in range(MOST_WORDS):
+    for _ in range(MAX_WORDS):
         word = PER_WEIGHT.match(name)
         rest = name[word.end() :] if word else name.removeprefix(prefix).removeprefix(OPTIMIZER)
         if rest in target:
@@ -93,5 +93,5 @@ def _grouped(names):
         word = None if name.rpartition(".")[2] in SCALARS else PER_WEIGHT.search(name)
         groups[f"{name[: word.end()]}*" if word else name] += 1
     texts = [f"{group} ({count})" if count > 1 else group for group, count in groups.most_common()]
-    rest = f" and {len(texts) - LISTED} more" if len(texts) > LISTED else ""
-    return ", ".join(texts[:LISTED]) + rest
+    rest = f" and {len(texts) - MAX_GROUPS} more" if len(texts) > MAX_GROUPS else ""
+    return ", ".join(texts[:MAX_GROUPS]) + rest

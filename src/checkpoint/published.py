@@ -10,7 +10,7 @@ from pathlib import Path
 from src.common.errors import InputError
 from src.common.files import reason
 
-SILENCE = 60.0  # seconds without a byte after which a download fails; MindCV would wait for ever
+TIMEOUT = 60.0  # seconds without a byte, after which a download fails; MindCV waits for ever
 # what MindCV lets through: of the network and the file system; of a file that is no checkpoint, or another network's
 FAILURES = (OSError, http.client.HTTPException, ValueError, RuntimeError, KeyError, TypeError)
 
@@ -68,7 +68,7 @@ def _as_it_was():
     MindCV leaves the check off in the whole process when its last attempt fails.
     """
     context, wait = ssl._create_default_https_context, socket.getdefaulttimeout()
-    socket.setdefaulttimeout(SILENCE)
+    socket.setdefaulttimeout(TIMEOUT)
     try:
         yield
     finally:

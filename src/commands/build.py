@@ -12,7 +12,7 @@ from src.settings.command_line import saved_classes
 from src.settings.config import load_config
 from src.settings.schema import keys_with
 
-LARGER = 8  # times an image's side, to see whether maps grow with it
+SIDE_FACTOR = 8  # of a larger image, which tells whether maps grow with it
 # of model.compute_type on a CPU: a file for another device can be checked in float16, MindSpore's CPU knows no bfloat16
 CPU_TYPES, CPU_EXPORT_TYPES = ("float32",), ("float32", "float16")
 
@@ -132,7 +132,7 @@ def require_norm_values(config, name, classes, precision, workers):
     found = norms_of_one_value(network, size)
     if found:
         advice = f"a larger data.batch_size (now {config.data.batch_size})"
-        if not norms_of_one_value(network, LARGER * size):  # others see means over whole maps
+        if not norms_of_one_value(network, SIDE_FACTOR * size):  # others see means over whole maps
             advice += f" or data.image_size (now {size})"
         more = f" and {len(found) - 1} more" if len(found) > 1 else ""
         raise InputError(

@@ -14,7 +14,7 @@ from src.learn.parallel import start_workers
 from src.settings.command_line import check_against_packed
 from src.settings.config import command_line_values, with_values
 
-MOST_THREADS = 256  # of an engine
+MAX_THREADS = 256  # of an engine
 
 
 class EnginePass:
@@ -39,7 +39,7 @@ def evaluate_engine(args, config):
     if place_in_job(os.environ).workers > 1:  # which meet by the framework
         start_device(config)
     workers = start_workers()
-    with Engine.load(config.checkpoint.path, min(len(os.sched_getaffinity(0)), MOST_THREADS)) as engine:
+    with Engine.load(config.checkpoint.path, min(len(os.sched_getaffinity(0)), MAX_THREADS)) as engine:
         network = engine.description
         if workers.first:
             set_name, threads = network["instruction_set"], network["threads"]

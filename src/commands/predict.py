@@ -13,7 +13,7 @@ from src.common.text import one_line, printable
 from src.data import load_centred
 from src.data.images import UnreadableImage
 from src.learn.evaluate import best_classes, require_finite
-from src.learn.plot_predictions import MOST_PICTURES, draw_predictions
+from src.learn.plot_predictions import MAX_PICTURES, draw_predictions
 
 
 def names_of(given, classes, of):
@@ -62,8 +62,8 @@ def check_plot(args):
         raise InputError("command line: expected --image with --plot, got --plot alone")
     if Path(plot).suffix.lower() != ".png":
         raise InputError(f"--plot: expected a name that ends in .png, got {plot}")
-    if len(images) > MOST_PICTURES:
-        raise InputError(f"--plot: expected at most {MOST_PICTURES} pictures, got {len(images)}")
+    if len(images) > MAX_PICTURES:
+        raise InputError(f"--plot: expected at most {MAX_PICTURES} pictures, got {len(images)}")
     if os.path.isdir(plot) or not os.path.isdir(Path(plot).parent):
         raise InputError(f"--plot: expected the name of a file in a folder that is there, got {plot}")
     for path in (*images, args.checkpoint):

@@ -31,13 +31,13 @@ from pathlib import Path
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # of prctl(2)
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-TICK = 0.1  # seconds between two looks
+POLL_SECONDS = 0.1  # between two looks at msrun and the logs
 # Seconds that msrun and its scheduler have after a signal when no worker is left on this host. A worker that the others do
 # not wait for looks lost to the scheduler for 30 s; every state is saved before the first worker ends.
 AFTER_WORKERS = 3
 # Seconds that the scheduler has in a job that nobody has told to end; it takes 30 to miss a worker that has joined.
 AFTER_LOST_WORKERS = 45
-LOOK = 1  # seconds between two looks at the workers of such a job
+WORKER_POLL_SECONDS = 1  # between two looks at the processes of such a job
 END_OF_LOG = 1 << 16  # bytes of a log in which the cause of a failure is looked for
 LAST_LINES = 8  # of a log without words of ours
 FRAMEWORK_LOG = re.compile(r"\[(INFO|WARNING|DEBUG)\] ")
@@ -241,7 +241,7 @@ def supervise(command, grace, log_dir):
         now = time.monotonic()
         ends = noted or job.code is not None
         if ends or now >= look:
-            look = now + LOOK
+            look = now + WORKER_POLL_SECONDS
             workers, others = job.processes()
             alone = (alone or now) if not workers and (others or ends) else None
         if ends:
@@ -254,7 +254,7 @@ def supervise(command, grace, log_dir):
         elif alone and now > alone + AFTER_LOST_WORKERS:
             for pid in others:  # msrun then ends with an error
                 send(pid, signal.SIGKILL)
-        time.sleep(TICK)
+        time.sleep(POLL_SECONDS)
     job.printing.join()
     return report_end(logs, noted, job.code)
 

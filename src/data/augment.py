@@ -8,7 +8,7 @@ shapes by Mixup and CutMix.
 from mindspore.dataset import transforms, vision
 
 from src.common.errors import InputError
-from src.data.rand_augment import LARGEST, rand_augment
+from src.data.rand_augment import MAX_MAGNITUDE, rand_augment
 from src.data.transform import crops_resized
 
 CROP_RATIO = (3 / 4, 4 / 3)  # of the random resized crop, width over height
@@ -64,8 +64,8 @@ def _random_flip(probability):
 
 def _rand_augment(data):
     """RandAugment, with uncovered corners in the mean colour."""
-    if data.rand_augment > LARGEST:
+    if data.rand_augment > MAX_MAGNITUDE:
         raise InputError(
-            f"data.rand_augment: expected a magnitude from 0 to {LARGEST}, got {data.rand_augment}"
+            f"data.rand_augment: expected a magnitude from 0 to {MAX_MAGNITUDE}, got {data.rand_augment}"
         )
     return rand_augment(data.rand_augment, tuple(round(255 * mean) for mean in data.mean))

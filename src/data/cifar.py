@@ -20,7 +20,7 @@ RECORDS = 10_000  # per batch file
 RECORD_BYTES = 1 + 3 * SIZE * SIZE
 BATCHES = {"train": [f"data_batch_{number}.bin" for number in range(1, 6)], "val": ["test_batch.bin"]}
 NAMES = "batches.meta.txt"
-MOST_BYTES = 2 * RECORDS * RECORD_BYTES  # of a file that is read at all
+MAX_BYTES = 2 * RECORDS * RECORD_BYTES  # of a file that is read at all
 SUBFOLDER = "cifar-10-batches-bin"  # as the official archive unpacks
 PYTHON_SUBFOLDER = "cifar-10-batches-py"
 
@@ -84,7 +84,7 @@ def _class_names(path):
 def _content(path):
     """All bytes of a file."""
     try:
-        with open_regular(path, MOST_BYTES) as file:
+        with open_regular(path, MAX_BYTES) as file:
             return file.read()
     except OSError as error:
         raise InputError(

@@ -19,7 +19,7 @@ from src.data.splits import ArraySplit, Contents, FileSplit
 SPLITS = ("train", "val")
 LAYOUT = "train/ and val/, each with one folder of images per class"
 CHUNK = 256  # files that a thread takes at a time: a task for each would cost more than it saves
-MOST_THREADS = 16
+MAX_THREADS = 16
 
 
 def open_in_memory(path, split, bad_images, size):
@@ -171,7 +171,7 @@ def _compare_classes(path, split, classes):
 def _in_threads(function, items):
     """[function(item) for item in items] by several threads; reading and decoding free the interpreter."""
     chunks = [items[start : start + CHUNK] for start in range(0, len(items), CHUNK)]
-    with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(min(MAX_THREADS, os.cpu_count() or 1)) as pool:
         results = pool.map(lambda chunk: [function(item) for item in chunk], chunks)
         return [result for chunk in results for result in chunk]
 

@@ -112,7 +112,7 @@ def _blaming(path):
 def _open(path):
     """(a file's bytes, what Pillow makes of their header), within the limits and not decoded yet."""
     with limits.open_file(path) as file:
-        content = file.read(limits.MOST_BYTES)
+        content = file.read(limits.MAX_BYTES)
     image = limits.read_header(io.BytesIO(content))
     limits.check_scans(content, image)
     return content, image

@@ -12,7 +12,7 @@ import numpy as np
 
 from src.common.errors import InputError
 
-SHOWN = 5  # names in a message
+MAX_NAMES = 5  # names in a message
 
 
 def positions(names, known, source, of):
@@ -49,8 +49,8 @@ def positions(names, known, source, of):
 
 
 def _listed(names):
-    more = f", .. {len(names)} in all" if len(names) > SHOWN else ""
-    return ", ".join(map(str, names[:SHOWN])) + more
+    more = f", .. {len(names)} in all" if len(names) > MAX_NAMES else ""
+    return ", ".join(map(str, names[:MAX_NAMES])) + more
 
 
 def _alike(name, known):

@@ -7,7 +7,7 @@ from pathlib import Path
 from src.common.errors import InputError
 from src.common.files import write_atomic
 
-SHOWN = 5  # files that are named in the lines; thousands may be bad
+MAX_FILES = 5  # files that are named in the lines; thousands may be bad
 LIST, LISTS = "skipped.jsonl", "skipped*.jsonl"
 
 
@@ -17,7 +17,7 @@ def lines(entries):
     Args:
         entries: [(path, reason)].
     """
-    shown = [f"{_printable(path)}: {_printable(reason)}" for path, reason in entries[:SHOWN]]
+    shown = [f"{_printable(path)}: {_printable(reason)}" for path, reason in entries[:MAX_FILES]]
     more = len(entries) - len(shown)
     return shown + ([f"... and {more} more"] if more else [])
 

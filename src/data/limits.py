@@ -12,11 +12,11 @@ from src.common.files import open_regular
 
 # Of Pillow's other kinds some run a program (EPS) or hold an image of another size than they say (ICO, ICNS).
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM")
-MOST_PIXELS = 89_478_485  # a quarter GiB as RGB, where Pillow too begins to speak of a decompression bomb
-LONGEST_SIDE = 65_535  # pixels, as in a JPEG; evaluation enlarges the longer side with the shorter one
-MOST_BYTES = 2**28  # of a file: what MOST_PIXELS take uncompressed
+MAX_PIXELS = 89_478_485  # a quarter GiB as RGB, where Pillow too begins to speak of a decompression bomb
+MAX_SIDE = 65_535  # pixels, as in a JPEG; evaluation enlarges the longer side with the shorter one
+MAX_BYTES = 2**28  # of a file: what MAX_PIXELS take uncompressed
 SCAN = b"\xff\xda"  # how one of a JPEG begins
-MOST_WORK = 100 * MOST_PIXELS  # pixels times scans, for each scan passes over all pixels; 10 scans are usual
+MAX_WORK = 100 * MAX_PIXELS  # pixels times scans, for each scan passes over all pixels; 10 scans are usual
 
 # What Pillow remarks on a file is refused here or harmless; as warnings it would be lines without a file's name.
 warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -24,7 +24,7 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 
 def open_file(path):
     """An image file opened for reading bytes. Raises OSError: missing, no regular file, empty or too large."""
-    return open_regular(path, MOST_BYTES)
+    return open_regular(path, MAX_BYTES)
 
 
 def read_header(file):
@@ -34,16 +34,16 @@ def read_header(file):
         ValueError: more pixels, in all or a side, than the limits allow.
         Exception: nearly any, as Pillow does, for what is no image.
     """
-    too_large = f"more pixels than the {MOST_PIXELS} that are decoded"
+    too_large = f"more pixels than the {MAX_PIXELS} that are decoded"
     try:
         image = Image.open(file, formats=FORMATS)
     except Image.DecompressionBombError as error:  # Pillow's own limit, twice as high
         raise ValueError(too_large) from error
     width, height = image.size
-    if width * height > MOST_PIXELS:
+    if width * height > MAX_PIXELS:
         raise ValueError(f"{too_large}: {width}x{height}")
-    if not 0 < min(width, height) <= max(width, height) <= LONGEST_SIDE:
-        raise ValueError(f"sides of other than 1 to {LONGEST_SIDE} pixels: {width}x{height}")
+    if not 0 < min(width, height) <= max(width, height) <= MAX_SIDE:
+        raise ValueError(f"sides of other than 1 to {MAX_SIDE} pixels: {width}x{height}")
     return image
 
 
@@ -51,5 +51,5 @@ def check_scans(content, image):
     """Raise ValueError if decoding a file's bytes would pass over the pixels too often. image: its header."""
     if image.format in ("JPEG", "MPO"):
         scans, (width, height) = content.count(SCAN), image.size
-        if scans * width * height > MOST_WORK:
+        if scans * width * height > MAX_WORK:
             raise ValueError(f"a JPEG of {width}x{height} pixels in {scans} scans; 10 are usual")

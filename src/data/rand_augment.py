@@ -12,7 +12,7 @@ import math
 
 from mindspore.dataset import vision
 
-LARGEST = 10  # magnitude
+MAX_MAGNITUDE = 10  # of every operation
 PROBABILITY = 0.5  # with which a drawn operation is applied
 ENHANCEMENT = 0.9  # largest deviation of a factor from 1: brightness, colour, contrast, sharpness
 ROTATION = 30.0  # degrees
@@ -25,10 +25,10 @@ def rand_augment(magnitude, fill):
     """One operator, uint8 (H, W, 3) -> the same.
 
     Args:
-        magnitude: 1 to LARGEST, of every operation.
+        magnitude: 1 to MAX_MAGNITUDE, of every operation.
         fill: (red, green, blue) of uncovered corners, 0..255.
     """
-    operations = _operations(magnitude / LARGEST, fill)
+    operations = _operations(magnitude / MAX_MAGNITUDE, fill)
     pairs = itertools.product(operations, repeat=2)
     return vision.RandomSelectSubpolicy([[(operation, PROBABILITY) for operation in pair] for pair in pairs])
 

@@ -31,7 +31,7 @@ from src.settings.schema import keys_with
 GRAPH, DEPENDENCY = "graph.mindir", "dependency.hash"
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("model", "operators", "learn")  # of which graphs are made
-KEPT = 32  # graphs, of some megabytes each; the least recently used go first
+MAX_GRAPHS = 32  # graphs, of some megabytes each; the least recently used go first
 
 
 def graph_identity(flat, workers, networks, **more):
@@ -118,7 +118,7 @@ class GraphCache:
                     shutil.copyfile(source, temporary)
             with replacing(kept / "sha256") as temporary:
                 temporary.write_text(_checksum(kept))
-            for each in sorted(self.folder.iterdir(), key=lambda each: each.stat().st_mtime_ns)[:-KEPT]:
+            for each in sorted(self.folder.iterdir(), key=lambda each: each.stat().st_mtime_ns)[:-MAX_GRAPHS]:
                 shutil.rmtree(each, ignore_errors=True)
 
 

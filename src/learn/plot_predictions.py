@@ -6,14 +6,14 @@ from functools import cache
 from src.common.figures import new_figure, write_figure
 from src.common.text import cut, printable
 
-MOST_PICTURES = 16  # of one file: more would be too small to read, or the file too large to open
+MAX_PICTURES = 16  # of one file: more would be too small to read, or the file too large to open
 ONE_COLUMN = 4  # pictures, at most; more stand in two columns
 CELL = 5.6, 2.4  # inches of a picture with its bars
 BAR = "#9ecae1"
 FONT_SIZE, TITLE_SIZE = 9, 10  # points
 # shares of the panel of bars, and of a cell, that a text may take; small letters are drawn up to a seventh wider
 NAME_WIDTH, TITLE_WIDTH = 0.66, 0.86
-SHORTEST, MOST_CHARACTERS = 8, 120  # of a text
+MIN_CHARACTERS, MAX_CHARACTERS = 8, 120  # of a text
 # families with characters of many languages; those that the machine has are asked for what the first one lacks
 FAMILIES = (
     "DejaVu Sans",
@@ -71,10 +71,10 @@ def _show_bars(axes, record):
 
 def shortened(text, points, inches):
     """The drawable text, with its middle left out where it is wider than `inches` at a size of `points`."""
-    text = cut(drawable(text), MOST_CHARACTERS)
+    text = cut(drawable(text), MAX_CHARACTERS)
     if _inches(text, points) <= inches:
         return text
-    lengths = range(SHORTEST, len(text))
+    lengths = range(MIN_CHARACTERS, len(text))
     fitting = bisect.bisect(lengths, inches, key=lambda length: _inches(cut(text, length), points))
     return cut(text, lengths[max(fitting - 1, 0)])
 

@@ -4,7 +4,7 @@ import math
 
 from src.common.errors import InputError
 
-MOST_SKIPPED = 50  # steps in a row whose numbers are not finite, before a run that skips such ends
+MAX_CONSECUTIVE_SKIPS = 50  # steps in a row whose numbers are not finite, before a run that skips such ends
 
 
 class Skips:
@@ -60,8 +60,12 @@ class Skips:
             f"epoch {progress.epoch + 1}, step {progress.step}: expected a finite loss and gradient norm, "
             f"got {loss} and {norm}{scaled}"
         )
-        if not self.skips or self.in_a_row == MOST_SKIPPED:
-            many = f" in {MOST_SKIPPED} steps in a row" if self.in_a_row == MOST_SKIPPED else ""
+        if not self.skips or self.in_a_row == MAX_CONSECUTIVE_SKIPS:
+            many = (
+                f" in {MAX_CONSECUTIVE_SKIPS} steps in a row"
+                if self.in_a_row == MAX_CONSECUTIVE_SKIPS
+                else ""
+            )
             raise InputError(
                 f"stage {self.name}, {text}{many}; the last run state and checkpoints are kept (a lower learning rate "
                 "or train.clip_norm may help, train.on_nonfinite=skip leaves single steps out)"

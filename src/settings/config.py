@@ -55,7 +55,7 @@ STAGE_NAMES = tuple(Stages.__dataclass_fields__)
 DECIMAL = re.compile(
     r"[-+]?(0|[1-9][0-9]*)?(\.[0-9]*)?([eE][-+]?[0-9]+)?", re.ASCII
 )  # as a text; float() takes more
-LARGEST = 2**32 - 1  # whole number; larger ones do not fit what they are handed to
+MAX_INT = 2**32 - 1  # of any setting
 
 
 def load_config(path=None, overrides=(), flags=None, complete=False):
@@ -258,8 +258,8 @@ def _new_name(key, value):
 def _beyond(value):
     """What no value of any key may be beyond, in words, or None."""
     for item in value if isinstance(value, tuple) else (value,):
-        if type(item) is int and abs(item) > LARGEST:
-            return f"at most {LARGEST}"
+        if type(item) is int and abs(item) > MAX_INT:
+            return f"at most {MAX_INT}"
         if type(item) is str and "\0" in item:  # no path has it, and no folder's name
             return "text without NUL characters"
     return None

@@ -8,9 +8,9 @@ from src.common.errors import InputError
 from src.common.files import read_file
 from src.common.text import cut
 
-MOST_BYTES = 1 << 20
-MOST_DEPTH = 20
-MOST_CHARACTERS = (
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 20
+MAX_CHARACTERS = (
     1000  # of a number, date or other value that is no text: converting longer ones takes minutes
 )
 TEXT_TAG = "tag:yaml.org,2002:str"
@@ -49,12 +49,12 @@ class _Loader(yaml.SafeLoader):
             raise _fault(
                 "anchors (&) and aliases (*) are not taken; texts with these signs need quotes", event
             )
-        if self.depth == MOST_DEPTH:
-            raise _fault(f"nested deeper than {MOST_DEPTH} levels", event)
+        if self.depth == MAX_DEPTH:
+            raise _fault(f"nested deeper than {MAX_DEPTH} levels", event)
         self.depth += 1
         node = super().compose_node(parent, index)
         self.depth -= 1
-        if isinstance(node, yaml.ScalarNode) and node.tag != TEXT_TAG and len(node.value) > MOST_CHARACTERS:
+        if isinstance(node, yaml.ScalarNode) and node.tag != TEXT_TAG and len(node.value) > MAX_CHARACTERS:
             raise _fault(f"a value of {len(node.value)} characters that is no text", event)
         if node.tag == INT_TAG and not INT.match(node.value):  # !!int 010
             raise _fault(f"{cut(node.value, 100)}: a whole number is written in plain decimals, as 10", event)
@@ -111,7 +111,7 @@ def parse_yaml(text, name):
 
 def read_text(path):
     """The text of a YAML file. Raises InputError: not a regular file of at most 1 MiB, or not UTF-8."""
-    data = read_file(path, MOST_BYTES, expected="a YAML file with settings")
+    data = read_file(path, MAX_BYTES, expected="a YAML file with settings")
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:

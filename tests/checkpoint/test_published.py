@@ -136,7 +136,7 @@ def test_a_page_in_the_place_of_the_file(place, serve):
 
 
 def test_a_server_that_says_nothing(place, serve, monkeypatch):
-    monkeypatch.setattr(published, "SILENCE", 0.2)
+    monkeypatch.setattr(published, "TIMEOUT", 0.2)
     go = threading.Event()
     said(serve(lambda handler: go.wait()), "timed out")
     go.set()

@@ -64,8 +64,8 @@ def stage_of(folder, *overrides, batches=(), value=np.nan, backend="auto"):
 
 def held(trainer):
     """All that a step changes: weights, running statistics, moments, averages."""
-    own = {p.name for p in (trainer.flips.parameter, trainer.measures.parameter)}
-    return {name: p.asnumpy().copy() for name, p in trainer._tensors().items() if name not in own}
+    counters = {p.name for p in (trainer.flip_ratio.parameter, trainer.timer.parameter)}
+    return {name: p.asnumpy().copy() for name, p in trainer._tensors().items() if name not in counters}
 
 
 def assert_bits_equal(found, expected):
@@ -173,7 +173,7 @@ def test_the_step_is_named_the_files_stay_and_the_run_goes_on(tmp_path, tell):
 
 def test_a_run_of_skipped_steps_ends(tmp_path, monkeypatch, tell):
     """An epoch of skipped steps has no loss; so many in a row are the end, and the epoch's state is the last."""
-    monkeypatch.setattr(skips, "MOST_SKIPPED", 5)
+    monkeypatch.setattr(skips, "MAX_CONSECUTIVE_SKIPS", 5)
     stage = stage_of(tmp_path, SKIP, batches=range(3, 9))
     trainer = loop._Trainer(stage)
     trainer.epoch([])

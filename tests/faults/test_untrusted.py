@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from src.commands.export import batch_size_of
 from src.common.errors import InputError
-from src.common.text import MOST
+from src.common.text import MAX_CHARACTERS
 from src.settings.command_line import (
     FLAGS,
     config_from,
@@ -61,7 +61,7 @@ def settle(main, argv):
     if code:
         line = said.removeprefix("error: ").removesuffix("\n")
         assert said == f"error: {line}\n"
-        assert line.isprintable() and 0 < len(line) <= MOST
+        assert line.isprintable() and 0 < len(line) <= MAX_CHARACTERS
     return code
 
 

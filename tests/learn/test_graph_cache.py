@@ -154,7 +154,7 @@ def keep(cache, identity):
 
 
 def test_the_least_recently_used_graphs_go_first(tmp_path, monkeypatch):
-    monkeypatch.setattr(graph_cache, "KEPT", 2)
+    monkeypatch.setattr(graph_cache, "MAX_GRAPHS", 2)
     cache = GraphCache(tmp_path / "graphs")
     assert [keep(cache, name) for name in "abacabc"] == [False, False, True, False, True, False, False]
     assert len(list((tmp_path / "graphs").iterdir())) == 2

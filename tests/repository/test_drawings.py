@@ -11,7 +11,7 @@ from src.model.networks.bimlp import VARIANTS
 from src.settings.command_line import run
 
 ROOT = Path(__file__).resolve().parents[2]
-MOST_BYTES = 150_000  # of a picture
+MAX_BYTES = 150_000  # of a picture
 
 
 def script(path):
@@ -33,7 +33,7 @@ def test_the_bars_are_the_numbers_of_the_page(tmp_path):
     assert len(found) == 15 and ("ONNX Runtime, ResNet-18", "23.8") in found
     figure = bars.bars(found)
     lengths = [bar.get_width() for bar in figure.axes[0].patches]
-    assert lengths == sorted(min(float(number), bars.LONGEST) for _, number in found)
+    assert lengths == sorted(min(float(number), bars.MAX_BAR) for _, number in found)
     figure.draw_without_rendering()  # which makes the axis' labels
     said = texts(figure)
     assert {contender for contender, _ in found} <= set(said)
@@ -67,4 +67,4 @@ def test_the_picture_of_the_network_follows_the_table_of_variants(tmp_path, monk
 
 def test_pictures_of_the_pages_are_small():
     for picture in ("network-light", "network-dark", "engine", "prediction"):
-        assert 1_000 < (ROOT / "docs" / f"{picture}.png").stat().st_size < MOST_BYTES
+        assert 1_000 < (ROOT / "docs" / f"{picture}.png").stat().st_size < MAX_BYTES

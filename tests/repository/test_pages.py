@@ -12,7 +12,7 @@ from src.model import create_model, default_precision, image_size_of
 ROOT = Path(__file__).resolve().parents[2]
 READMES = [ROOT / "README.md", ROOT / "README_CN.md"]
 PAGES = [*READMES, *sorted((ROOT / "docs").glob("*.md")), ROOT / "benchmarks" / "README.md"]
-LONGEST_CELL = 200  # characters: about a sentence
+MAX_CELL = 200  # characters: about a sentence
 
 
 def name(path):
@@ -51,7 +51,7 @@ def test_the_readme_is_one_page(page):
     lines = page.read_text().splitlines()
     assert len(lines) <= 160
     cells = [cell.strip() for line in lines if line.startswith("|") for cell in line.strip("|").split("|")]
-    assert len(cells) > 50 and max(map(len, cells)) <= LONGEST_CELL
+    assert len(cells) > 50 and max(map(len, cells)) <= MAX_CELL
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
