@@ -8,7 +8,7 @@ from pathlib import Path
 from src.commands.stage_inputs import STAGES, stage_folder
 from src.common.errors import InputError
 from src.common.files import holding, read_summary, remove_parts, write_atomic
-from src.data.left_out import remove_lists
+from src.data.skipped import remove_lists
 from src.learn.records import read_records
 from src.learn.run_data import from_weights
 from src.learn.state import holds_run

@@ -6,7 +6,7 @@ from src.common.errors import InputError
 from src.common.output import result
 from src.common.text import printable
 from src.data import create_dataset
-from src.data.left_out import lines
+from src.data.skipped import lines
 from src.learn.evaluate import evaluate
 
 

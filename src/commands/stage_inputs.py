@@ -11,7 +11,7 @@ STAGES = ("teacher", "step1", "step2")
 
 
 def chosen_stages(config):
-    """The names of the stages to run, in order; a stage of 0 epochs is left out."""
+    """The names of the stages to run, in order; a stage of 0 epochs is skipped."""
     names = STAGES if config.stage == "all" else (config.stage,)
     chosen = [name for name in names if getattr(config.stages, name).epochs]
     if not chosen:

@@ -24,7 +24,7 @@ from src.common.errors import InputError
 from src.common.files import read_summary
 from src.common.output import warn
 from src.data import create_dataset
-from src.data.left_out import lines, list_path, listed
+from src.data.skipped import lines, list_path, listed
 from src.learn.graph_cache import graph_identity
 from src.learn.loop import Stage, run_stage
 from src.learn.parallel import start_workers
@@ -97,7 +97,7 @@ def open_data(config, workers):
 
 
 def log_skipped(config, data, workers, elsewhere=0):
-    """How many files were left out, and the first few. elsewhere: those that only other workers know of."""
+    """Log the number of skipped files and the first few. elsewhere: those that only other workers know of."""
     entries = [entry for split in data.values() for entry in split.skipped]
     if not workers.first or not len(entries) + elsewhere:
         return
@@ -139,6 +139,6 @@ def train(config):
         log_skipped(config, data, workers)
         warn(f"stopped by {stopped}; resume=true goes on")
         return stopped.code
-    late = sum(len(split.found_late) for split in data.values())
+    late = sum(len(split.skipped_late) for split in data.values())
     log_skipped(config, data, workers, round(workers.sum([late])[0]) - late)
     return 0

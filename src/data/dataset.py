@@ -81,18 +81,18 @@ class Dataset:
 
     @property
     def size(self):
-        """Images in the split, of all ranks together, without those left out, as far as this rank knows."""
-        return len(self._split) - len(self._split.unreadable)
+        """Images in the split, of all ranks together, without those that this rank knows to be skipped."""
+        return len(self._split) - len(self._split.skipped_numbers)
 
     @property
     def skipped(self):
-        """[(path, reason)] of the files left out so far (data.bad_images=skip)."""
+        """[(path, reason)] of the files skipped so far (data.bad_images=skip)."""
         return list(self._split.skipped)
 
     @property
-    def found_late(self):
-        """Those of `skipped` that were whole, as it seemed, when the split was opened: only this rank knows of them."""
-        return self.skipped[len(self._split.skipped) - len(self._split.unreadable) :]
+    def skipped_late(self):
+        """The files of `skipped` that were found bad after the split was opened: only this rank knows of them."""
+        return self.skipped[len(self._split.skipped) - len(self._split.skipped_numbers) :]
 
     @property
     def batches(self):
@@ -121,10 +121,10 @@ class Dataset:
                     yield batch
                 return
             except (RuntimeError, images.UnreadableImage) as failure:
-                self._leave_out_fault(index, delivered, failure)
+                self._skip_fault(index, delivered, failure)
 
-    def _leave_out_fault(self, index, delivered, failure):
-        """Find the file that stopped the epoch and leave it out, or raise.
+    def _skip_fault(self, index, delivered, failure):
+        """Find the file that stopped the epoch and skip it, or raise.
 
         The batches before it do not change by that, so the epoch can be run again up to there.
         """
@@ -134,13 +134,13 @@ class Dataset:
         number, cause = fault
         if self._data.bad_images != "skip":
             error = images.UnreadableImage(self._split.paths[number], cause)
-            raise InputError(f"{error}; data.bad_images=skip leaves such files out") from failure
-        self._split.leave_out(number, cause)
+            raise InputError(f"{error}; data.bad_images=skip skips such files") from failure
+        self._split.skip(number, cause)
 
     def _order(self, index):
         """Numbers of this rank's images in epoch `index`, in order.
 
-        In training, images left out since opening are replaced by the epoch's first ones, so that every
+        In training, images skipped since opening are replaced by the epoch's first ones, so that every
         rank keeps its number of batches.
         """
         if not self._training:
@@ -156,7 +156,7 @@ class Dataset:
 
     def _readable(self, numbers):
         """Which of the images can be read, as bools."""
-        return ~np.isin(numbers, list(self._split.unreadable))
+        return ~np.isin(numbers, list(self._split.skipped_numbers))
 
     def _batches(self, index):
         """One run through the epoch."""

@@ -54,7 +54,7 @@ def open_streamed(path, split, bad_images):
     Args:
         path: the folder that holds train/ and val/.
         split: "train" or "val".
-        bad_images: "error", or "skip" to leave out files that are no whole images.
+        bad_images: for files that are no whole images, "error" or "skip".
 
     Raises:
         InputError: a folder that is missing, empty or laid out otherwise; classes of train/ and val/ that
@@ -182,7 +182,7 @@ def _sift(classes, paths, labels, causes, bad_images):
     if bad and bad_images != "skip":
         error = images.UnreadableImage(paths[bad[0]], causes[bad[0]])
         more = f" ({len(bad)} such files in all)" if len(bad) > 1 else ""
-        raise InputError(f"{error}{more}; data.bad_images=skip leaves such files out")
+        raise InputError(f"{error}{more}; data.bad_images=skip skips such files")
     good = np.flatnonzero([cause is None for cause in causes])
     emptied = sorted(set(range(len(classes))) - set(labels[good].tolist()))
     if emptied:

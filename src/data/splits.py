@@ -1,7 +1,7 @@
 """One split of a data set: images by number, with labels. Two kinds: pixels in memory, files on disk.
 
-Both have: classes, labels (N,), len, [i], skipped (a list of (path, reason) of what was left out), unreadable
-(numbers found bad since opening), contents.
+Both have: classes, labels (N,), len, [i], skipped (a list of (path, reason) of skipped files), skipped_numbers (of files
+found bad since opening), contents.
 """
 
 import dataclasses
@@ -15,8 +15,8 @@ from src.data import images
 
 
 class Contents(typing.NamedTuple):
-    """A split's images, those left out as well: their number and a CRC-32 that tells other data. Of a folder it is that of
-    the names, of other sources of pixels and labels: a file that turns bad changes neither."""
+    """Number of a split's images, skipped ones included, and a CRC-32 that tells other data. A folder's CRC-32 is that of
+    the names, other sources' that of pixels and labels: a file that turns bad changes neither."""
 
     images: int
     checksum: int
@@ -36,7 +36,7 @@ class ArraySplit:
         pixels: uint8 (N, H, W, 3).
         labels: int32 (N,).
         contents: the Contents.
-        skipped: (path, reason) of files left out.
+        skipped: (path, reason) of skipped files.
     """
 
     classes: tuple
@@ -44,7 +44,7 @@ class ArraySplit:
     labels: np.ndarray
     contents: Contents
     skipped: list = dataclasses.field(default_factory=list)
-    unreadable: tuple = ()
+    skipped_numbers: tuple = ()
 
     def __len__(self):
         return len(self.labels)
@@ -67,7 +67,7 @@ class FileSplit:
         labels: int32 (N,).
         pixels: of all pictures together.
         contents: the Contents.
-        skipped: (path, reason) of files left out.
+        skipped: (path, reason) of skipped files.
         read: what makes an array of a path.
         keep: whether an array stays in memory from the first time on that it was asked for.
         kept: number -> array; several threads fill it.
@@ -79,7 +79,7 @@ class FileSplit:
     pixels: int
     contents: Contents
     skipped: list = dataclasses.field(default_factory=list)
-    unreadable: set = dataclasses.field(default_factory=set)
+    skipped_numbers: set = dataclasses.field(default_factory=set)
     read: Callable = images.encoded
     keep: bool = False
     kept: dict = dataclasses.field(default_factory=dict)
@@ -104,7 +104,7 @@ class FileSplit:
                 return number, cause
         return None
 
-    def leave_out(self, number, cause):
-        """Remember that a file cannot be read."""
-        self.unreadable.add(number)
+    def skip(self, number, cause):
+        """Skip a file from now on: it cannot be read."""
+        self.skipped_numbers.add(number)
         self.skipped.append((str(self.paths[number]), cause))

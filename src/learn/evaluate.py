@@ -80,7 +80,7 @@ def evaluate(predict, dataset, batch_size, workers, stop=()):
         logits = predict(batch)[: len(labels)]
         require_finite(logits, "evaluation")
         counts += (len(labels), *hits(logits, labels))
-    late = len(dataset.found_late)  # each worker reads a part of the images and finds the bad ones in it
+    late = len(dataset.skipped_late)  # each worker reads a part of the images and finds the bad ones in it
     total, correct, correct5, all_late, stops = (round(v) for v in workers.sum([*counts, late, bool(stop)]))
     if stops:
         return None

@@ -60,9 +60,8 @@ def run_stage(stage, resume):
     """Train `stage` to its last epoch and return its summary: name, epochs, top1, top5, seconds, images_per_second.
 
     With `resume` it goes on where the newest whole run state in its folder stands, and ends as the uninterrupted run.
-    Raises InputError for damaged run states, a loss that is not finite, a stage in which every step was left out for
-    such numbers, or a file that cannot be written; Stopped
-    after SIGINT, SIGTERM or SIGHUP.
+    Raises InputError for damaged run states, a loss that is not finite, a stage in which every step was skipped, or a
+    file that cannot be written; Stopped after SIGINT, SIGTERM or SIGHUP.
     """
     trainer = _Trainer(stage)
     if resume and stage.workers.agree(stage.workers.first and holds_run(stage.folder)):
@@ -184,7 +183,7 @@ class _Trainer:
         if not self.progress.updates:
             raise InputError(
                 f"stage {self.stage.name}: expected steps with a finite loss and gradient norm, got none: all "
-                f"{self.progress.epoch * self.steps} were left out, nothing is learnt and there is no {BEST}"
+                f"{self.progress.epoch * self.steps} were skipped, nothing is learnt and there is no {BEST}"
             )
 
     def _means(self):

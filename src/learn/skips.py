@@ -1,14 +1,14 @@
-"""Steps whose loss or gradient norm is not finite: they are left out, or end the run."""
+"""Steps whose loss or gradient norm is not finite: they are skipped, or end the run."""
 
 import math
 
 from src.common.errors import InputError
 
-MAX_CONSECUTIVE_SKIPS = 50  # steps in a row whose numbers are not finite, before a run that skips such ends
+MAX_CONSECUTIVE_SKIPS = 50  # with which a run ends
 
 
 class Skips:
-    """The steps of one stage that were left out.
+    """Skipped steps of one stage.
 
     A loss that is not finite ends the run or is skipped as train.on_nonfinite says. So do gradients that overflow, but for a
     loss scale that can fall: then the step is skipped and the scale falls.
@@ -47,7 +47,7 @@ class Skips:
         if progress.loss_scale < before:
             progress.skipped += 1
             self.log(
-                f"epoch {progress.epoch + 1}, step {progress.step}: the gradients overflow; the step is left out and the "
+                f"epoch {progress.epoch + 1}, step {progress.step}: the gradients overflow; the step is skipped and the "
                 f"loss scale falls from {before:g} to {progress.loss_scale:g}"
             )
         return finite
@@ -68,6 +68,6 @@ class Skips:
             )
             raise InputError(
                 f"stage {self.name}, {text}{many}; the last run state and checkpoints are kept (a lower learning rate "
-                "or train.clip_norm may help, train.on_nonfinite=skip leaves single steps out)"
+                "or train.clip_norm may help, train.on_nonfinite=skip skips single steps)"
             )
-        self.log(f"{text}; the step is left out")
+        self.log(f"{text}; the step is skipped")

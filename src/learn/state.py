@@ -33,8 +33,8 @@ _YOUNGER = {
 class Progress:
     """Where a stage stands: finished epochs, steps done of the one under way, and its sums so far.
 
-    loss_sum and hits are over the job's workers; skipped: steps of the epoch left out for numbers that were not finite;
-    updates: steps of all epochs that were not. loss_scale: of the next step, 0 where it is off; scale_steps: without overflow
+    loss_sum and hits are over the job's workers; skipped: skipped steps of the epoch;
+    updates: the other steps, of all epochs. loss_scale: of the next step, 0 where it is off; scale_steps: without overflow
     since it changed. The last five are the run's data and step size, see run_data.py.
     """
 

@@ -98,12 +98,12 @@ def test_the_first_file_at_fault_is_not_one_that_is_kept(pictures, plain):
     assert sum(len(batch) for batch, _ in found.epoch(0)) == 7
     (one / "0.jpg").unlink()
     (one / "7.png").write_bytes(whole)
-    found._split.unreadable.clear()
+    found._split.skipped_numbers.clear()
     assert sum(len(batch) for batch, _ in found.epoch(1)) == 8
     del found._split.kept[3]
     (one / "3.jpg").unlink()
     assert sum(len(batch) for batch, _ in found.epoch(2)) == 7
-    assert found._split.unreadable == {3}
+    assert found._split.skipped_numbers == {3}
 
 
 WHOLE = sum(3 * height * width for height, width in SIZES)

@@ -192,7 +192,7 @@ def test_a_run_of_skipped_steps_ends(tmp_path, monkeypatch, tell):
 def test_a_stage_of_skipped_steps_alone_has_failed(tmp_path):
     """Fewer than end a run by themselves; started again it fails as well, and the next stage finds no checkpoint."""
     stage = stage_of(tmp_path, SKIP, "stages.step2.epochs=2", batches=range(6))
-    message = "stage step2: expected steps with a finite loss .*, got none: all 6 were left out"
+    message = "stage step2: expected steps with a finite loss .*, got none: all 6 were skipped"
     with pytest.raises(InputError, match=message):
         loop.run_stage(stage, resume=False)
     assert not (tmp_path / "best.ckpt").exists()

@@ -18,7 +18,7 @@ from mindspore.dataset import vision
 
 from src.common.errors import InputError
 from src.data import create_dataset, images, load_rgb, transform_of
-from src.data.left_out import lines, listed
+from src.data.skipped import lines, listed
 from src.settings.config import load_config
 from tests.faults import zoo
 
@@ -198,7 +198,7 @@ def test_what_a_further_rank_finds_late_is_in_its_own_list(tmp_path):
     assert sorted(each["path"] for each in first + second if each["split"] == "val") == [
         path for path, _, _ in bad
     ]
-    assert second == [dict(path=p, split="val", reason=r) for p, r in data[1]["val"].found_late]
+    assert second == [dict(path=p, split="val", reason=r) for p, r in data[1]["val"].skipped_late]
 
 
 def test_ten_thousand_bad_files_are_a_few_lines():

@@ -58,7 +58,7 @@ def test_an_overflow_above_the_floor_is_no_error():
         assert progress.loss_scale == falls_to
     assert progress.skipped == 3 and skips.in_a_row == 0
     assert said[0] == (
-        "epoch 1, step 1: the gradients overflow; the step is left out and the loss scale falls from 8 to 4"
+        "epoch 1, step 1: the gradients overflow; the step is skipped and the loss scale falls from 8 to 4"
     )
     with pytest.raises(
         InputError, match=r"step 1: expected a finite loss .*, got 2.5 and inf at loss scale 1; "

@@ -202,7 +202,7 @@ class Rows:
     """A validation split of five images in batches of two; the label is the first pixel."""
 
     size = 5
-    found_late = ()
+    skipped_late = ()
 
     def epoch(self, index):
         images = np.arange(5, dtype=np.float32).reshape(5, 1, 1, 1)
@@ -244,7 +244,7 @@ def test_no_more_rows_are_computed_than_a_worker_has_images(images, batch_size, 
 class Numbers:
     """A validation split of so many images, `own` of them this worker's, in batches; the label is the first pixel."""
 
-    found_late = ()
+    skipped_late = ()
 
     def __init__(self, own, size, batch_size):
         self.own, self.size, self.batch_size = own, size, batch_size
@@ -302,7 +302,7 @@ class TwoWorkers(Workers):
 
 def test_files_that_another_worker_found_bad_are_not_missed():
     rows = Rows()
-    rows.size, rows.found_late = 8, [("a.png", "cut off")]  # of 9, this worker's five without one of six
+    rows.size, rows.skipped_late = 8, [("a.png", "cut off")]  # of 9, this worker's five without one of six
     score = evaluate(silent(one_hot_of_pixel), rows, 2, TwoWorkers(2, 1, 2, 1, 0))
     assert (score.total, score.correct, score.correct5) == (7, 6, 7)
     with pytest.raises(ValueError, match="expected 8 images, got 7"):
@@ -324,7 +324,7 @@ def test_an_evaluation_is_left_off_when_one_worker_stops():
 
 def test_no_readable_image_is_bad_input():
     rows = Rows()
-    rows.size, rows.found_late, rows.epoch = 0, [("a.png", "cut off")] * 5, lambda index: iter(())
+    rows.size, rows.skipped_late, rows.epoch = 0, [("a.png", "cut off")] * 5, lambda index: iter(())
     with pytest.raises(InputError, match="images that can be read, got none"):
         evaluate(silent(one_hot_of_pixel), rows, 2, Workers())
 

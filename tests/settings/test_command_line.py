@@ -131,7 +131,7 @@ def test_help_shows_usage_flags_and_every_key_with_its_comment(parser, capsys):
     for key in TYPES:
         assert f"\n  {key}=" in text
     assert "images per device and training step" in text
-    assert "shared names are handed on" in text
+    assert "weights of shared names are loaded" in text
     assert (
         text.index("\nmodel:\n")
         < text.index("  model.name=")

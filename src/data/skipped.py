@@ -1,4 +1,4 @@
-"""What is said of the files that were left out (data.bad_images=skip): a list on the disk, and a few lines."""
+"""Report of the skipped files (data.bad_images=skip): a list on the disk, and a few lines."""
 
 import contextlib
 import json
@@ -7,7 +7,7 @@ from pathlib import Path
 from src.common.errors import InputError
 from src.common.files import write_atomic
 
-MAX_FILES = 5  # files that are named in the lines; thousands may be bad
+MAX_FILES = 5  # in the lines; thousands may be bad
 LIST, LISTS = "skipped.jsonl", "skipped*.jsonl"
 
 
@@ -35,7 +35,7 @@ def remove_lists(folder):
 
 @contextlib.contextmanager
 def listed(folder, data, rank):
-    """Context manager: what was left out is listed in `folder` at once, and on leaving with what was found meanwhile.
+    """Context manager: list the skipped files in `folder` at once, and again on leaving with those found meanwhile.
 
     The list holds a record of path, split and reason per file. It is not made where there is nothing to list.
 
@@ -51,7 +51,7 @@ def listed(folder, data, rank):
     try:
         yield
     except BaseException:
-        with contextlib.suppress(InputError):  # what ended the run is what is to be told
+        with contextlib.suppress(InputError):  # the error that ended the run matters more
             write_list(folder, data, rank)
         raise
     write_list(folder, data, rank)
@@ -62,7 +62,7 @@ def write_list(folder, data, rank):
     records = [
         {"path": name, "split": split, "reason": reason}
         for split, dataset in data.items()
-        for name, reason in (dataset.found_late if rank else dataset.skipped)
+        for name, reason in (dataset.skipped_late if rank else dataset.skipped)
     ]
     if records:
         write_atomic(
