@@ -60,13 +60,15 @@ class Dataset:
     def _open(self, split):
         """Decide what the batches start from and who makes them."""
         data, files = self._data, isinstance(split, FileSplit)
-        whole = self._training and crops_resized(data)
+        uncropped = self._training and crops_resized(data)
         if files:
             share = len(split) if self._training else -(-len(split) // self._ranks)
-            self._split, self.storage = memory.from_files(split, self._transform, whole, share, data.memory)
+            self._split, self.storage = memory.from_files(
+                split, self._transform, uncropped, share, data.memory
+            )
         else:
-            self._split, self.storage = memory.in_memory(split, self._transform, whole), ""
-        encoded = files and whole and not self._split.keep
+            self._split, self.storage = memory.in_memory(split, self._transform, uncropped), ""
+        encoded = files and uncropped and not self._split.cached
         self._direct = self._pipeline = None
         if self._training:
             from src.data.pipeline import Pipeline  # which loads the framework: evaluation does without
@@ -74,7 +76,7 @@ class Dataset:
             self._pipeline = Pipeline(data, encoded, Normalize(self._transform), self._threads)
         if not self._training and files:
             self._direct = direct.FromFiles(self._split, self._transform, self._threads)
-        elif not self._training or not (files or whole or self._pipeline.mixes or data.rand_augment):
+        elif not self._training or not (files or uncropped or self._pipeline.mixes or data.rand_augment):
             worker = self._rank, self._ranks
             drawn = (data.crop_padding, data.flip) if self._training else (0, 0.0)
             self._direct = direct.InMemory(self._split, self._transform, drawn, worker)

@@ -71,15 +71,15 @@ class Pipeline:
 
 
 class _Rows:
-    """What the pipeline reads: (image, one-hot label float32 (K,)) in the epoch's order."""
+    """Rows that the pipeline reads: (image, one-hot label float32 (K,)) in the epoch's order."""
 
     def __init__(self, split, order):
         self._split, self._order = split, order
         self._classes = np.arange(len(split.classes))
 
     def in_memory(self):
-        """Whether no file is read any more."""
-        return not isinstance(self._split, FileSplit) or all(n in self._split.kept for n in self._order)
+        """True once all pictures are cached: no file is read any more."""
+        return not isinstance(self._split, FileSplit) or all(n in self._split.cache for n in self._order)
 
     def __len__(self):
         return len(self._order)

@@ -65,12 +65,12 @@ class FileSplit:
         classes: K names; label k means classes[k].
         paths: N paths.
         labels: int32 (N,).
-        pixels: of all pictures together.
+        pixels: total of all pictures.
         contents: the Contents.
         skipped: (path, reason) of skipped files.
-        read: what makes an array of a path.
-        keep: whether an array stays in memory from the first time on that it was asked for.
-        kept: number -> array; several threads fill it.
+        read: function from a path to an array.
+        cached: whether an array stays in memory once it was asked for.
+        cache: number -> array; several threads fill it.
     """
 
     classes: tuple
@@ -81,25 +81,25 @@ class FileSplit:
     skipped: list = dataclasses.field(default_factory=list)
     skipped_numbers: set = dataclasses.field(default_factory=set)
     read: Callable = images.encoded
-    keep: bool = False
-    kept: dict = dataclasses.field(default_factory=dict)
+    cached: bool = False
+    cache: dict = dataclasses.field(default_factory=dict)
 
     def __len__(self):
         return len(self.labels)
 
     def __getitem__(self, number):
-        """What `read` makes of the file."""
-        array = self.kept.get(number)
+        """Array of the file, by `read`."""
+        array = self.cache.get(number)
         if array is None:
             array = self.read(self.paths[number])
-            if self.keep:
-                self.kept[number] = array
+            if self.cached:
+                self.cache[number] = array
         return array
 
     def first_fault(self, numbers):
         """(number, reason) of the first file that cannot be decoded, or None. Decodes one after another."""
         for number in numbers:
-            cause = None if number in self.kept else images.fault(self.paths[number])
+            cause = None if number in self.cache else images.fault(self.paths[number])
             if cause is not None:
                 return number, cause
         return None

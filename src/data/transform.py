@@ -39,7 +39,7 @@ def shorter_side(data):
 
 
 def crops_resized(data):
-    """Whether training takes random resized crops of whole pictures; else it starts from what Transform.centre gives."""
+    """True where training takes random resized crops of uncropped pictures; else it starts from Transform.centre."""
     return tuple(data.crop_scale) != (1.0, 1.0)
 
 

@@ -62,7 +62,7 @@ def test_evaluation_is_mindspores_to_the_bit_kept_or_not(pictures, plain, memory
         batches = [batch for batch, _ in found.epoch(index)]
         assert [len(batch) for batch in batches] == [3, 3, 2]
         assert (np.concatenate(batches) == expected).all()
-    assert len(found._split.kept) == (8 if memory else 0)
+    assert len(found._split.cache) == (8 if memory else 0)
 
 
 def test_the_centre_is_mindspores_for_any_size(make_config):
@@ -87,7 +87,7 @@ def test_training_repeats_with_the_seed_and_reads_kept_files_once(pictures, plai
     if memory:
         shutil.rmtree(pictures / "train")
         assert digest(found.epoch(1)) == digests[1]
-    assert len(found._split.kept) == (8 if memory else 0)
+    assert len(found._split.cache) == (8 if memory else 0)
 
 
 def test_the_first_file_at_fault_is_not_one_that_is_kept(pictures, plain):
@@ -100,7 +100,7 @@ def test_the_first_file_at_fault_is_not_one_that_is_kept(pictures, plain):
     (one / "7.png").write_bytes(whole)
     found._split.skipped_numbers.clear()
     assert sum(len(batch) for batch, _ in found.epoch(1)) == 8
-    del found._split.kept[3]
+    del found._split.cache[3]
     (one / "3.jpg").unlink()
     assert sum(len(batch) for batch, _ in found.epoch(2)) == 7
     assert found._split.skipped_numbers == {3}
@@ -127,12 +127,12 @@ def test_a_split_is_kept_up_to_the_limit_and_as_a_whole(pictures, plain, split, 
         found = create_dataset(cfg, split, 0, ranks)
         for index in range(2):
             count = sum(len(images) for images, _ in found.epoch(index))
-        kept = found._split.kept
-        assert (len(kept) >= count) if keeps else not kept
+        cache = found._split.cache
+        assert (len(cache) >= count) if keeps else not cache
         if split == "val" and keeps:
-            assert len(kept) == count
-        if len(kept) == 8:
-            assert sum(array.nbytes for array in kept.values()) == needed
+            assert len(cache) == count
+        if len(cache) == 8:
+            assert sum(array.nbytes for array in cache.values()) == needed
         assert found.storage.startswith("kept in memory once read" if keeps else "read anew in every epoch")
 
 
