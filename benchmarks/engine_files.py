@@ -16,7 +16,7 @@ from worker import serve
 from src.checkpoint.file import save_checkpoint
 from src.commands.build import load_weights
 from src.cost.count import cost_of
-from src.deploy import Feeding, export_network, reason_against, write_packed
+from src.deploy import Feeding, export_network, unsupported_reason, write_packed
 from src.model import accepted_overrides, create_model, default_precision
 from src.model.layers.binary_fc import ShortcutConv
 from src.model.layers.layout import NCHW
@@ -45,7 +45,7 @@ class Files:
         macs = cost_of(cell, image_size).totals()
         save_checkpoint(path.with_suffix(".ckpt"), cell)
         np.save(path.with_suffix(".npy"), eagerly(cell, images))
-        if reason_against(cell) is None:
+        if unsupported_reason(cell) is None:
             pixels = {"image_size": image_size, "resize": image_size, "mean": MEAN, "std": STD}
             write_packed(cell, path.with_suffix(".packed"), variant=network, **pixels)
         agreed = {}

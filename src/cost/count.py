@@ -20,7 +20,7 @@ from pathlib import Path
 
 from src.checkpoint.file import save_checkpoint
 from src.cost import cells as known
-from src.deploy.packed import packed_size, reason_against
+from src.deploy.packed import packed_size, unsupported_reason
 
 BITS_PER_OP = 64  # binary operations that count as one
 KINDS = ("normalisation", "activation", "sign", "trigonometry", "pooling")
@@ -102,7 +102,7 @@ def cost_of(network, image_size, variant="", class_names=()):
             elementwise["sign"] += math.prod(given)
     trained = [p for p in network.get_parameters() if p.requires_grad]
     params, binary = sum(p.size for p in trained), sum(layer.weights for layer in layers if layer.binary)
-    packed = None if reason_against(network) else packed_size(network, variant, class_names)
+    packed = None if unsupported_reason(network) else packed_size(network, variant, class_names)
     return Cost(tuple(layers), elementwise, params, binary, _checkpoint_bytes(network), packed)
 
 

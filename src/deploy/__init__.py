@@ -4,7 +4,7 @@ from .compare import TOLERANCE
 from .export import SUFFIXES, Exported, check_request, export_network
 from .feeding import Feeding
 from .freeze import freeze
-from .packed import reason_against, write_packed
+from .packed import unsupported_reason, write_packed
 
 __all__ = [
     "SUFFIXES",
@@ -14,6 +14,6 @@ __all__ = [
     "check_request",
     "export_network",
     "freeze",
-    "reason_against",
+    "unsupported_reason",
     "write_packed",
 ]

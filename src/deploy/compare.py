@@ -27,13 +27,13 @@ SEED = 1
 class Comparison:
     """Differences from the network, all of them the largest over the images.
 
-    difference: of a logit, in parts or, when `in_parts` is False, as a whole; whole: of a logit as a whole.
+    difference: of a logit, in parts or, when `in_parts` is False, end to end; end_to_end: of a logit, end to end.
     signs: comparisons with a constant; turned: how many fall otherwise; margin: how far their values are from
     the threshold, and phases from the network's.
     """
 
     difference: float
-    whole: float
+    end_to_end: float
     in_parts: bool = False
     signs: int = 0
     turned: int = 0
@@ -41,7 +41,7 @@ class Comparison:
 
     @property
     def agrees(self):
-        """Whether the file computes what the network does. False for NaN."""
+        """True where the file computes what the network computes; False for NaN."""
         return self.difference <= TOLERANCE and self.margin <= TOLERANCE
 
     def __str__(self):
@@ -50,7 +50,7 @@ class Comparison:
         turned = f"{self.turned} of {self.signs} signs fall otherwise; " if self.signs else ""
         return (
             f"{self.difference:.2g} in parts, cut at signs and phases ({turned}at the cuts up to {self.margin:.2g}); "
-            f"{self.whole:.2g} as a whole"
+            f"{self.end_to_end:.2g} end to end"
         )
 
 
@@ -83,20 +83,20 @@ def compare(run, batches, expected):
     return Comparison(difference, difference)
 
 
-def compare_in_parts(run, reference, cuts, batches, expected, whole):
+def compare_in_parts(run, reference, cuts, batches, expected, end_to_end):
     """The Comparison of the parts of a file.
 
     Args:
-        run: (images, given) -> (logits, values), as from `load_onnx_in_parts`.
+        run: (images, cut_results) -> (logits, values), as from `load_onnx_in_parts`.
         reference: images -> (logits, *results), the network's logits and its results at the cuts.
         cuts: the Cuts, in the order of results and values.
-        whole: the largest difference of a logit as a whole.
+        end_to_end: the largest difference of a logit, end to end.
     """
     difference, signs, turned, margin = 0.0, 0, 0, 0.0
     for images, logits in zip(batches, expected):
-        own, *results = reference(images)
-        given, values = run(images, results)
-        difference = max(difference, largest(own - logits), largest(given - logits))
+        reference_logits, *results = reference(images)
+        part_logits, values = run(images, results)
+        difference = max(difference, largest(reference_logits - logits), largest(part_logits - logits))
         for cut, result, value in zip(cuts, results, values):
             if cut.op == "Phase":
                 distance = value - result
@@ -107,7 +107,7 @@ def compare_in_parts(run, reference, cuts, batches, expected, whole):
                 signs, turned = signs + wrong.size, turned + int(wrong.sum())
             finite = np.isfinite(value).all() and np.isfinite(result).all()
             margin = max(margin, largest(distance) / max(1.0, largest(value)) if finite else float("inf"))
-    return Comparison(difference, whole, True, signs, turned, margin)
+    return Comparison(difference, end_to_end, True, signs, turned, margin)
 
 
 def largest(values):

@@ -20,7 +20,7 @@ SUFFIXES = {"MINDIR": ".mindir", "ONNX": ".onnx", "PACKED": PACKED_SUFFIX}
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written: the file, its bytes, the number of frozen layers, the batches and result of the comparison."""
+    """Result of an export: the file, its bytes, the number of frozen layers, the batches and result of the comparison."""
 
     path: Path
     size: int
@@ -103,4 +103,4 @@ def _onnx(network, batch_size, feeding, path, batches, expected):
         return comparison
     add_outputs(mindir, [cut.source for cut in cuts], probe)
     run, reference = load_onnx_in_parts(path, cuts), load_mindir(probe)
-    return comparing.compare_in_parts(run, reference, cuts, batches, expected, comparison.whole)
+    return comparing.compare_in_parts(run, reference, cuts, batches, expected, comparison.end_to_end)

@@ -1,4 +1,4 @@
-"""How an exported network is fed, written in its file, so that the file can be used without the run that it came from.
+"""Inputs and outputs of an exported network, described in its file, so that the file can be used without its run.
 
 ONNX files have it as `metadata_props`, MINDIR files as `user_info`: texts by the names in `metadata_of`, numbers and
 lists as JSON. Both are fields of the file's one protobuf message, and bytes behind a message are merged into it: they
@@ -75,7 +75,7 @@ def add_feeding(path, feeding):
 
 
 def read_feeding(path):
-    """What `add_feeding` wrote to a .onnx or .mindir file, as a dict: the fields of Feeding (lists for tuples), and "pixels".
+    """Entries of `add_feeding` in a .onnx or .mindir file, as a dict: the fields of Feeding (lists for tuples), and "pixels".
 
     Raises:
         InputError: a file that cannot be read, is no such file, or has not all of it.

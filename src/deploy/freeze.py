@@ -1,4 +1,4 @@
-"""Frozen networks: what binary layers compute from their latent weights on every call, computed once.
+"""Frozen networks: binary layers whose signs and scales, else computed from the latent weights in every call, are stored.
 
 A frozen network gives the same logits. Its file holds no sign, absolute value or mean over weights any more.
 """

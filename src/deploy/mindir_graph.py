@@ -36,7 +36,7 @@ class TensorType:
 class Node:
     """output = op(inputs), with the primitive's attributes; `type` is a TensorType, or None for a tuple or token.
 
-    `place` is the layer that computes it, as "stages.0.0.block1".
+    `layer` is the name of the Cell that computes it, as "stages.0.0.block1".
     """
 
     op: str
@@ -44,7 +44,7 @@ class Node:
     output: str
     attributes: dict
     type: TensorType
-    place: str
+    layer: str
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def _node(node, primitives):
         output=node.output[0],
         attributes={attribute.name: value_of(attribute) for attribute in primitive.attribute},
         type=type_of(tensors[0]) if len(tensors) == 1 else None,
-        place=".".join(scopes),
+        layer=".".join(scopes),
     )
 
 

@@ -1,4 +1,4 @@
-"""How MindSpore runs while a file is made: eagerly or compiled, and where it leaves its reports."""
+"""MindSpore's mode while a file is made, eager or compiled, and the folder of its reports."""
 
 import contextlib
 import os

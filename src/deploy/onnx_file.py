@@ -79,9 +79,9 @@ class OnnxWriter:
         refused = {}
         for node in self.graph.nodes:
             if node.op not in TRANSLATIONS:
-                refused.setdefault(node.op, node.place)
+                refused.setdefault(node.op, node.layer)
         if refused:
-            listed = ", ".join(f"{op} (in {place or 'the network'})" for op, place in refused.items())
+            listed = ", ".join(f"{op} (in {layer or 'the network'})" for op, layer in refused.items())
             raise InputError(
                 f"file_format ONNX: no translation for the operations {listed}; MINDIR holds any"
             )
@@ -90,7 +90,7 @@ class OnnxWriter:
             try:
                 self.values[node.output] = TRANSLATIONS[node.op](self, node, *args)
             except Unsupported as error:
-                raise InputError(f"file_format ONNX: no translation for {error} (in {node.place})") from error
+                raise InputError(f"file_format ONNX: no translation for {error} (in {node.layer})") from error
 
     def _info(self, name, kind):
         from onnx import helper
@@ -106,7 +106,7 @@ class OnnxWriter:
         """Append a node of the ONNX graph and return its Result; its type is `dtype` or that of `node`."""
         from onnx import helper
 
-        name = f"{node.place or 'network'}/{op}_{len(self.nodes)}"
+        name = f"{node.layer or 'network'}/{op}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(op, inputs, [name], name=name, **attributes))
         self.shapes[name] = node.type.shape if node.type else None
         return Result(name, dtype or node.type.dtype)
@@ -177,27 +177,27 @@ def load_onnx(path):
 
 
 def load_onnx_in_parts(path, cuts):
-    """An ONNX file cut into parts: what each computes from exact inputs, apart from the differences of earlier ones.
+    """An ONNX file cut into parts: each computes from exact inputs, without the differences of earlier parts.
 
-    Returns the function (images, given) -> (logits, values): `given` are the arrays that take the places of the
-    cuts' results, `values` what the file computed as the cuts' values.
+    Returns the function (images, cut_results) -> (logits, values): the arrays `cut_results` replace the cuts' results,
+    and `values` are the cuts' values in the file.
     """
     import onnx
     from onnx import helper
 
     model = onnx.load(str(path))
-    inputs = {cut.name: f"given/{cut.name}" for cut in cuts}
+    inputs = {cut.name: f"cut_results/{cut.name}" for cut in cuts}
     types = {cut.name: onnx.TensorProto.FLOAT if cut.op == "Phase" else onnx.TensorProto.BOOL for cut in cuts}
     for node in model.graph.node:
         node.input[:] = [inputs.get(name, name) for name in node.input]
-    for name, given in inputs.items():
-        model.graph.input.append(helper.make_tensor_value_info(given, types[name], None))
+    for name, input_name in inputs.items():
+        model.graph.input.append(helper.make_tensor_value_info(input_name, types[name], None))
     for value in sorted({cut.value for cut in cuts}):
         model.graph.output.append(helper.make_tensor_value_info(value, onnx.TensorProto.FLOAT, None))
     session = _session(model.SerializeToString())
 
-    def run(images, given):
-        arrays = {inputs[cut.name]: array for cut, array in zip(cuts, given)}
+    def run(images, cut_results):
+        arrays = {inputs[cut.name]: array for cut, array in zip(cuts, cut_results)}
         logits, *values = session.run([OUTPUT, *(cut.value for cut in cuts)], {INPUT: images, **arrays})
         return logits, values
 

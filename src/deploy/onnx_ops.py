@@ -206,16 +206,25 @@ def softmax(writer, node, x, axes):
 
 def conv(writer, node, x, weight):
     """Convolution, grouped or not; attributes per axis are (N, C, H, W)."""
-    given = node.attributes
-    kernel, strides, dilations = writer.shape(weight)[2:], given["stride"][2:], given["dilation"][2:]
-    mode = given["pad_mode"].lower()
+    attributes = node.attributes
+    kernel, strides, dilations = (
+        writer.shape(weight)[2:],
+        attributes["stride"][2:],
+        attributes["dilation"][2:],
+    )
+    mode = attributes["pad_mode"].lower()
     if mode == "pad":
-        top, bottom, left, right = given["pad"]
+        top, bottom, left, right = attributes["pad"]
         pads = [top, left, bottom, right]
     else:
         reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilations)]
         pads = same_pads(writer.shape(x)[2:], reach, strides) if mode == "same" else [0] * 4
-    settings = {"strides": list(strides), "dilations": list(dilations), "pads": pads, "group": given["group"]}
+    settings = {
+        "strides": list(strides),
+        "dilations": list(dilations),
+        "pads": pads,
+        "group": attributes["group"],
+    }
     return writer.add(
         "Conv", [writer.name(x), writer.name(weight)], node, kernel_shape=list(kernel), **settings
     )
@@ -223,8 +232,12 @@ def conv(writer, node, x, weight):
 
 def max_pool(writer, node, x):
     """Largest value of each window; padding never is one."""
-    given = node.attributes
-    kernel, strides, mode = given["kernel_size"][2:], given["strides"][2:], given["pad_mode"].lower()
+    attributes = node.attributes
+    kernel, strides, mode = (
+        attributes["kernel_size"][2:],
+        attributes["strides"][2:],
+        attributes["pad_mode"].lower(),
+    )
     if mode not in ("same", "valid"):
         raise Unsupported(f"{node.op} with pad_mode {mode}")
     pads = same_pads(writer.shape(x)[2:], kernel, strides) if mode == "same" else [0] * 4

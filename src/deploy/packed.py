@@ -1,4 +1,4 @@
-"""A trained BiMLP as what a packed file holds: its description, its tensors, and why another network has none."""
+"""Description and tensors of a trained BiMLP for a packed file, and the reason that another network has none."""
 
 import numpy as np
 
@@ -18,8 +18,8 @@ from .packed_file import decode, encode, packed_bytes
 from .packed_layout import Description
 
 
-def reason_against(network):
-    """Why a packed file cannot hold a network, in words, or None where it can."""
+def unsupported_reason(network):
+    """Reason that a packed file cannot hold a network, in words, or None where it can."""
     if not isinstance(network, BiMLP):
         return f"expected a BiMLP, got {type(network).__name__}"
     cells = [cell for _, cell in network.cells_and_names()]
@@ -42,7 +42,7 @@ def reason_against(network):
 
 
 def describe(network, **fields):
-    """The Description of a network that can be packed; fields: what the network does not know of itself."""
+    """The Description of a network that can be packed; fields: those that the network does not know."""
     conv, stages, first = network.stem.conv, network.stages, network.stages[0][0]
     spatial = [len(block.height) + len(block.width) for block in (first.block1, first.block2)]
     return Description(
@@ -70,7 +70,7 @@ def write_packed(network, path, **fields):
     """Write a network, in evaluation and with any backend, to a packed file, read it back and compare.
 
     Args:
-        fields: of the Description, what `describe` does not take from the network.
+        fields: of the Description, those that `describe` does not take from the network.
 
     Returns:
         The Description and the number of bytes.
@@ -79,7 +79,7 @@ def write_packed(network, path, **fields):
         InputError: a network that the format cannot hold, numbers that are not finite in 32 bits, class names that
             cannot be told apart in the file, a file that cannot be written.
     """
-    reason = reason_against(network)
+    reason = unsupported_reason(network)
     if reason:
         raise InputError(f"file_format PACKED: {reason}")
     description = describe(network, **fields)

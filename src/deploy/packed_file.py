@@ -15,9 +15,9 @@ from .packed_layout import (
     MAX_STAGES,
     WORD,
     Description,
-    faults,
     layout,
     tensor_bytes,
+    violations,
 )
 
 VERSION = 1
@@ -30,12 +30,12 @@ def encode(description, tensors):
     """The bytes of a packed file.
 
     tensors: name -> array, for every Entry of `layout`: numbers, or for a bit matrix booleans, true for +1.
-    Raises ValueError for a description beyond the format's limits, and for a tensor that is missing, left over, of
+    Raises ValueError for a description found the format's limits, and for a tensor that is missing, left over, of
     another shape, or not finite in 32 bits.
     """
-    beyond = faults(description)
-    if beyond:
-        raise ValueError(f"packed file: expected {beyond[0]}, got {description}")
+    found = violations(description)
+    if found:
+        raise ValueError(f"packed file: expected {found[0]}, got {description}")
     entries = layout(description)
     if {entry.name for entry in entries} != tensors.keys():
         different = sorted({entry.name for entry in entries} ^ tensors.keys())
@@ -110,7 +110,7 @@ def decode(data, name="packed file"):
     if reserved or any(fields[20 + stages : 20 + MAX_STAGES] + fields[20 + MAX_STAGES + stages :]):
         raise InputError(f"{name}: expected zeros in the fields that are not used")
     description = _description(fields, stages)
-    _expect_none(faults(description), name)
+    _expect_none(violations(description), name)
     texts_end = HEADER.size + sum(text_bytes)
     if text_bytes[0] > MAX_NAME:
         raise InputError(f"{name}: variant's name: expected at most {MAX_NAME} bytes, got {text_bytes[0]}")
@@ -131,9 +131,9 @@ def decode(data, name="packed file"):
     return description, tensors
 
 
-def _expect_none(beyond, name):
-    if beyond:
-        raise InputError(f"{name}: expected {beyond[0]}")
+def _expect_none(found, name):
+    if found:
+        raise InputError(f"{name}: expected {found[0]}")
 
 
 def _description(fields, stages):
@@ -156,7 +156,7 @@ def _with_texts(description, texts, variant_bytes, name):
     if rest:
         raise InputError(f"{name}: class names: expected a line feed behind the last one")
     description = replace(description, variant=variant, class_names=tuple(class_names))
-    _expect_none(faults(description), name)
+    _expect_none(violations(description), name)
     return description
 
 

@@ -1,4 +1,4 @@
-"""What a packed file holds and in which order: FORMAT.md as data."""
+"""Contents of a packed file in their order: FORMAT.md as data."""
 
 import math
 from dataclasses import dataclass, replace
@@ -35,8 +35,8 @@ class Description:
     class_names: tuple = ()
 
 
-def faults(d):
-    """What of a Description is beyond the format's limits, in words: a list, empty for a good one."""
+def violations(d):
+    """Violations of the format's limits by a Description, in words: a list, empty for a good one."""
     s1, c1, s2, c2 = d.branches
     kernel, stride, padding = d.stem
     conditions = {
@@ -66,21 +66,21 @@ def faults(d):
             and all(MIN_STD <= std <= MAX_COLOUR for std in d.std)
         ),
     }
-    beyond = [condition for condition, holds in conditions.items() if not holds]
-    return beyond or _too_much(d)
+    broken = [condition for condition, holds in conditions.items() if not holds]
+    return broken or _too_much(d)
 
 
 def _too_much(d):
-    """The same of a Description whose fields are each within their limits: what one image needs in the engine."""
+    """Violations by the memory that one image needs in the engine, of a Description whose fields are within their limits."""
     s1, c1, s2, _ = d.branches
-    side, rows, beyond = (d.image_size + 2 * d.stem[2] - d.stem[0]) // d.stem[1] + 1, 0, []
+    side, rows, broken = (d.image_size + 2 * d.stem[2] - d.stem[0]) // d.stem[1] + 1, 0, []
     for width, following, depth in zip(d.widths, (*d.widths[1:], 0), d.depths):
         row = side * (width + 32)
         if side * side * (max(width, following) + 32) * (max(s1, s2) + c1 + 2) > MAX_NUMBERS:
-            beyond = [f"maps of at most {MAX_NUMBERS} numbers per stage"]
+            broken = [f"maps of at most {MAX_NUMBERS} numbers per stage"]
         rows += depth * (2 * s1 + s2) * row
         side = -(-side // 2)
-    return beyond + [f"rows of local FCs of at most {MAX_NUMBERS} numbers"] * (rows > MAX_NUMBERS)
+    return broken + [f"rows of local FCs of at most {MAX_NUMBERS} numbers"] * (rows > MAX_NUMBERS)
 
 
 def _odd_name(d):
@@ -136,7 +136,7 @@ def layout(description):
 
 
 def tensor_bytes(description):
-    """What all Entries take in the file, without a list as long as the network is deep."""
+    """Bytes of all Entries in the file, without a list as long as the network is deep."""
     d = description
     shallow = layout(replace(d, depths=(0,) * len(d.depths)))
     blocks = [_block("", width, d.branches) for width in d.widths]

@@ -70,9 +70,9 @@ PHASES = array(30, -40)
 def test_a_sign_may_turn_close_to_its_threshold():
     result = in_parts((np.array([True, False, True]), PHASES), [array(1, -1, -1e-6), PHASES])
     assert result.agrees
-    assert (result.signs, result.turned, result.whole) == (3, 1, 0.5)
+    assert (result.signs, result.turned, result.end_to_end) == (3, 1, 0.5)
     assert result.margin == pytest.approx(1e-6)
-    assert "1 of 3 signs fall otherwise" in str(result) and "0.5 as a whole" in str(result)
+    assert "1 of 3 signs fall otherwise" in str(result) and "0.5 end to end" in str(result)
 
 
 def test_a_sign_may_not_turn_far_from_its_threshold():
@@ -174,7 +174,7 @@ def test_a_network_that_magnifies_rounding_is_compared_in_parts(error, written, 
     monkeypatch.setattr(exporting, "load_onnx_in_parts", differing)
     if written:
         comparison = export_network(Waves(), "ONNX", None, feeding(4), tmp_path / "waves.onnx").comparison
-        assert comparison.in_parts and comparison.signs == (1 + 3) * 3 * 4 * 4 and comparison.whole > 1
+        assert comparison.in_parts and comparison.signs == (1 + 3) * 3 * 4 * 4 and comparison.end_to_end > 1
     else:
         with pytest.raises(InputError, match="not written"):
             export_network(Waves(), "ONNX", None, feeding(4), tmp_path / "waves.onnx")

@@ -8,7 +8,7 @@ import pytest
 
 from src.common.errors import InputError
 from src.cost.count import cost_of
-from src.deploy import reason_against, write_packed
+from src.deploy import unsupported_reason, write_packed
 from src.deploy.packed import describe, packed_size, tensors_of
 from src.deploy.packed_file import decode, encode, packed_bytes
 from src.deploy.packed_layout import Description, layout
@@ -142,7 +142,7 @@ def test_other_networks_have_no_packed_file(tiny, tmp_path, changes, reason):
                                      {"quantizer": "sign"}, {"quantizer": "reactnet"}])  # fmt: skip
 def test_networks_with_signs_and_piecewise_linear_activations_have_one(tiny, tmp_path, changes):
     network = tiny(**changes)
-    assert reason_against(network) is None
+    assert unsupported_reason(network) is None
     write_packed(network, tmp_path / "n.packed", **FIELDS, class_names=())
     _, tensors = decode((tmp_path / "n.packed").read_bytes())
     if changes.get("activation") == "relu":
