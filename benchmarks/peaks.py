@@ -4,7 +4,7 @@ import ctypes
 from ctypes import c_char_p, c_double, c_int, c_int64
 from pathlib import Path
 
-from src.common.compile import FLAGS, build_library
+from src.common.compile import build_library, flags_of
 
 FUNCTIONS = {  # name -> (result, arguments)
     "peak_count": (c_int, ()),
@@ -13,15 +13,13 @@ FUNCTIONS = {  # name -> (result, arguments)
     "peak_macs": (c_double, (c_int,)),
     "peak_run": (None, (c_int, c_int64)),
 }
-CONTRACTED = (*FLAGS, "-ffp-contract=fast")  # a * b + c as one instruction
 PASSES = 100_000  # of a step: milliseconds
 
 
 def peaks():
     """kind -> {"by": instructions, "macs": multiply-accumulates of a step, "run": a function that takes one step}."""
-    library = ctypes.CDLL(
-        str(build_library(Path(__file__).parent / "native_peaks", "bimlp-peaks", CONTRACTED))
-    )
+    flags = [*flags_of("common", "operators"), "-ffp-contract=fast"]  # a * b + c as one instruction
+    library = ctypes.CDLL(str(build_library([Path(__file__).parent / "native_peaks"], "bimlp-peaks", flags)))
     for name, (result, arguments) in FUNCTIONS.items():
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments

@@ -155,7 +155,7 @@ class Timers:
         # linked with it: what the shim lacks is found there
         command = [
             *native.compiler(),
-            "-std=c++20",
+            *native.flags_of("operators"),
             "-O2",
             "-shared",
             "-fPIC",

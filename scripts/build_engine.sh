@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Build the engine with a C++ compiler alone ($CXX, else c++): no Python, no CMake.
-#   usage:  bash scripts/build_engine.sh [FOLDER]     $CXXFLAGS is added to the flags below, to link also
+#   usage:  bash scripts/build_engine.sh [FOLDER]     $CXXFLAGS is added to src/native/flags.txt, to link also
 #   expect: exit 0 after about 10 seconds; in FOLDER (default build/engine) libbimlp.so, whose interface is
 #           src/engine/native/bimlp.h, the program bimlp_run, and objects/.
 set -euo pipefail
@@ -10,21 +10,22 @@ source "$(dirname "$0")/compiler.sh"
 cd "$(dirname "$0")/../src/engine/native"
 find_compiler
 export OBJECTS="$folder/objects"
-export FLAGS="-std=c++17 -O3 -fno-math-errno -Wall -Wextra -fPIC -pthread -fvisibility=hidden ${CXXFLAGS:-}"
+export FLAGS="$(flags_of common engine | xargs) ${CXXFLAGS:-}"
 
-# COMPILER.. FILE; a file's own flags are left out where the compiler does not know them
+# COMPILER.. FILE; a file's own flags are skipped if the compiler does not know them
 compile() {
   local file="${*: -1}" own
   local compiler=("${@:1:$#-1}")
-  own="$(awk -v machine="$(uname -m)" -v file="$file" '$1 == machine && $2 == file { $1 = $2 = ""; print }' flags.txt)"
+  own="$(flags_of "$(basename "$file")")"
   "${compiler[@]}" $own -x c++ -fsyntax-only /dev/null 2>/dev/null || own=""
   "${compiler[@]}" $FLAGS $own -c "$file" -o "$OBJECTS/$(basename "$file" .cc).o"
 }
-export -f compile
+export -f compile flags_of
+export FLAGS_FILE
 
 mkdir -p "$OBJECTS"
 rm -f "$OBJECTS"/*.o
-printf '%s\n' *.cc | xargs -P "$(getconf _NPROCESSORS_ONLN)" -n 1 bash -euc 'compile "$@"' compile "${compiler[@]}"
+printf '%s\n' *.cc ../../native/*.cc | xargs -P "$(getconf _NPROCESSORS_ONLN)" -n 1 bash -euc 'compile "$@"' compile "${compiler[@]}"
 "${compiler[@]}" $FLAGS -shared "$OBJECTS"/*.o -o "$folder/libbimlp.so"
 # of the objects, not of the library: it uses more than the library's interface
 "${compiler[@]}" $FLAGS program/bimlp_run.cc "$OBJECTS"/*.o -o "$folder/bimlp_run"

@@ -1,6 +1,7 @@
-# Sourced by scripts that compile: the C++ compiler, $CXX or c++.
-#   find_compiler    puts the words of its command, which may have several and quotes ("ccache g++"), into the array
-#                    `compiler`; ends the script with 2 where there is no such program
+# Sourced by scripts that compile: the C++ compiler, $CXX or c++, and its flags.
+#   find_compiler     puts the words of its command, which may have several and quotes ("ccache g++"), into the array
+#                     `compiler`; ends the script with 2 where there is no such program
+#   flags_of PART..   prints the flags of these parts of src/native/flags.txt on this machine
 find_compiler() {
   local words
   if ! words="$(xargs -n 1 printf '%s\n' <<<"${CXX:-c++}" 2>/dev/null)"; then
@@ -12,4 +13,13 @@ find_compiler() {
     echo "error: ${CXX:-c++}: expected a C++ compiler" >&2
     exit 2
   fi
+}
+
+FLAGS_FILE="$(dirname "$(realpath "${BASH_SOURCE[0]}")")/../src/native/flags.txt"
+flags_of() {
+  local part
+  for part in "$@"; do
+    awk -v machine="$(uname -m)" -v part="$part" \
+      '!/^#/ && ($1 == "*" || $1 == machine) && $2 == part { $1 = $2 = ""; print }' "$FLAGS_FILE"
+  done
 }

@@ -13,7 +13,7 @@ python scripts/fuzz_seeds.py "$out/seeds"
 export CXXFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all ${CXXFLAGS:-}"
 bash scripts/build_engine.sh "$out"
 find_compiler
-"${compiler[@]}" -std=c++17 -Wall -Wextra -pthread $CXXFLAGS src/engine/fuzz/fuzz_packed.cc "$out"/objects/*.o -o "$out/fuzz_packed"
+"${compiler[@]}" $(flags_of common engine) $CXXFLAGS src/engine/fuzz/fuzz_packed.cc "$out"/objects/*.o -o "$out/fuzz_packed"
 # bimlp_t only as it is: it is slow
 "$out/fuzz_packed" 0 0 "$out/seeds/bimlp_t.packed"
 "$out/fuzz_packed" "${1:-20000}" "${2:-0}" "$out"/seeds/{small,odd,local}.packed

@@ -14,10 +14,8 @@ from src.common.errors import InputError
 from src.common.files import reason, replacing
 from src.common.output import warn
 
-COMMON = ("-O3", "-fno-math-errno", "-Wall", "-Wextra", "-fPIC", "-pthread")
-# for this machine alone; sources that choose an instruction set at run time have theirs in FLAGS_FILE
-FLAGS = ("-std=c++20", "-march=native", *COMMON)
-FLAGS_FILE = "flags.txt"
+NATIVE = Path(__file__).parents[1] / "native"  # sources that the engine and the operators share
+FLAGS_FILE = NATIVE / "flags.txt"
 
 
 class BuildError(Exception):
@@ -33,9 +31,9 @@ def compiler():
         raise BuildError(f"CXX: expected a command, got {text!r}: {error}") from error
 
 
-def load_library(folder, name, flags=FLAGS):
+def load_library(folders, name, flags):
     """The library of `build_library`, loaded: a ctypes.CDLL. Raises BuildError as that, or when it cannot be loaded."""
-    path = build_library(folder, name, flags)
+    path = build_library(folders, name, flags)
     try:
         return ctypes.CDLL(str(path))
     except OSError as error:  # as from a file system that is mounted noexec
@@ -44,21 +42,24 @@ def load_library(folder, name, flags=FLAGS):
         ) from error
 
 
-def build_library(folder, name, flags=FLAGS):
-    """The path of the shared library made of all *.cc in `folder`, compiled unless the same is there already, whole.
+def build_library(folders, name, flags):
+    """Path of the shared library of all *.cc in `folders`, compiled unless the same one is in the cache, undamaged.
 
-    Its file name holds a hash of the sources, the compiler, the C library and the processor's instruction set, so a
-    change of any makes a new one; its last bytes are a checksum, for a damaged library ends the process that loads it.
-    Raises BuildError when there is no compiler, it fails, or the cache cannot be written.
+    The file name holds a hash of the folders' files, the flags, the compiler, the C library and the processor's
+    instruction set, so a change of any makes a new library. The last bytes are a checksum, for a damaged library ends
+    the process that loads it.
+
+    Raises:
+        BuildError: no compiler, a compiler that fails, a cache that cannot be written.
     """
-    identity = _identity(folder, flags)
+    identity = _identity(folders, flags)
     try:
         path = cache_dir() / f"{name}-{identity}.so"
         if _is_whole(path, identity):
             return path
         warn(f"compiling {name} for this machine, once: some seconds")
         with replacing(path) as temporary:
-            objects = compile_objects(folder, temporary.parent, flags)
+            objects = compile_objects(folders, temporary.parent, flags)
             _run([*compiler(), "-shared", "-pthread", *map(str, objects), "-o", str(temporary)])
             with temporary.open("ab") as file:
                 file.write(_checksum(temporary.read_bytes(), identity))
@@ -83,21 +84,25 @@ def _checksum(data, identity):
     return hashlib.sha256(identity.encode() + b"\0" + data).digest()
 
 
-def compile_objects(folder, target, flags):
-    """Compile every *.cc of `folder` into the folder `target`, several at a time; the objects' paths.
+def compile_objects(folders, target, flags):
+    """Paths of the objects of every *.cc in `folders`, compiled into the folder `target`, several at a time.
 
-    A file's own flags are left out where the compiler does not know them. Raises BuildError.
+    A file's own flags are skipped if the compiler does not know them. Raises BuildError.
     """
-    own = own_flags(folder)
 
     def compiled(source):
         out = Path(target) / f"{source.stem}.o"
-        more = own.get(source.name, [])
+        more = flags_of(source.name)
         _run([*compiler(), *flags, *(more if _knows(more) else ()), "-c", str(source), "-o", str(out)])
         return out
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(compiled, sorted(Path(folder).glob("*.cc"))))
+        return list(pool.map(compiled, sources_of(folders)))
+
+
+def sources_of(folders):
+    """Paths of all *.cc in `folders`, sorted by folder and name."""
+    return [source for folder in folders for source in sorted(Path(folder).glob("*.cc"))]
 
 
 def _knows(flags):
@@ -109,22 +114,19 @@ def _knows(flags):
     return True
 
 
-def own_flags(folder):
-    """File name -> the flags that flags.txt in `folder`, if there is one, adds for it on this kind of machine.
-
-    A line is: machine (as uname -m), file name, flags. # begins a comment.
-    """
-    path = Path(folder) / FLAGS_FILE
-    lines = path.read_text().splitlines() if path.exists() else ()
-    words = [line.partition("#")[0].split() for line in lines]
-    return {line[1]: line[2:] for line in words if line and line[0] == platform.machine()}
+def flags_of(*parts):
+    """Compiler flags of these parts of the project, in the order of `parts`; native/flags.txt tells its format."""
+    lines = [line.split() for line in FLAGS_FILE.read_text().splitlines() if not line.startswith("#")]
+    rows = [line for line in lines if line and line[0] in ("*", platform.machine())]
+    return [flag for part in parts for row in rows if row[1] == part for flag in row[2:]]
 
 
-def _identity(folder, flags):
-    """Of everything that decides what the compiler makes."""
-    digest = hashlib.sha256()
-    for source in sorted(path for path in Path(folder).iterdir() if path.is_file()):
-        digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
+def _identity(folders, flags):
+    """Hash of everything that decides what the compiler makes."""
+    digest = hashlib.sha256(FLAGS_FILE.read_bytes())
+    for folder in folders:
+        for source in sorted(path for path in Path(folder).iterdir() if path.is_file()):
+            digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
     version = _run([*compiler(), "--version"])
     digest.update("\0".join((version, *flags, c_library(), _instruction_set())).encode())
     return digest.hexdigest()[:16]

@@ -1,13 +1,12 @@
-"""The engine's library: made on first use, its C interface by ctypes."""
+"""Library of the engine, built on first use, with its C interface by ctypes."""
 
 from ctypes import POINTER, c_char_p, c_double, c_float, c_int, c_int32, c_size_t, c_uint8, c_void_p
 from functools import cache
 from pathlib import Path
 
-from src.common.compile import COMMON, BuildError, load_library
+from src.common.compile import NATIVE, BuildError, flags_of, load_library
 from src.common.errors import InputError
 
-FLAGS = ("-std=c++17", "-fvisibility=hidden", *COMMON)
 FUNCTIONS = {  # name -> (result, arguments)
     "bimlp_open": (c_int, (c_char_p, c_int, POINTER(c_void_p))),
     "bimlp_open_bytes": (c_int, (c_char_p, c_size_t, c_int, POINTER(c_void_p))),
@@ -30,9 +29,11 @@ FUNCTIONS = {  # name -> (result, arguments)
 
 @cache
 def library():
-    """The library, compiled when this machine has not got it yet. Raises InputError where it cannot be."""
+    """Loaded library, a ctypes.CDLL. Raises InputError if it cannot be compiled or loaded."""
     try:
-        loaded = load_library(Path(__file__).parent / "native", "bimlp-engine", FLAGS)
+        loaded = load_library(
+            [NATIVE, Path(__file__).parent / "native"], "bimlp-engine", flags_of("common", "engine")
+        )
     except BuildError as error:
         raise InputError(f"the engine cannot be compiled and loaded here: {error}") from error
     for name, (result, arguments) in FUNCTIONS.items():

@@ -4,13 +4,14 @@ import warnings
 from functools import cache
 from pathlib import Path
 
-from src.common.compile import BuildError, load_library
+from src.common.compile import NATIVE, BuildError, flags_of, load_library
 
 
 @cache
 def library_path():
     """Path of the library, which MindSpore loads by it. Raises BuildError if it cannot be compiled or loaded."""
-    return load_library(Path(__file__).parent / "native", "bimlp-operators")._name
+    folders = [NATIVE, Path(__file__).parent / "native"]
+    return load_library(folders, "bimlp-operators", flags_of("common", "operators"))._name
 
 
 @cache

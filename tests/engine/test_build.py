@@ -1,4 +1,4 @@
-"""The engine's builds: one script, CMake, and files of other instruction sets that keep to themselves."""
+"""Builds of the engine by the script and by CMake, and their compiler flags, which are those of Python."""
 
 import os
 import platform
@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from src.common.compile import own_flags
+from src.common.compile import NATIVE as SHARED
+from src.common.compile import flags_of, sources_of
 
 ROOT = Path(__file__).resolve().parents[2]
 NATIVE = ROOT / "src" / "engine" / "native"
+SOURCES = {path.name for path in sources_of([SHARED, NATIVE])}
+WITH_FLAGS = sorted(name for name in SOURCES if flags_of(name))
 X86 = pytest.mark.skipif(platform.machine() != "x86_64", reason="flags.txt has only files for x86_64")
 
 
@@ -31,7 +34,7 @@ def executable(path, text):
 
 def test_the_script_builds_without_a_warning(engine_build):
     assert {path.stem for path in (engine_build / "objects").iterdir()} == {
-        p.stem for p in NATIVE.glob("*.cc")
+        Path(name).stem for name in SOURCES
     }
     exported = subprocess.run(
         ["nm", "-D", "--defined-only", engine_build / "libbimlp.so"],
@@ -56,14 +59,24 @@ def test_flags_that_the_compiler_does_not_know_are_left_out(tmp_path):
     """
     done = build(tmp_path / "out", CXX=executable(tmp_path / "compiler", text), CXXFLAGS="-Wmine")
     assert done.returncode == 0, done.stderr
-    commands = {
-        match[1]: line for line in log.read_text().splitlines() if (match := re.search(r"-c (\w+\.cc)", line))
-    }
-    assert commands.keys() == {path.name for path in NATIVE.glob("*.cc")}
-    assert all("-Wmine" in command and "-O3" in command for command in commands.values())
-    assert "-mavx2 -mfma" in commands["kernels_avx2.cc"]
-    for name in commands.keys() - {"kernels_avx2.cc"}:
-        assert "-mavx" not in commands[name]
+    commands = {Path(file).name: line for file, line in compiled(log).items()}
+    assert commands.keys() == SOURCES
+    for name, command in commands.items():
+        own = [] if name == "kernels_avx512.cc" else flags_of(name)
+        assert flags_in(command) == sorted([*flags_of("common", "engine"), "-Wmine", *own])
+
+
+def compiled(log):
+    """Source file -> the command in a log that compiles it."""
+    lines = log.read_text().splitlines()
+    return {match[1]: line for line in lines if (match := re.search(r"-c (\S+\.cc)", line))}
+
+
+def flags_in(command):
+    """Sorted compiler flags of a command, without those that name files."""
+    return sorted(
+        word for word in command.split() if re.match("-[a-zA-Z].", word) and not re.match("-M", word)
+    )
 
 
 def words_of(command):
@@ -90,7 +103,7 @@ def test_a_compilers_command_has_several_words_and_quotes(tmp_path):
     assert done.returncode == 0, done.stderr
     lines = log.read_text().splitlines()
     assert all(line.startswith("--first ") for line in lines)
-    assert len([line for line in lines if " -c " in line]) == len(list(NATIVE.glob("*.cc")))
+    assert {Path(file).name for file in compiled(log)} == SOURCES
 
 
 def test_a_command_without_its_last_quote_is_one_line():
@@ -103,7 +116,7 @@ def test_a_missing_compiler_is_one_line(tmp_path):
     assert done.returncode == 2 and done.stderr == "error: no-such-compiler: expected a C++ compiler\n"
 
 
-@pytest.mark.parametrize("name", sorted(own_flags(NATIVE)))
+@pytest.mark.parametrize("name", WITH_FLAGS)
 def test_code_for_some_processors_is_not_shared_with_the_rest(name, engine_build):
     """Of a function that several files define, the linker keeps one: it must not be one that some processors lack."""
     if shutil.which("nm") is None:
@@ -146,9 +159,15 @@ def test_cmake_builds_and_installs_the_same(engine_build, tmp_path):
         r"lib\S*/libbimlp\.so", " ".join(files)
     )
     assert subprocess.run([prefix / "bin" / "bimlp_run", "--help"], check=False).returncode == 0
-    commands = {Path(line.split()[-1]).name: line for line in log.read_text().splitlines()}
-    assert commands.keys() == {path.name for path in NATIVE.glob("*.cc")}
+    commands = {Path(file).name: line for file, line in compiled(log).items()}
+    assert commands.keys() == SOURCES
     for name, command in commands.items():
-        words = command.split()
-        assert {"-O3", "-std=c++17", "-fPIC", "-fvisibility=hidden", "-fno-math-errno", "-Wall"} <= set(words)
-        assert [word for word in words if word.startswith("-m")] == own_flags(NATIVE).get(name, [])
+        assert flags_in(command) == sorted([*flags_of("common", "engine"), *flags_of(name)])
+
+
+def test_the_scripts_read_flags_as_python_does():
+    for part in ("common", "engine", "operators", "no such part", *WITH_FLAGS):
+        code = f"source scripts/compiler.sh; flags_of {part!r}"
+        done = subprocess.run(["bash", "-euc", code], cwd=ROOT, capture_output=True, text=True, check=True)
+        assert done.stdout.split() == flags_of(part)
+    assert WITH_FLAGS or platform.machine() != "x86_64"

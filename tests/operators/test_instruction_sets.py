@@ -1,7 +1,6 @@
 """The operators without AVX-512: narrower vectors and bit counting in plain arithmetic give the same."""
 
 import ctypes
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from src.common import compile as native
 from src.operators import available, library_path
 
-FOLDER = Path(native.__file__).parents[1] / "operators" / "native"
+FOLDERS = [native.NATIVE, native.NATIVE.parent / "operators" / "native"]
 BINARY_WINDOW_TRAINING = np.array([2, 0, 1], np.int32)
 
 
@@ -21,8 +20,8 @@ def libraries(tmp_path_factory):
     if "avx512f" not in native._instruction_set():
         pytest.skip("the processor has no AVX-512: its library is the narrow one")
     narrow = tmp_path_factory.mktemp("narrow") / "narrow.so"
-    sources = map(str, sorted(FOLDER.glob("*.cc")))
-    native._run([*native.compiler(), *native.FLAGS, "-shared", "-mno-avx512f", *sources, "-o", str(narrow)])
+    flags = [*native.flags_of("common", "operators"), "-shared", "-mno-avx512f"]
+    native._run([*native.compiler(), *flags, *map(str, native.sources_of(FOLDERS)), "-o", str(narrow)])
     return [ctypes.CDLL(path) for path in (library_path(), str(narrow))]
 
 

@@ -89,7 +89,7 @@ std::string description_of(const bimlp_engine &engine) {
 bimlp::Team::Team(const Network &network, int count) : threads(count) {
   for (int t = 0; t < count; ++t) {
     workspaces.push_back(std::make_unique<Workspace>(network, t ? 1 : count));
-    alone.push_back(std::make_unique<Threads>(1));
+    alone.push_back(std::make_unique<ThreadPool>(1));
   }
 }
 
@@ -132,7 +132,7 @@ void bimlp_engine::run(int count, float *logits, Fill fill) {
   if (!team) team = std::make_unique<bimlp::Team>(*network, threads);
   const size_t classes = description().classes;
   // `left`: whether threads have left the finite numbers
-  const auto one = [&](size_t i, bimlp::Workspace &workspace, bimlp::Threads &several, auto left) {
+  const auto one = [&](size_t i, bimlp::Workspace &workspace, bimlp::ThreadPool &several, auto left) {
     fill(i, workspace.image);
     bimlp::run_image(*network, workspace, several, watch);
     std::copy(workspace.logits, workspace.logits + classes, logits + i * classes);
@@ -140,14 +140,14 @@ void bimlp_engine::run(int count, float *logits, Fill fill) {
   };
   const size_t images = count, shared = images / threads * threads;  // images of which each thread has as many
   if (threads > 1 && shared) {
-    team->threads.run([&](int t) {
+    team->threads.each_thread([&](int t) {
       for (size_t i = t; i < shared; i += threads) one(i, *team->workspaces[t], *team->alone[t], bimlp::left_finite_numbers);
     });
   }
   for (size_t i = threads > 1 ? shared : 0; i < images; ++i) {
     one(i, *team->workspaces[0], team->threads, [this] {
       std::atomic<bool> left{false};
-      team->threads.run([&](int) {
+      team->threads.each_thread([&](int) {
         if (bimlp::left_finite_numbers()) left = true;
       });
       return left.load();

@@ -12,8 +12,8 @@ namespace bimlp {
 struct Team {
   Team(const Network &network, int count);
 
-  Threads threads;                              // over images, or over the rows of one
-  std::vector<std::unique_ptr<Threads>> alone;  // one thread each
+  ThreadPool threads;                              // over images, or over the rows of one
+  std::vector<std::unique_ptr<ThreadPool>> alone;  // one thread each
   std::vector<std::unique_ptr<Workspace>> workspaces;
 };
 

@@ -1,5 +1,6 @@
 // Wave and exponential function, by polynomials.
 #pragma once
+#include "../../native/polynomials.h"
 #include "kernels.h"
 
 namespace bimlp {
@@ -21,15 +22,8 @@ struct Functions {
     F r = V::fma(n, V::set(-3.140625f), theta);  // pi in two parts, of which n times the first is exact
     r = V::fma(n, V::set(-9.67653589793e-4f), r);
     const F u = V::mul(r, r);
-    F sine = V::fma(u, V::set(2.60005436e-06f), V::set(-1.98066147e-04f));
-    sine = V::fma(sine, u, V::set(8.33301712e-03f));
-    sine = V::fma(sine, u, V::set(-1.66666567e-01f));
-    sine = V::fma(V::mul(sine, u), r, r);
-    F cosine = V::fma(u, V::set(-2.60771031e-07f), V::set(2.47618864e-05f));
-    cosine = V::fma(cosine, u, V::set(-1.38884038e-03f));
-    cosine = V::fma(cosine, u, V::set(4.16666418e-02f));
-    cosine = V::fma(cosine, u, V::set(-0.5f));
-    cosine = V::fma(cosine, u, V::set(1.0f));
+    const F sine = V::fma(V::mul(polynomial<V>(u, kSinPolynomial), u), r, r);
+    const F cosine = V::fma(polynomial<V>(u, kCosPolynomial), u, V::set(1.0f));
     return {V::mul(cosine, amplitude), V::mul(sine, amplitude)};
   }
 
@@ -40,9 +34,7 @@ struct Functions {
     const F n = V::sub(shifted, V::set(12582912.0f));
     F r = V::fma(n, V::set(-0.693359375f), x);
     r = V::fma(n, V::set(2.12194440e-4f), r);
-    F y = V::set(1.0f / 720);
-    for (float c : {1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f, 1.0f, 1.0f}) y = V::fma(y, r, V::set(c));
-    return V::times_power_of_two(y, shifted);
+    return V::times_power_of_two(polynomial<V>(r, kExpPolynomial), shifted);
   }
 };
 

@@ -1,6 +1,6 @@
 // What an instruction set offers: the passes over one image as a table of functions, one table per instruction set.
 #pragma once
-#include "inline.h"
+#include "../../native/inline.h"
 #include "plan.h"
 #include "watch.h"
 

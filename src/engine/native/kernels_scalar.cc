@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "../../native/popcount.h"
 #include "kernels.h"
 #include "passes.h"
 
@@ -108,13 +109,6 @@ struct Scalar {
     return each<I>([&](int l) { return p[l]; });
   }
 
-  static int ones(uint32_t x) {
-    x -= x >> 1 & 0x55555555u;
-    x = (x & 0x33333333u) + (x >> 2 & 0x33333333u);
-    x = (x + (x >> 4)) & 0x0f0f0f0fu;
-    return static_cast<int>(x * 0x01010101u >> 24);
-  }
-
   template <int T, int J>
   static void mismatches(const uint32_t *bits, int words, const uint32_t *weight, I (&counts)[T][J]) {
     for (int t = 0; t < T; ++t) {
@@ -122,7 +116,7 @@ struct Scalar {
         counts[t][j] = {};
         for (int k = 0; k < words; ++k) {
           const uint32_t x = bits[t * words + k], *w = weight + (j * words + k) * kLanes;
-          for (int l = 0; l < kLanes; ++l) counts[t][j].v[l] += ones(x ^ w[l]);
+          for (int l = 0; l < kLanes; ++l) counts[t][j].v[l] += static_cast<int32_t>(popcount(x ^ w[l]));
         }
       }
     }

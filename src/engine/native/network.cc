@@ -11,12 +11,12 @@ int slots_of(const Stage &stage) { return kLanes * stage.blocks_of_channels; }
 // thread's share in one sweep, while what it wrote last is still in the cache, and those at the borders of shares when
 // all threads are done.
 template <class First, class Then>
-void sweep(Threads &threads, int rows, int band, First first, Then then) {
+void sweep(ThreadPool &threads, int rows, int band, First first, Then then) {
   // one row more than the taps reach: whole registers are read, and their ends lie in the next row
   const auto complete = [&](int y, int begin, int end) {
     return std::max(y - kMargin, 0) >= begin && std::min(y + kMargin + 1, rows - 1) < end;
   };
-  threads.run([&](int thread) {
+  threads.each_thread([&](int thread) {
     const int begin = threads.begin(rows, thread), end = threads.begin(rows, thread + 1);
     int next = begin;
     for (int y = begin; y < end; y += band) {
@@ -27,8 +27,8 @@ void sweep(Threads &threads, int rows, int band, First first, Then then) {
       }
     }
   });
-  if (threads.count() == 1) return;
-  threads.run([&](int thread) {
+  if (threads.size() == 1) return;
+  threads.each_thread([&](int thread) {
     const int begin = threads.begin(rows, thread), end = threads.begin(rows, thread + 1);
     for (int y = begin; y < end; ++y) {
       if (!complete(y, begin, end)) then(thread, y);
@@ -37,8 +37,8 @@ void sweep(Threads &threads, int rows, int band, First first, Then then) {
 }
 
 template <class Row>
-void each_row(Threads &threads, int rows, Row row) {
-  threads.run([&](int thread) {
+void each_row(ThreadPool &threads, int rows, Row row) {
+  threads.each_thread([&](int thread) {
     for (int y = threads.begin(rows, thread); y < threads.begin(rows, thread + 1); ++y) row(thread, y);
   });
 }
@@ -52,7 +52,7 @@ void mean_of_rows(const float *row_sums, int rows, int slots, int count, float *
   for (int i = 0; i < slots; ++i) mean[i] *= 1.0f / static_cast<float>(count);
 }
 
-void run_stage(const Network &network, const Stage &stage, size_t index, Workspace &w, Threads &threads, const Watch &watch) {
+void run_stage(const Network &network, const Stage &stage, size_t index, Workspace &w, ThreadPool &threads, const Watch &watch) {
   const Kernels &k = *network.kernels;
   const int size = stage.size, band = (tile_of(slots_of(stage)) + size - 1) / size;
   for (const Block &block : stage.blocks) {
@@ -70,11 +70,11 @@ void run_stage(const Network &network, const Stage &stage, size_t index, Workspa
   }
 }
 
-void downsample(const Network &network, const Stage &from, const FullFC &fc, Workspace &w, Threads &threads, const Watch &watch) {
+void downsample(const Network &network, const Stage &from, const FullFC &fc, Workspace &w, ThreadPool &threads, const Watch &watch) {
   const Kernels &k = *network.kernels;
   const int slots = slots_of(from), size = from.size, out = kLanes * fc.blocks;
   watch.enter(Work::kDownsampleFC);
-  threads.run([&](int t) {
+  threads.each_thread([&](int t) {
     const size_t first = threads.begin(size * size, t), last = threads.begin(size * size, t + 1);
     k.full_fc(fc, w.x + first * slots, 0, slots, static_cast<int>(last - first), w.next + first * out);
   });
@@ -87,7 +87,7 @@ void downsample(const Network &network, const Stage &from, const FullFC &fc, Wor
 
 }  // namespace
 
-void run_image(const Network &network, Workspace &w, Threads &threads, const Watch &watch) {
+void run_image(const Network &network, Workspace &w, ThreadPool &threads, const Watch &watch) {
   const Kernels &k = *network.kernels;
   const Description &d = network.description;
   const ImageLayout layout(d);

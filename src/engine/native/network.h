@@ -6,7 +6,7 @@
 #include "memory.h"
 #include "orders.h"
 #include "packed.h"
-#include "threads.h"
+#include "../../native/threads.h"
 
 namespace bimlp {
 
@@ -44,6 +44,6 @@ struct ImageLayout {
 };
 
 // workspace.image -> workspace.logits
-void run_image(const Network &network, Workspace &workspace, Threads &threads, const Watch &watch);
+void run_image(const Network &network, Workspace &workspace, ThreadPool &threads, const Watch &watch);
 
 }  // namespace bimlp

@@ -3,7 +3,7 @@
 #include <chrono>
 #include <cstdint>
 
-#include "inline.h"
+#include "../../native/inline.h"
 
 namespace bimlp {
 

@@ -7,10 +7,12 @@
 #include <atomic>
 #include <cmath>
 
+#include "pool.h"
+#include "scratch.h"
 #include "simd.h"
 #include "tensors.h"
-#include "threads.h"
 
+namespace bimlp {
 namespace {
 std::atomic<int64_t> updates{0};
 
@@ -28,7 +30,7 @@ OPERATOR(adamw) {
   const float *given = t.get(0), *decays = t.get(1);
   const float rate = given[0], eps = given[1], decay = given[2], beta1 = given[3], beta2 = given[4];
   const float clip_norm = given[5], unscale = t.size(0) > 6 ? given[6] : 1.0f;
-  Pool &pool = Pool::instance();
+  ThreadPool &pool = thread_pool();
 
   double *squares = Scratch::get<double>(0, n);
   pool.each(n, [&](int64_t p) {
@@ -63,3 +65,5 @@ OPERATOR(adamw) {
     });
   });
 }
+
+}  // namespace bimlp

@@ -5,12 +5,15 @@
 #pragma once
 #include <algorithm>
 
+#include "../../native/popcount.h"
+#include "pool.h"
 #include "simd.h"
-#include "threads.h"
 
 #if defined(__AVX512VPOPCNTDQ__)
 #include <immintrin.h>
 #endif
+
+namespace bimlp {
 
 typedef uint32_t VecWord __attribute__((vector_size(LANES * sizeof(uint32_t))));
 
@@ -26,9 +29,7 @@ inline VecWord count_ones(VecWord v) {
 #if defined(__AVX512VPOPCNTDQ__)
   return reinterpret_cast<VecWord>(_mm512_popcnt_epi32(reinterpret_cast<__m512i>(v)));
 #else
-  v -= v >> 1 & 0x55555555u;
-  v = (v & 0x33333333u) + (v >> 2 & 0x33333333u);
-  return ((v + (v >> 4)) & 0x0f0f0f0fu) * 0x01010101u >> 24;
+  return popcount(v);
 #endif
 }
 
@@ -41,7 +42,7 @@ inline VecWord load_words(const uint32_t *p) {
 // bits[word][position] of sign(x + b), x (channels, n); `bits` has room for padded_positions.
 inline void pack_bits(const float *x, const float *b, int64_t channels, int64_t n, uint32_t *bits) {
   const int64_t stride = padded_positions(n), passes = (n + PASS - 1) / PASS;
-  Pool::instance().each(words_of(channels) * passes, [&](int64_t item) {
+  thread_pool().each(words_of(channels) * passes, [&](int64_t item) {
     const int64_t word = item / passes, start = item % passes * PASS, end = std::min(n, start + PASS);
     const int64_t first = word * WORD, count = std::min<int64_t>(WORD, channels - first);
     uint32_t *to = bits + word * stride;
@@ -113,3 +114,5 @@ inline void multiply_bits(const uint32_t *filters, const uint32_t *bits, int64_t
     }
   }
 }
+
+}  // namespace bimlp

@@ -3,14 +3,16 @@
 // x (K, B, H, W) as a matrix of K rows and N columns, W (O, ...) as one of O rows and K columns. Outputs of the
 // forward pass: y and a copy of W for the backward pass (see saved.h).
 #include "panels.h"
+#include "pool.h"
+#include "scratch.h"
 #include "tensors.h"
-#include "threads.h"
 
+namespace bimlp {
 namespace {
 
 float *pack(const float *x, int64_t rows, int64_t n) {
   float *panels = Scratch::get<float>(0, panels_of(n) * rows * COLUMNS);
-  Pool::instance().each((rows + 7) / 8, [&](int64_t group) {
+  thread_pool().each((rows + 7) / 8, [&](int64_t group) {
     for (int64_t row = group * 8; row < std::min(rows, group * 8 + 8); ++row)
       fill_row(panels, rows, row, n, [&](auto tag, int64_t i) { return load<decltype(tag)>(x + row * n + i); });
   });
@@ -26,7 +28,7 @@ OPERATOR(dense_forward) {
   std::copy(w, w + in * out, saved);
   const float *panels = pack(x, in, n);
   float *blocks = Scratch::get<float>(1, blocks_of(out) * ROWS * in);
-  Pool::instance().each(blocks_of(out), [&](int64_t block) {
+  thread_pool().each(blocks_of(out), [&](int64_t block) {
     const int64_t first = block * ROWS, last = std::min(out, first + ROWS);
     fill_block(blocks, block, out, in, [&](int64_t row, int64_t k) { return w[row * in + k]; });
     multiply(blocks, panels, in, n, first, last, y);
@@ -43,7 +45,7 @@ OPERATOR(dense_backward) {
   const float *dy = t.get(0), *x = t.get(1), *w = t.get(2);
   float *dx = t.get(3), *dw = t.get(4), *dbias = t.get(5);
   const int64_t in = t.dim(1, 0), out = t.dim(0, 0), n = t.size(1) / in;
-  Pool &pool = Pool::instance();
+  ThreadPool &pool = thread_pool();
   const float *gradients = pack(dy, out, n);
   float *blocks = Scratch::get<float>(1, blocks_of(in) * ROWS * out);
   pool.each(blocks_of(in), [&](int64_t block) {
@@ -62,3 +64,5 @@ OPERATOR(dense_backward) {
     dbias[o] = sum.total();
   });
 }
+
+}  // namespace bimlp

@@ -4,6 +4,8 @@
 #include "saved.h"
 #include "settings.h"
 
+namespace bimlp {
+
 // The parameters behind the sums, as the forward pass is given them.
 struct EpilogueParameters {
   const float *gamma, *beta, *b1, *slope, *b2;
@@ -39,3 +41,5 @@ inline NormGradients epilogue_backward(int64_t o, const float *dy, const float *
   g.beta[o] = norm.beta;
   return norm;
 }
+
+}  // namespace bimlp

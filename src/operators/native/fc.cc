@@ -5,17 +5,19 @@
 #include "epilogue.h"
 #include "operands.h"
 #include "panels.h"
+#include "pool.h"
+#include "scratch.h"
 #include "shortcut.h"
 #include "surrogates.h"
 #include "tensors.h"
-#include "threads.h"
 
+namespace bimlp {
 namespace {
 
 // The operand of the product in panels: sign(x + b), or x.
 float *pack_input(const float *x, const float *b, int64_t channels, int64_t n, const Settings &set) {
   float *panels = Scratch::get<float>(0, panels_of(n) * channels * COLUMNS);
-  Pool::instance().each((channels + 7) / 8, [&](int64_t group) {
+  thread_pool().each((channels + 7) / 8, [&](int64_t group) {
     for (int64_t c = group * 8; c < std::min(channels, group * 8 + 8); ++c) {
       const float *row = x + c * n;
       fill_row(panels, channels, c, n, [&](auto tag, int64_t i) {
@@ -28,7 +30,7 @@ float *pack_input(const float *x, const float *b, int64_t channels, int64_t n, c
 
 // Rows that one thread takes at a time: few enough to share them out, many for each reading of the other operand.
 int64_t rows_at_once(int64_t rows) {
-  const int64_t share = rows / (2 * Pool::instance().size()) / ROWS * ROWS;
+  const int64_t share = rows / (2 * thread_pool().size()) / ROWS * ROWS;
   return std::max<int64_t>(ROWS, std::min<int64_t>(32, share));
 }
 
@@ -82,7 +84,7 @@ OPERATOR(fc_forward) {
   std::copy(b, b + in, saved.b);
   const Product product(x, b, w, in, out, n, set);
   const int64_t step = rows_at_once(out);
-  Pool::instance().each((out + step - 1) / step, [&](int64_t item) {
+  thread_pool().each((out + step - 1) / step, [&](int64_t item) {
     const int64_t first = item * step, last = std::min(out, first + step);
     product.rows(first, last, s);
     std::copy(w + first * in, w + last * in, saved.w + first * in);
@@ -103,7 +105,7 @@ OPERATOR(fc_backward) {
   const Saved saved(t.get(4), in * out, in, out);
   const float *w = saved.w, *b = saved.b;
   const Shortcut shortcut(in, out, n, set.shortcut);
-  Pool &pool = Pool::instance();
+  ThreadPool &pool = thread_pool();
 
   float *ds = Scratch::get<float>(3, panels_of(n) * out * COLUMNS);
   float *dt = Scratch::get<float>(4, out * n);
@@ -156,3 +158,5 @@ OPERATOR(fc_backward) {
     }
   });
 }
+
+}  // namespace bimlp

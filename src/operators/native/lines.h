@@ -8,6 +8,8 @@
 
 #include "simd.h"
 
+namespace bimlp {
+
 constexpr int TAPS = 7;
 constexpr int CENTRE = TAPS / 2;
 
@@ -77,3 +79,5 @@ class Lines {
 
   int64_t unit_, positions_, length_, count_, gap_;
 };
+
+}  // namespace bimlp

@@ -5,11 +5,13 @@
 #include "epilogue.h"
 #include "lines.h"
 #include "operands.h"
+#include "pool.h"
+#include "scratch.h"
 #include "shortcut.h"
 #include "surrogates.h"
 #include "tensors.h"
-#include "threads.h"
 
+namespace bimlp {
 namespace {
 
 // A zeroed row between zeros; returns the padded numbers, `lines.margin()` after the start of the memory.
@@ -47,7 +49,7 @@ OPERATOR(local_fc_forward) {
 
   std::copy(b, b + in, saved.b);
   std::copy(w, w + in * TAPS, saved.w);
-  Pool::instance().each(out, [&](int64_t o) {
+  thread_pool().each(out, [&](int64_t o) {
     float *padded = zeroed(lines, 0);
     float *sums = Scratch::get<float>(1, lines.room()), *row = Scratch::get<float>(2, n);
     const float *filter = w + o * group * TAPS;
@@ -76,7 +78,7 @@ OPERATOR(local_fc_backward) {
   const Lines lines(n, t.dim(2, 2), t.dim(2, 3), t.dim(7, 3) > 1);
   const Shortcut shortcut(in, out, n, set.shortcut);
 
-  Pool::instance().each(out, [&](int64_t o) {
+  thread_pool().each(out, [&](int64_t o) {
     float *ds = zeroed(lines, 0), *padded = zeroed(lines, 1);
     float *row = Scratch::get<float>(2, n), *dt = Scratch::get<float>(3, n);
     float *dpadded = Scratch::get<float>(4, lines.room());
@@ -124,3 +126,5 @@ OPERATOR(local_fc_backward) {
     }
   });
 }
+
+}  // namespace bimlp

@@ -6,10 +6,12 @@
 #include <algorithm>
 #include <limits>
 
+#include "pool.h"
+#include "scratch.h"
 #include "simd.h"
 #include "tensors.h"
-#include "threads.h"
 
+namespace bimlp {
 namespace {
 
 constexpr int POOLS = 4;
@@ -149,7 +151,7 @@ OPERATOR(max_pool_forward) {
   const float *x = t.get(0);
   float *y = t.get(1);
   const int64_t n = t.size(0) / t.dim(0, 0), outputs = t.size(1) / t.dim(0, 0);
-  Pool::instance().each(t.dim(0, 0), [&](int64_t c) {
+  thread_pool().each(t.dim(0, 0), [&](int64_t c) {
     const Planes planes(t.dim(0, 1), t.dim(0, 2), t.dim(0, 3));
     float *out = y + c * outputs;
     std::fill(out, out + outputs, 0.0f);
@@ -164,7 +166,7 @@ OPERATOR(max_pool_backward) {
   const float *dy = t.get(0), *x = t.get(1);
   float *dx = t.get(2);
   const int64_t n = t.size(1) / t.dim(1, 0), outputs = t.size(0) / t.dim(1, 0);
-  Pool::instance().each(t.dim(1, 0), [&](int64_t c) {
+  thread_pool().each(t.dim(1, 0), [&](int64_t c) {
     const Planes planes(t.dim(1, 1), t.dim(1, 2), t.dim(1, 3));
     float *out = dx + c * n;
     const float *d = dy + c * outputs;
@@ -176,3 +178,5 @@ OPERATOR(max_pool_backward) {
     });
   });
 }
+
+}  // namespace bimlp

@@ -1,10 +1,11 @@
 // How the branches of the MBB blocks come together, forward and backward.
 #include <algorithm>
 
+#include "pool.h"
 #include "simd.h"
 #include "tensors.h"
-#include "threads.h"
 
+namespace bimlp {
 namespace {
 
 constexpr int MOST = 16;  // branches
@@ -28,7 +29,7 @@ OPERATOR(mean_of_sum) {
   const int inputs = t.count() - 1;
   float *out = t.get(inputs);
   const int64_t channels = t.dim(0, 0), images = t.dim(0, 1), area = t.size(0) / (channels * images);
-  Pool::instance().each(channels, [&](int64_t c) {
+  thread_pool().each(channels, [&](int64_t c) {
     for (int64_t m = c * images; m < (c + 1) * images; ++m) {
       Sum sum;
       for (int k = 0; k < inputs; ++k) {
@@ -46,7 +47,7 @@ OPERATOR(mean_of_sum_backward) {
   const int maps = (t.count() - 1) / 2;
   const float *d = t.get(0);
   const int64_t channels = t.dim(1, 0), images = t.dim(1, 1), area = t.size(1) / (channels * images);
-  Pool::instance().each(channels, [&](int64_t c) {
+  thread_pool().each(channels, [&](int64_t c) {
     for (int64_t m = c * images; m < (c + 1) * images; ++m) {
       const float share = d[m] / area;
       for (int k = 0; k < maps; ++k) {
@@ -67,7 +68,7 @@ OPERATOR(softmax_merge_forward) {
   const float *logits = t.get(0), *z = t.get(1);
   float *out = t.get(t.count() - 1);
   const int64_t channels = t.dim(1, 0), images = t.dim(1, 1), area = t.size(1) / (channels * images);
-  Pool::instance().each(channels, [&](int64_t c) {
+  thread_pool().each(channels, [&](int64_t c) {
     float weights[MOST];
     for (int64_t b = 0; b < images; ++b) {
       softmax(logits, branches, images, c, b, weights);
@@ -91,7 +92,7 @@ OPERATOR(softmax_merge_backward) {
   const int outputs = 2 + branches;
   float *dlogits = t.get(outputs);
   const int64_t channels = t.dim(0, 0), images = t.dim(0, 1), area = t.size(0) / (channels * images);
-  Pool::instance().each(channels, [&](int64_t c) {
+  thread_pool().each(channels, [&](int64_t c) {
     float weights[MOST], inner[MOST];
     for (int64_t b = 0; b < images; ++b) {
       softmax(logits, branches, images, c, b, weights);
@@ -124,7 +125,7 @@ OPERATOR(scalar_merge_forward) {
   float *out = t.get(t.count() - 2);
   std::copy(w, w + branches - 1, t.get(t.count() - 1));
   const int64_t channels = t.dim(1, 0), n = t.size(1) / channels;
-  Pool::instance().each(channels, [&](int64_t c) {
+  thread_pool().each(channels, [&](int64_t c) {
     const float *last = t.get(branches) + c * n;
     over(n, [&](auto tag, int64_t i) {
       using T = decltype(tag);
@@ -143,7 +144,7 @@ OPERATOR(scalar_merge_backward) {
   const int64_t channels = t.dim(0, 0), n = t.size(0) / channels;
   float rest = 1;
   for (int k = 0; k < branches - 1; ++k) rest -= w[k];
-  Pool::instance().each(channels, [&](int64_t c) {
+  thread_pool().each(channels, [&](int64_t c) {
     const float *last = t.get(1 + branches) + c * n, *d = dout + c * n;
     for (int k = 0; k < branches; ++k) {
       const float factor = k < branches - 1 ? w[k] : rest, *map = t.get(2 + k) + c * n;
@@ -159,3 +160,5 @@ OPERATOR(scalar_merge_backward) {
     }
   });
 }
+
+}  // namespace bimlp

@@ -1,7 +1,9 @@
 // BatchNorm over a map, and RPReLU over a map, forward and backward.
+#include "pool.h"
 #include "rows.h"
 #include "tensors.h"
-#include "threads.h"
+
+namespace bimlp {
 
 // Inputs settings, x, gamma, beta, running mean and variance, which move in training; outputs y, saved (3 C: gamma,
 // mean, variance).
@@ -11,7 +13,7 @@ OPERATOR(norm_forward) {
   float *y = t.get(6), *saved = t.get(7);
   const Running running{t.get(4), t.get(5)};
   const int64_t channels = t.dim(1, 0), n = t.size(1) / channels;
-  Pool::instance().each(channels, [&](int64_t c) {
+  thread_pool().each(channels, [&](int64_t c) {
     const float *row = x + c * n;
     const Statistics used = running.use(c, row, n, 1, set.training);
     saved[c] = gamma[c];
@@ -31,7 +33,7 @@ OPERATOR(norm_backward) {
   const float *dy = t.get(1), *x = t.get(2), *saved = t.get(3);
   float *dx = t.get(4), *dgamma = t.get(5), *dbeta = t.get(6);
   const int64_t channels = t.dim(2, 0), n = t.size(2) / channels;
-  Pool::instance().each(channels, [&](int64_t c) {
+  thread_pool().each(channels, [&](int64_t c) {
     const float *row = x + c * n, *d = dy + c * n;
     const Statistics used{saved[channels + c], saved[2 * channels + c]};
     const NormGradients g = norm_backward(d, row, n, used, saved[c], 1, set.training);
@@ -49,7 +51,7 @@ OPERATOR(rprelu_forward) {
   const float *x = t.get(0), *b1 = t.get(1), *slope = t.get(2), *b2 = t.get(3);
   float *y = t.get(4), *saved = t.get(5);
   const int64_t channels = t.dim(0, 0), n = t.size(0) / channels;
-  Pool::instance().each(channels, [&](int64_t c) {
+  thread_pool().each(channels, [&](int64_t c) {
     saved[c] = b1[c];
     saved[channels + c] = slope[c];
     activation_forward(x + c * n, nullptr, n, {1, 0}, {b1[c], slope[c], b2[c]}, y + c * n);
@@ -61,7 +63,7 @@ OPERATOR(rprelu_backward) {
   const float *dy = t.get(0), *x = t.get(1), *saved = t.get(2);
   float *dx = t.get(3), *db1 = t.get(4), *dslope = t.get(5), *db2 = t.get(6);
   const int64_t channels = t.dim(1, 0), n = t.size(1) / channels;
-  Pool::instance().each(channels, [&](int64_t c) {
+  thread_pool().each(channels, [&](int64_t c) {
     const ActivationGradients act = activation_backward(dy + c * n, x + c * n, nullptr, n, {1, 0},
                                                         {saved[c], saved[channels + c], 0}, dx + c * n);
     db1[c] = act.b1;
@@ -69,3 +71,5 @@ OPERATOR(rprelu_backward) {
     db2[c] = act.b2;
   });
 }
+
+}  // namespace bimlp

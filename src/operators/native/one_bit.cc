@@ -1,9 +1,11 @@
 // One-bit activations of any quantizer: sign(x + b), or 1 above a half and 0 elsewhere; forward and backward.
+#include "pool.h"
 #include "settings.h"
 #include "simd.h"
 #include "surrogates.h"
 #include "tensors.h"
-#include "threads.h"
+
+namespace bimlp {
 
 // Inputs kind (int32: gradient, whether values are 0 and 1), x, b; outputs y, saved (C: b).
 OPERATOR(one_bit_forward) {
@@ -11,7 +13,7 @@ OPERATOR(one_bit_forward) {
   const float *x = t.get(1), *b = t.get(2);
   float *y = t.get(3), *saved = t.get(4);
   const int64_t channels = t.dim(1, 0), n = t.size(1) / channels;
-  Pool::instance().each(channels, [&](int64_t c) {
+  thread_pool().each(channels, [&](int64_t c) {
     saved[c] = b[c];
     over(n, [&](auto tag, int64_t i) {
       using T = decltype(tag);
@@ -27,7 +29,7 @@ OPERATOR(one_bit_backward) {
   const float *dy = t.get(1), *x = t.get(2), *b = t.get(3);
   float *dx = t.get(4), *db = t.get(5);
   const int64_t channels = t.dim(2, 0), n = t.size(2) / channels;
-  Pool::instance().each(channels, [&](int64_t c) {
+  thread_pool().each(channels, [&](int64_t c) {
     Sum sum;
     over(n, [&](auto tag, int64_t i) {
       using T = decltype(tag);
@@ -38,3 +40,5 @@ OPERATOR(one_bit_backward) {
     db[c] = sum.total();
   });
 }
+
+}  // namespace bimlp

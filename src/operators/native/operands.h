@@ -3,6 +3,8 @@
 #include "settings.h"
 #include "simd.h"
 
+namespace bimlp {
+
 inline float weight_operand(float w, const Settings &set) { return set.binary_weight() ? sign(w) : w; }
 
 template <class T>
@@ -26,3 +28,5 @@ template <class T>
 inline T weight_backward(T w, T d, const Settings &set) {
   return set.binary_weight() ? select(within_one(w), d, splat<T>(0)) : d;
 }
+
+}  // namespace bimlp

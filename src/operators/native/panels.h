@@ -5,8 +5,11 @@
 #pragma once
 #include <algorithm>
 
+#include "pool.h"
+#include "scratch.h"
 #include "simd.h"
-#include "threads.h"
+
+namespace bimlp {
 
 constexpr int COLUMNS = 2 * LANES;
 constexpr int ROWS = LANES == 16 ? 8 : 4;  // rows of one tile: as many sums as registers hold
@@ -141,6 +144,8 @@ inline void correlate(const float *left, int64_t left_rows, int64_t n, int64_t f
 
 // Rows of `right` that one thread takes at a time.
 inline int64_t correlated_at_once(int64_t rows) {
-  const int64_t share = rows / (2 * Pool::instance().size());
+  const int64_t share = rows / (2 * thread_pool().size());
   return std::clamp<int64_t>((share + ACROSS - 1) / ACROSS, 1, 8) * ACROSS;
 }
+
+}  // namespace bimlp

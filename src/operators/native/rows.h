@@ -6,6 +6,8 @@
 #include "settings.h"
 #include "simd.h"
 
+namespace bimlp {
+
 constexpr float EPSILON = 1e-5f;
 constexpr float MOMENTUM = 0.9f;
 
@@ -114,3 +116,5 @@ inline NormGradients norm_backward(const float *dn, const float *s, int64_t n, S
   const float c = -a * (dbeta - used.mean * inverse * dgamma) / n;
   return {dgamma, dbeta, a, b, c};
 }
+
+}  // namespace bimlp

@@ -4,6 +4,8 @@
 #pragma once
 #include <cstdint>
 
+namespace bimlp {
+
 struct Saved {
   Saved(float *data, int64_t weights, int64_t in, int64_t out)
       : w(data),
@@ -26,3 +28,5 @@ struct Saved {
 
   float *w, *b, *gamma, *beta, *b1, *slope, *mean, *variance;
 };
+
+}  // namespace bimlp

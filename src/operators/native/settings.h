@@ -2,6 +2,8 @@
 #pragma once
 #include <cstdint>
 
+namespace bimlp {
+
 enum class Precision : int32_t { fp32 = 0, binary_act = 1, binary = 2 };
 enum class Gradient : int32_t { ste = 0, approx_sign = 1, clip_grad = 2, dorefa = 3, dsq = 4, swish_sign = 5 };
 
@@ -20,3 +22,5 @@ struct Settings {
   bool training;
   bool shortcut;
 };
+
+}  // namespace bimlp

@@ -2,6 +2,8 @@
 #pragma once
 #include "simd.h"
 
+namespace bimlp {
+
 class Shortcut {
  public:
   Shortcut(int64_t in, int64_t out, int64_t n, bool there)
@@ -36,3 +38,5 @@ class Shortcut {
   int64_t in_, out_, n_, group_;
   bool there_;
 };
+
+}  // namespace bimlp

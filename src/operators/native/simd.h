@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <cstring>
 
+namespace bimlp {
+
 #if defined(__AVX512F__)
 constexpr int LANES = 16;
 #else
@@ -33,6 +35,13 @@ template <class T>
 inline T splat(float v) {
   return v - T{};
 }
+
+// Operations on T that ../../native/polynomials.h asks for.
+template <class T>
+struct Arithmetic {
+  static T set(float v) { return splat<T>(v); }
+  static T fma(T a, T b, T c) { return a * b + c; }
+};
 
 template <class T>
 inline T maximum(T a, T b) {
@@ -109,3 +118,5 @@ inline void over(int64_t n, F f) {
   for (; i + LANES <= n; i += LANES) f(Vec{}, i);
   for (; i < n; ++i) f(float{}, i);
 }
+
+}  // namespace bimlp

@@ -1,8 +1,9 @@
 // Sums of maps: what flows back into a map that several layers read.
+#include "pool.h"
 #include "simd.h"
 #include "tensors.h"
-#include "threads.h"
 
+namespace bimlp {
 namespace {
 constexpr int64_t CHUNK = 4096;  // numbers that one thread takes at a time
 }
@@ -12,7 +13,7 @@ OPERATOR(sum_of) {
   const int inputs = t.count() - 1;
   const int64_t size = t.size(0);
   float *out = t.get(inputs);
-  Pool::instance().each((size + CHUNK - 1) / CHUNK, [&](int64_t chunk) {
+  thread_pool().each((size + CHUNK - 1) / CHUNK, [&](int64_t chunk) {
     const int64_t start = chunk * CHUNK;
     over(std::min(CHUNK, size - start), [&](auto tag, int64_t i) {
       using T = decltype(tag);
@@ -22,3 +23,5 @@ OPERATOR(sum_of) {
     });
   });
 }
+
+}  // namespace bimlp

@@ -1,7 +1,10 @@
 // What stands for the derivative of sign: the functions of src/model/binarize.py, where they are defined.
 #pragma once
+#include "../../native/polynomials.h"
 #include "settings.h"
 #include "simd.h"
+
+namespace bimlp {
 
 // exp(-a) for a >= 0, to 3e-7 of its value; no less than exp(-80).
 template <class T>
@@ -9,13 +12,7 @@ inline T exp_of_negative(T a) {
   const T turns = -1.44269504f * minimum(a, splat<T>(80));
   const auto whole = to_integer(turns - splat<T>(0.5f));  // rounds, for turns <= 0
   const T h = 0.693147181f * (turns - to_float(whole));   // |h| <= ln(2) / 2
-  T p = (1 / 720.0f) * h + splat<T>(1 / 120.0f);
-  p = p * h + splat<T>(1 / 24.0f);
-  p = p * h + splat<T>(1 / 6.0f);
-  p = p * h + splat<T>(0.5f);
-  p = p * h + splat<T>(1);
-  p = p * h + splat<T>(1);
-  return p * power_of_two(whole);
+  return polynomial<Arithmetic<T>>(h, kExpPolynomial) * power_of_two(whole);
 }
 
 constexpr float DSQ_K = 1.09861229f, DSQ_FACTOR = DSQ_K / 0.8f;  // tanh(k) = 0.8
@@ -46,3 +43,5 @@ inline T sign_backward(T v, T dv, Gradient gradient) {
   }
   return zero;
 }
+
+}  // namespace bimlp

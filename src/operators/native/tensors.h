@@ -2,6 +2,8 @@
 #pragma once
 #include <cstdint>
 
+namespace bimlp {
+
 class Tensors {
  public:
   Tensors(int count, void **data, int *ranks, int64_t **shapes)
@@ -38,3 +40,5 @@ class Tensors {
     return 0;                                                                                                  \
   }                                                                                                            \
   static void name##_body(const Tensors &t)
+
+}  // namespace bimlp

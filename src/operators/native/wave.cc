@@ -1,14 +1,16 @@
 // The wave of the PATM: (theta, z) -> [z cos theta, z sin theta], 2 C channels, forward and backward.
+#include "../../native/polynomials.h"
+#include "pool.h"
 #include "simd.h"
 #include "tensors.h"
-#include "threads.h"
 
+namespace bimlp {
 namespace {
 
 constexpr int64_t CHUNK = 4096;  // numbers that one thread takes at a time
 
 // cos and sin to 4e-7 for |theta| <= 1e3: theta = 2 pi k + 2 h with |h| <= pi / 2, cos = 1 - 2 sin^2 h,
-// sin = 2 sin h cos h, with minimax polynomials of h; the same as PolynomialCosSin of the fast backend.
+// sin = 2 sin h cos h, by polynomials of h. PolynomialCosSin of the fast backend has the same ones.
 template <class T>
 inline void cos_sin(T theta, T &cosine, T &sine) {
   // rounding by adding 1.5 * 2^23: exact for |turns| < 2^22
@@ -16,16 +18,8 @@ inline void cos_sin(T theta, T &cosine, T &sine) {
   const T turns = (theta * 0.15915494309189535f + magic) - magic;
   const T h = (theta - turns * 6.28125f - turns * 1.9353071795864769e-3f) * 0.5f;
   const T u = h * h;
-  T s = u * 2.60005436e-06f;
-  s = (s + splat<T>(-1.98066147e-04f)) * u;
-  s = (s + splat<T>(8.33301712e-03f)) * u;
-  s = (s + splat<T>(-1.66666567e-01f)) * u;
-  s = s * h + h;
-  T c = u * -2.60771031e-07f;
-  c = (c + splat<T>(2.47618864e-05f)) * u;
-  c = (c + splat<T>(-1.38884038e-03f)) * u;
-  c = (c + splat<T>(4.16666418e-02f)) * u;
-  c = (c + splat<T>(-0.5f)) * u;
+  const T s = polynomial<Arithmetic<T>>(u, kSinPolynomial) * u * h + h;
+  const T c = polynomial<Arithmetic<T>>(u, kCosPolynomial) * u;
   const T doubled = s + s;
   cosine = splat<T>(1) - doubled * s;
   sine = doubled * c + doubled;
@@ -33,7 +27,7 @@ inline void cos_sin(T theta, T &cosine, T &sine) {
 
 template <class F>
 void each_chunk(int64_t size, F f) {
-  Pool::instance().each((size + CHUNK - 1) / CHUNK, [&](int64_t chunk) {
+  thread_pool().each((size + CHUNK - 1) / CHUNK, [&](int64_t chunk) {
     const int64_t start = chunk * CHUNK;
     over(std::min(CHUNK, size - start), [&](auto tag, int64_t i) { f(tag, start + i); });
   });
@@ -67,3 +61,5 @@ OPERATOR(wave_backward) {
     store(dtheta + i, load<T>(z + i) * (imaginary * cosine - real * sine));
   });
 }
+
+}  // namespace bimlp
