@@ -84,7 +84,7 @@ class Engine:
         """
         handle, images = self.handle, np.ascontiguousarray(images)
         self.require(images, ("float32",))
-        kinds = library().bimlp_kinds_of_work().decode().split("\n")
+        kinds = library().bimlp_op_kinds().decode().split("\n")
         seconds = np.zeros(len(kinds))
         to = pointer(seconds, ctypes.c_double)
         check(library().bimlp_profile(handle, pointer(images, ctypes.c_float), len(images), to))

@@ -18,7 +18,7 @@ FUNCTIONS = {  # name -> (result, arguments)
     "bimlp_last_error": (c_char_p, ()),
     # inspect.h
     "bimlp_instruction_sets": (c_char_p, ()),
-    "bimlp_kinds_of_work": (c_char_p, ()),
+    "bimlp_op_kinds": (c_char_p, ()),
     "bimlp_profile": (c_int, (c_void_p, POINTER(c_float), c_int, POINTER(c_double))),
     "bimlp_trace": (c_int, (c_void_p, POINTER(c_float), c_void_p, c_void_p, POINTER(c_float))),
     "bimlp_layer_order": (c_int, (c_void_p, c_int, c_int, POINTER(POINTER(c_int32)), POINTER(c_int))),

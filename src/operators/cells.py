@@ -15,7 +15,7 @@ from mindspore.ops import signature
 
 from .library import library_path
 
-MAX_BRANCHES = 16  # MOST of native/merge.cc
+MAX_BRANCHES = 16  # kMaxBranches of native/merge.cc
 POLL_INTERVAL, MAX_SLEEP = 2.0e-4, 60.0  # seconds
 # in the order of the enumerations of native/settings.h
 PRECISIONS = ("fp32", "binary_act", "binary")
@@ -149,8 +149,8 @@ class FusedBinarizeActivation(nn.Cell):
 
     def __init__(self, gradient, zero_one):
         super().__init__()
-        self.run = operator("one_bit_forward", lambda kind, x, b: (x, b), 2)
-        self.back = operator("one_bit_backward", lambda kind, dy, x, saved: (x, saved), 2)
+        self.run = operator("binarize_forward", lambda kind, x, b: (x, b), 2)
+        self.back = operator("binarize_backward", lambda kind, dy, x, saved: (x, saved), 2)
         self.kind = Tensor(np.array((GRADIENTS.index(gradient), int(zero_one)), np.int32))
 
     def construct(self, x, b):

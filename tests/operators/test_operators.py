@@ -144,7 +144,7 @@ def test_running_statistics_move_in_training_alone(training):
 
 
 @pytest.mark.parametrize("name", [name for name in QUANTIZERS])
-def test_one_bit_activations_of_every_quantizer(name):
+def test_binarized_activations_of_every_quantizer(name):
     """Far from 0 as well, where exp must not overflow."""
     cells = [
         BinarizeActivation(7, layer_config(quantizer=name, backend=backend)) for backend in ("fast", "fused")

@@ -5,7 +5,7 @@
  *   bimlp_run_pixels(engine, pixels, 1, logits);
  *   bimlp_close(engine);
  *
- * Functions that return int give 0, or 1 after an error, which bimlp_last_error() then puts into one line.
+ * Transcendental that return int give 0, or 1 after an error, which bimlp_last_error() then puts into one line.
  *
  * Threads: every function may be called from any thread, at the same time as others. Runs of the same engine wait for each other,
  * those of different engines do not: threads that shall run at the same time open an engine each.

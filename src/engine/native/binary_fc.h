@@ -9,16 +9,16 @@ struct BinaryFCs {
   using F = typename V::F;
   using I = typename V::I;
 
-  // bits of `tokens` rows of `slots` numbers: 1 where x > threshold; row t goes to place[t], or to t
-  static void signs(const float *x, int tokens, int slots, const float *threshold, uint32_t *bits,
-                    const int32_t *place = nullptr) {
+  // bits of `tokens` rows of `slots` numbers: 1 where x > threshold; row t goes to padded_index[t], or to t
+  static void pack_signs(const float *x, int tokens, int slots, const float *threshold, uint32_t *bits,
+                    const int32_t *padded_index = nullptr) {
     for (int block = 0; block < slots; block += 2 * kLanes) {
       const F low = V::load(threshold + block), high = V::load(threshold + block + kLanes);
       for (int t = 0; t < tokens; ++t) {
         const float *row = x + t * slots + block;
-        uint16_t *to = reinterpret_cast<uint16_t *>(bits + (place ? place[t] : t) * (slots / 32) + block / 32);
-        V::store_above(to, V::load(row), low);
-        V::store_above(to + 1, V::load(row + kLanes), high);
+        uint16_t *to = reinterpret_cast<uint16_t *>(bits + (padded_index ? padded_index[t] : t) * (slots / 32) + block / 32);
+        V::store_gt_bits(to, V::load(row), low);
+        V::store_gt_bits(to + 1, V::load(row + kLanes), high);
       }
     }
   }

@@ -15,7 +15,7 @@ namespace {
 thread_local char last_error[2048];
 constexpr int kMaxThreads = 256;
 
-void keep_error(const char *message) { std::snprintf(last_error, sizeof last_error, "%s", message); }
+void set_last_error(const char *message) { std::snprintf(last_error, sizeof last_error, "%s", message); }
 
 void expect_there(const void *p, const char *name) {
   if (!p) throw bimlp::Error(std::string(name) + ": expected a pointer, got null");
@@ -97,7 +97,7 @@ bimlp_engine::bimlp_engine(const uint8_t *data, size_t size, int count)
     : network(bimlp::prepare(bimlp::read_packed(data, size), bimlp::choose_kernels())),
       threads(count),
       team(std::make_unique<bimlp::Team>(*network, count)) {
-  if (bimlp::left_finite_numbers()) {
+  if (bimlp::test_and_clear_nonfinite()) {
     throw bimlp::Error("packed file: expected numbers whose products with the number of inputs are finite, got larger ones");
   }
   const bimlp::Description &d = description();
@@ -112,18 +112,18 @@ bimlp_engine::bimlp_engine(const uint8_t *data, size_t size, int count)
 bimlp_engine::~bimlp_engine() { wait(); }
 
 void bimlp_engine::wait() {
-  calls.enter_process([this] { leave_team(); });
-  calls.wait();
+  lock.renew_after_fork([this] { abandon_team(); });
+  lock.wait();
 }
 
-bimlp::Calls::Stay bimlp_engine::enter() {
-  calls.enter_process([this] { leave_team(); });
-  return bimlp::Calls::Stay(calls);
+bimlp::EngineLock::Guard bimlp_engine::enter() {
+  lock.renew_after_fork([this] { abandon_team(); });
+  return bimlp::EngineLock::Guard(lock);
 }
 
-void bimlp_engine::leave_team() {
-  watch = {};
-  if (bimlp::Team *left = team.release()) left->workspaces.clear();  // the rest of it stays for ever
+void bimlp_engine::abandon_team() {
+  tracer = {};
+  if (bimlp::Team *abandoned = team.release()) abandoned->workspaces.clear();  // the rest of it stays for ever
 }
 
 template <class Fill>
@@ -132,25 +132,25 @@ void bimlp_engine::run(int count, float *logits, Fill fill) {
   if (!team) team = std::make_unique<bimlp::Team>(*network, threads);
   const size_t classes = description().classes;
   // `left`: whether threads have left the finite numbers
-  const auto one = [&](size_t i, bimlp::Workspace &workspace, bimlp::ThreadPool &several, auto left) {
+  const auto one = [&](size_t i, bimlp::Workspace &workspace, bimlp::ThreadPool &several, auto nonfinite) {
     fill(i, workspace.image);
-    bimlp::run_image(*network, workspace, several, watch);
+    bimlp::run_image(*network, workspace, several, tracer);
     std::copy(workspace.logits, workspace.logits + classes, logits + i * classes);
-    if (left()) logits[i * classes] = std::numeric_limits<float>::quiet_NaN();
+    if (nonfinite()) logits[i * classes] = std::numeric_limits<float>::quiet_NaN();
   };
   const size_t images = count, shared = images / threads * threads;  // images of which each thread has as many
   if (threads > 1 && shared) {
     team->threads.each_thread([&](int t) {
-      for (size_t i = t; i < shared; i += threads) one(i, *team->workspaces[t], *team->alone[t], bimlp::left_finite_numbers);
+      for (size_t i = t; i < shared; i += threads) one(i, *team->workspaces[t], *team->alone[t], bimlp::test_and_clear_nonfinite);
     });
   }
   for (size_t i = threads > 1 ? shared : 0; i < images; ++i) {
     one(i, *team->workspaces[0], team->threads, [this] {
-      std::atomic<bool> left{false};
+      std::atomic<bool> found{false};
       team->threads.each_thread([&](int) {
-        if (bimlp::left_finite_numbers()) left = true;
+        if (bimlp::test_and_clear_nonfinite()) found = true;
       });
-      return left.load();
+      return found.load();
     });
   }
   // numbers of a file or an image that are finite can be so large that those they lead to are not
@@ -167,7 +167,7 @@ int run_or_nan(bimlp_engine *engine, const void *images, int count, float *logit
   return bimlp::guarded([&] {
     check_arguments(engine, images, count, logits);
     try {
-      const auto stay = engine->enter();
+      const auto guard = engine->enter();
       run();
     } catch (...) {
       std::fill(logits, logits + size_t(count) * engine->description().classes, std::numeric_limits<float>::quiet_NaN());
@@ -195,11 +195,11 @@ int bimlp::guarded(void (*call)(void *), void *context) {
     call(context);
     return 0;
   } catch (const std::bad_alloc &) {
-    keep_error("not enough memory");
+    set_last_error("not enough memory");
   } catch (const std::exception &error) {
-    keep_error(error.what());
+    set_last_error(error.what());
   } catch (...) {
-    keep_error("an error without a name");
+    set_last_error("an error without a name");
   }
   return 1;
 }

@@ -3,7 +3,7 @@
 #include <memory>
 #include <string>
 
-#include "calls.h"
+#include "engine_lock.h"
 #include "network.h"
 
 namespace bimlp {
@@ -24,7 +24,7 @@ struct bimlp_engine {
   ~bimlp_engine();
 
   // Waits for this call's turn.
-  bimlp::Calls::Stay enter();
+  bimlp::EngineLock::Guard enter();
   // Waits for the end of the calls under way.
   void wait();
 
@@ -39,14 +39,14 @@ struct bimlp_engine {
   const std::unique_ptr<bimlp::Network> network;
   const int threads;
   std::unique_ptr<bimlp::Team> team;  // null in a forked process until its first run
-  bimlp::Calls calls;
+  bimlp::EngineLock lock;
   std::vector<float> normalised;      // per channel and pixel value
-  bimlp::Watch watch;                 // of the call that has its turn
+  bimlp::Tracer tracer;                 // of the call that has its turn
   std::string text;
 
  private:
   // In a forked process. Of the parent's team, the threads are not there: they cannot be joined, and their locks may be held.
-  void leave_team();
+  void abandon_team();
 };
 
 namespace bimlp {

@@ -7,7 +7,7 @@
 
 namespace bimlp {
 
-// Throws Error, naming the file, also for what is no regular file and for more than `most` bytes.
-std::vector<uint8_t> read_file(const std::string &path, size_t most);
+// Throws Error, naming the file, also for what is no regular file and for more than `max_bytes` bytes.
+std::vector<uint8_t> read_file(const std::string &path, size_t max_bytes);
 
 }  // namespace bimlp

@@ -20,7 +20,7 @@ class DefaultFloats {
 
 // Whether finite numbers have led to one that is not since the last question: the processor takes note of an infinity and of
 // a NaN when it makes them, whatever then becomes of them.
-inline bool left_finite_numbers() {
+inline bool test_and_clear_nonfinite() {
   constexpr int kFlags = FE_OVERFLOW | FE_INVALID | FE_DIVBYZERO;
   if (!std::fetestexcept(kFlags)) return false;
   std::feclearexcept(kFlags);

@@ -1,6 +1,6 @@
 // What is of full precision: FCs, pools and the head.
 #pragma once
-#include "rows.h"
+#include "row_ops.h"
 
 namespace bimlp {
 
@@ -68,10 +68,10 @@ struct FullPrecision {
     for (int b = 0; b < blocks; ++b) {
       for (int x = 0; x < size; ++x) {
         const float *from = map + static_cast<size_t>(x) * slots + kLanes * b;
-        F most = V::load(from + static_cast<size_t>(rows.begin[0]) * size * slots);
+        F maximum = V::load(from + static_cast<size_t>(rows.begin[0]) * size * slots);
         for (int w = 0; w < kPools; ++w) {
-          most = widened(most, rows, w, [&](int r) { return V::load(from + static_cast<size_t>(r) * size * slots); });
-          V::store(column + (w * size + x) * kLanes, most);
+          maximum = widened(maximum, rows, w, [&](int r) { return V::load(from + static_cast<size_t>(r) * size * slots); });
+          V::store(column + (w * size + x) * kLanes, maximum);
         }
       }
       for (int x = 0; x < half; ++x) {
@@ -79,9 +79,9 @@ struct FullPrecision {
         F sum = V::set(0.0f);
         for (int w = 0; w < kPools; ++w) {
           const float *from = column + w * size * kLanes;
-          F most = V::load(from + columns.begin[w] * kLanes);
-          for (int c = columns.begin[w] + 1; c < columns.end[w]; ++c) most = V::max(most, V::load(from + c * kLanes));
-          sum = V::add(sum, most);
+          F maximum = V::load(from + columns.begin[w] * kLanes);
+          for (int c = columns.begin[w] + 1; c < columns.end[w]; ++c) maximum = V::max(maximum, V::load(from + c * kLanes));
+          sum = V::add(sum, maximum);
         }
         V::store(out + static_cast<size_t>(x) * slots + kLanes * b, V::mul(sum, V::set(1.0f / kPools)));
       }
@@ -90,16 +90,16 @@ struct FullPrecision {
 
   // the maximum over window w from that over window w - 1, which lies in it
   template <class Value>
-  static F widened(F most, const PoolWindows &windows, int w, Value value) {
+  static F widened(F maximum, const PoolWindows &windows, int w, Value value) {
     const int inner_begin = w ? windows.begin[w - 1] : windows.begin[0], inner_end = w ? windows.end[w - 1] : windows.begin[0];
-    for (int i = windows.begin[w]; i < inner_begin; ++i) most = V::max(most, value(i));
-    for (int i = inner_end; i < windows.end[w]; ++i) most = V::max(most, value(i));
-    return most;
+    for (int i = windows.begin[w]; i < inner_begin; ++i) maximum = V::max(maximum, value(i));
+    for (int i = inner_end; i < windows.end[w]; ++i) maximum = V::max(maximum, value(i));
+    return maximum;
   }
 
   // logits = W (factor * mean + offset) + bias
   static void head(const Head &head, const float *mean, float *normed, float *logits) {
-    Rows<V>::affine(mean, 1, head.inputs / kLanes, head.norm_factor, head.norm_offset, normed);
+    RowOps<V>::affine(mean, 1, head.inputs / kLanes, head.norm_factor, head.norm_offset, normed);
     for (int block = 0; block < head.blocks; ++block) {
       const float *weight = head.weight + static_cast<size_t>(block) * head.inputs * kLanes;
       F sum[4] = {V::load(head.bias + kLanes * block), V::set(0.0f), V::set(0.0f), V::set(0.0f)};

@@ -4,30 +4,30 @@
 
 #include "engine.h"
 #include "floating_point.h"
-#include "layers.h"
+#include "layer_builder.h"
 
 namespace {
 
 using namespace bimlp;
 
 // A function to be called within a run, and what it is given.
-struct Tracer {
+struct TraceCallback {
   bimlp_trace_function function;
   void *user;
 };
 
 // Whatever the function does to the processor's floating-point flags is none of the network's.
-void trace_apart(void *tracer, int layer, int token, int count, const uint32_t *bits, const uint32_t *odd) {
+void call_isolated(void *callback, int layer, int token, int count, const uint32_t *bits, const uint32_t *odd) {
   const DefaultFloats mode;
-  const auto *to = static_cast<const Tracer *>(tracer);
+  const auto *to = static_cast<const TraceCallback *>(callback);
   to->function(to->user, layer, token, count, bits, odd);
 }
 
 // An engine's call is watched as long as this lives.
-class Watching {
+class ScopedTracer {
  public:
-  Watching(bimlp_engine &engine, const Watch &watch) : engine_(engine) { engine.watch = watch; }
-  ~Watching() { engine_.watch = {}; }
+  ScopedTracer(bimlp_engine &engine, const Tracer &tracer) : engine_(engine) { engine.tracer = tracer; }
+  ~ScopedTracer() { engine_.tracer = {}; }
 
  private:
   bimlp_engine &engine_;
@@ -50,7 +50,7 @@ PackedBinary packed(const bimlp_layer &layer, uint32_t inputs, uint32_t outputs,
 }
 
 // rows of channels as rows of slots
-float *slotted(Memory &memory, const float *rows, size_t count, size_t channels, const Order &order) {
+float *to_slots(Memory &memory, const float *rows, size_t count, size_t channels, const ChannelOrder &order) {
   float *to = memory.get<float>(count * order.size());
   for (size_t r = 0; r < count; ++r) {
     for (size_t i = 0; i < order.size(); ++i) {
@@ -60,7 +60,7 @@ float *slotted(Memory &memory, const float *rows, size_t count, size_t channels,
   return to;
 }
 
-void unslotted(const float *rows, size_t count, size_t channels, const Order &order, float *out) {
+void from_slots(const float *rows, size_t count, size_t channels, const ChannelOrder &order, float *out) {
   for (size_t r = 0; r < count; ++r) {
     for (size_t i = 0; i < order.size(); ++i) {
       if (order[i] >= 0) out[r * channels + order[i]] = rows[r * order.size() + i];
@@ -71,43 +71,43 @@ void unslotted(const float *rows, size_t count, size_t channels, const Order &or
 void channel_layer(const Kernels &k, const bimlp_layer &layer, int inputs, int outputs, int tokens, const float *x, const float *shortcut,
                    float *out) {
   Memory memory;
-  LayerMaker make(memory);
-  const Order in = in_turn(inputs, 2 * kLanes), to = in_turn(outputs, 2 * kLanes);
+  LayerBuilder build(memory);
+  const ChannelOrder in = identity_order(inputs, 2 * kLanes), to = identity_order(outputs, 2 * kLanes);
   const int slots_in = static_cast<int>(in.size()), slots_out = static_cast<int>(to.size());
-  Order blocks;
+  ChannelOrder blocks;
   for (int b = 0; b < slots_out / kLanes; ++b) blocks.push_back(b);
-  const BinaryFC fc = make.binary_fc(packed(layer, inputs, outputs, outputs, inputs), in, to, make.copy(blocks));
+  const BinaryFC fc = build.binary_fc(packed(layer, inputs, outputs, outputs, inputs), in, to, build.copy(blocks));
   auto *bits = memory.get<uint32_t>(static_cast<size_t>(tokens) * slots_in / 32);
-  k.signs(slotted(memory, x, tokens, inputs, in), tokens, slots_in, fc.threshold, bits, nullptr);
+  k.pack_signs(to_slots(memory, x, tokens, inputs, in), tokens, slots_in, fc.threshold, bits, nullptr);
   float *result = memory.get<float>(static_cast<size_t>(tokens) * slots_out);
-  k.single_fc(fc, bits, tokens, slotted(memory, shortcut, tokens, outputs, to), slots_out, result);
-  unslotted(result, tokens, outputs, to, out);
+  k.single_fc(fc, bits, tokens, to_slots(memory, shortcut, tokens, outputs, to), slots_out, result);
+  from_slots(result, tokens, outputs, to, out);
 }
 
 void local_layer(const Kernels &k, const bimlp_layer &layer, int groups, int channels, int size, bool height, const float *x,
                  const float *shortcut, float *out) {
   Memory memory;
-  LayerMaker make(memory);
-  const Order to = in_turn(channels, 2 * kLanes);
+  LayerBuilder build(memory);
+  const ChannelOrder to = identity_order(channels, 2 * kLanes);
   const int slots = static_cast<int>(to.size()), side = size + 2 * kMargin, tokens = size * size;
-  std::vector<Order> in = {to};
-  if (groups == 2) in = {wave_inputs(to, 0), wave_inputs(to, 1)};
-  const LocalFC fc = make.local_fc(packed(layer, groups * channels, channels, groups * kTaps, channels), in, to, height, size);
-  Order place;
-  for (int t = 0; t < tokens; ++t) place.push_back((t / size + kMargin) * side + t % size + kMargin);
+  std::vector<ChannelOrder> in = {to};
+  if (groups == 2) in = {wave_input_order(to, 0), wave_input_order(to, 1)};
+  const LocalFC fc = build.local_fc(packed(layer, groups * channels, channels, groups * kTaps, channels), in, to, height, size);
+  ChannelOrder padded_index;
+  for (int t = 0; t < tokens; ++t) padded_index.push_back((t / size + kMargin) * side + t % size + kMargin);
   uint8_t *planes[2];
   for (int g = 0; g < groups; ++g) {
     planes[g] = memory.get<uint8_t>(static_cast<size_t>(side) * side * slots / 8);
-    k.signs(slotted(memory, x, tokens, groups * channels, in[g]), tokens, slots, fc.threshold[g], reinterpret_cast<uint32_t *>(planes[g]),
-            place.data());
+    k.pack_signs(to_slots(memory, x, tokens, groups * channels, in[g]), tokens, slots, fc.threshold[g], reinterpret_cast<uint32_t *>(planes[g]),
+            padded_index.data());
   }
   Scratch scratch = {};
-  for (auto &digit : scratch.digits) digit = memory.get<uint8_t>(static_cast<size_t>(size) * slots / 8);
+  for (auto &slice : scratch.slices) slice = memory.get<uint8_t>(static_cast<size_t>(size) * slots / 8);
   scratch.counts = memory.get<uint8_t>(static_cast<size_t>(size) * slots);
-  const float *source = slotted(memory, shortcut, tokens, channels, to);
+  const float *source = to_slots(memory, shortcut, tokens, channels, to);
   float *result = memory.get<float>(static_cast<size_t>(tokens) * slots);
   for (int y = 0; y < size; ++y) k.single_local(fc, planes, size, y, scratch, source + y * size * slots, result + y * size * slots);
-  unslotted(result, tokens, channels, to, out);
+  from_slots(result, tokens, channels, to, out);
 }
 
 }  // namespace
@@ -124,17 +124,17 @@ int bimlp_profile(bimlp_engine *engine, const float *images, int count, double *
     if (engine->threads != 1) throw Error("profile: expected an engine of one thread, got " + std::to_string(engine->threads));
     Profile profile;
     std::vector<float> logits(static_cast<size_t>(count) * engine->description().classes);
-    const auto stay = engine->enter();
-    const Watching watching(*engine, {&profile, nullptr, nullptr});
+    const auto guard = engine->enter();
+    const ScopedTracer scoped(*engine, {&profile, nullptr, nullptr});
     engine->run_numbers(images, count, logits.data());
     std::copy(std::begin(profile.seconds), std::end(profile.seconds), seconds);
   });
 }
 
-const char *bimlp_kinds_of_work(void) {
+const char *bimlp_op_kinds(void) {
   static const std::string names = [] {
     std::string all;
-    for (const char *name : kWorkNames) all += (all.empty() ? "" : "\n") + std::string(name);
+    for (const char *name : kOpKindNames) all += (all.empty() ? "" : "\n") + std::string(name);
     return all;
   }();
   return names.c_str();
@@ -142,16 +142,16 @@ const char *bimlp_kinds_of_work(void) {
 
 int bimlp_trace(bimlp_engine *engine, const float *image, bimlp_trace_function trace, void *user, float *logits) {
   return guarded([&] {
-    const auto stay = engine->enter();
-    Tracer tracer = {trace, user};
-    const Watching watching(*engine, {nullptr, trace_apart, &tracer});
+    const auto guard = engine->enter();
+    TraceCallback callback = {trace, user};
+    const ScopedTracer scoped(*engine, {nullptr, call_isolated, &callback});
     engine->run_numbers(image, 1, logits);
   });
 }
 
 int bimlp_layer_order(const bimlp_engine *engine, int layer, int group, const int32_t **order, int *slots) {
   return guarded([&] {
-    const Order &found = engine->network->layers.at(layer).at(group);
+    const ChannelOrder &found = engine->network->layers.at(layer).at(group);
     *order = found.data();
     *slots = static_cast<int>(found.size());
   });

@@ -15,7 +15,7 @@ BIMLP_API const char *bimlp_instruction_sets(void);
 /* Seconds per kind of work that `count` images (as in bimlp_run_numbers) take; the names of the kinds, with line feeds between
  * them. An error for an engine of several threads. */
 BIMLP_API int bimlp_profile(bimlp_engine *engine, const float *images, int count, double *seconds);
-BIMLP_API const char *bimlp_kinds_of_work(void);
+BIMLP_API const char *bimlp_op_kinds(void);
 
 /* Runs one image and calls `trace` for the bits that each binary layer reads: of `count` tokens from `token` on, rows of 32-bit
  * words. The two inputs of a local FC's group come in `bits` and `odd`; else odd is null. */

@@ -2,7 +2,7 @@
 #pragma once
 #include "../../native/inline.h"
 #include "plan.h"
-#include "watch.h"
+#include "tracer.h"
 
 namespace bimlp {
 
@@ -10,7 +10,7 @@ namespace bimlp {
 struct Scratch {
   float *z, *gathered, *phase, *amplitude, *column;
   uint32_t *bits, *hidden_bits;
-  uint8_t *digits[4], *counts;  // of a row of a local FC, in bits and in bytes
+  uint8_t *slices[4], *counts;  // of a row of a local FC, in bits and in bytes
 };
 
 // What the passes over one MBB block of one image read and write.
@@ -23,7 +23,7 @@ struct BlockPass {
   uint8_t *const *planes;  // bits, with margins of zeros: two maps for every pair of spatial branches
   float *row_sums;       // rows x slots
   const float *branch_weights;  // branches x slots
-  Watch watch;
+  Tracer tracer;
 };
 
 constexpr int kPools = 4;
@@ -55,7 +55,7 @@ struct Kernels {
   void (*head)(const Head &, const float *mean, float *normed, float *logits);
 
   // parts, for those who check them: signs, a channel FC, a row of a local FC
-  void (*signs)(const float *x, int tokens, int slots, const float *threshold, uint32_t *bits, const int32_t *place);
+  void (*pack_signs)(const float *x, int tokens, int slots, const float *threshold, uint32_t *bits, const int32_t *padded_index);
   void (*single_fc)(const BinaryFC &, const uint32_t *bits, int tokens, const float *source, int stride, float *out);
   void (*single_local)(const LocalFC &, const uint8_t *const *planes, int size, int y, const Scratch &, const float *source,
                        float *out);

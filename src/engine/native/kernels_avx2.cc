@@ -33,7 +33,7 @@ struct Avx2 {
   static F divide(F x, F y) { return {_mm256_div_ps(x.a, y.a), _mm256_div_ps(x.b, y.b)}; }
   static F fma(F x, F y, F z) { return {_mm256_fmadd_ps(x.a, y.a, z.a), _mm256_fmadd_ps(x.b, y.b, z.b)}; }
   static F max(F x, F y) { return {_mm256_max_ps(x.a, y.a), _mm256_max_ps(x.b, y.b)}; }
-  static void store_above(uint16_t *to, F x, F threshold) {
+  static void store_gt_bits(uint16_t *to, F x, F threshold) {
     const int low = _mm256_movemask_ps(_mm256_cmp_ps(x.a, threshold.a, _CMP_GT_OQ));
     const int high = _mm256_movemask_ps(_mm256_cmp_ps(x.b, threshold.b, _CMP_GT_OQ));
     *to = static_cast<uint16_t>(low | high << 8);
@@ -46,11 +46,11 @@ struct Avx2 {
     return {rprelu(t.a, slope.a, shift_out.a), rprelu(t.b, slope.b, shift_out.b)};
   }
   static F to_float(I v) { return {_mm256_cvtepi32_ps(v.a), _mm256_cvtepi32_ps(v.b)}; }
-  static __m256 flip_if_odd(__m256 z, __m256 shifted) {
+  static __m256 negate_if_odd(__m256 z, __m256 shifted) {
     const __m256i sign = _mm256_slli_epi32(_mm256_castps_si256(shifted), 31);
     return _mm256_xor_ps(z, _mm256_castsi256_ps(sign));
   }
-  static F flip_if_odd(F z, F shifted) { return {flip_if_odd(z.a, shifted.a), flip_if_odd(z.b, shifted.b)}; }
+  static F negate_if_odd(F z, F shifted) { return {negate_if_odd(z.a, shifted.a), negate_if_odd(z.b, shifted.b)}; }
   static __m256 times_power_of_two(__m256 y, __m256 shifted) {
     const __m256i n = _mm256_slli_epi32(_mm256_castps_si256(shifted), 23);
     return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(y), n));
@@ -58,23 +58,23 @@ struct Avx2 {
   static F times_power_of_two(F y, F shifted) {
     return {times_power_of_two(y.a, shifted.a), times_power_of_two(y.b, shifted.b)};
   }
-  struct Picker {
+  struct LaneGather {
     __m256i low, high;
-    Picker(const int32_t *from, int)
+    LaneGather(const int32_t *from, int)
         : low(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(from))),
           high(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(from + 8))) {}
-    static __m256 picked(const float *row, __m256i index) {
+    static __m256 gathered(const float *row, __m256i index) {
       const __m256i there = _mm256_cmpgt_epi32(index, _mm256_set1_epi32(-1));
       return _mm256_mask_i32gather_ps(_mm256_setzero_ps(), row, index, _mm256_castsi256_ps(there), 4);
     }
-    F operator()(const float *row) const { return {picked(row, low), picked(row, high)}; }
+    F operator()(const float *row) const { return {gathered(row, low), gathered(row, high)}; }
   };
 
   static B load_bits(const void *p) { return _mm256_loadu_si256(static_cast<const __m256i *>(p)); }
   static B mismatch(const uint8_t *a, const uint8_t *b) { return _mm256_xor_si256(load_bits(a), load_bits(b)); }
-  static B differ(B a, B b) { return _mm256_xor_si256(a, b); }
-  static B odd(B a, B b, B c) { return _mm256_xor_si256(_mm256_xor_si256(a, b), c); }
-  static B most(B a, B b, B c) {
+  static B xor2(B a, B b) { return _mm256_xor_si256(a, b); }
+  static B xor3(B a, B b, B c) { return _mm256_xor_si256(_mm256_xor_si256(a, b), c); }
+  static B majority3(B a, B b, B c) {
     return _mm256_or_si256(_mm256_and_si256(a, b), _mm256_and_si256(c, _mm256_or_si256(a, b)));
   }
   static void store_bits(uint8_t *p, B v) { _mm256_storeu_si256(reinterpret_cast<__m256i *>(p), v); }
@@ -87,10 +87,10 @@ struct Avx2 {
     const B byte = _mm256_shuffle_epi8(_mm256_set1_epi32(static_cast<int>(four)), own);
     return _mm256_and_si256(_mm256_cmpeq_epi8(_mm256_and_si256(byte, bit), bit), _mm256_set1_epi8(value));
   }
-  static void join_digits(const uint8_t *const *digits, int count, size_t bytes, uint8_t *numbers) {
+  static void bitslice_to_bytes(const uint8_t *const *slices, int count, size_t bytes, uint8_t *numbers) {
     for (size_t i = 0; i < bytes; i += 4) {
-      B n = _mm256_add_epi8(_mm256_add_epi8(spread(digits[0] + i, 1), spread(digits[1] + i, 2)), spread(digits[2] + i, 4));
-      if (count > 3) n = _mm256_add_epi8(n, spread(digits[3] + i, 8));
+      B n = _mm256_add_epi8(_mm256_add_epi8(spread(slices[0] + i, 1), spread(slices[1] + i, 2)), spread(slices[2] + i, 4));
+      if (count > 3) n = _mm256_add_epi8(n, spread(slices[3] + i, 8));
       store_bits(numbers + 8 * i, n);
     }
   }

@@ -54,7 +54,7 @@ struct Scalar {
   static F max(const F &a, const F &b) {
     return each([&](int l) { return a.v[l] > b.v[l] ? a.v[l] : b.v[l]; });
   }
-  static void store_above(uint16_t *to, const F &x, const F &threshold) {
+  static void store_gt_bits(uint16_t *to, const F &x, const F &threshold) {
     uint32_t bits = 0;
     for (int l = 0; l < kLanes; ++l) bits |= static_cast<uint32_t>(x.v[l] > threshold.v[l]) << l;
     *to = static_cast<uint16_t>(bits);
@@ -75,15 +75,15 @@ struct Scalar {
     std::memcpy(&x, &bits, sizeof x);
     return x;
   }
-  static F flip_if_odd(const F &z, const F &shifted) {
+  static F negate_if_odd(const F &z, const F &shifted) {
     return each([&](int l) { return from_bits(as_bits(z.v[l]) ^ as_bits(shifted.v[l]) << 31); });
   }
   static F times_power_of_two(const F &y, const F &shifted) {
     return each([&](int l) { return from_bits(as_bits(y.v[l]) + (as_bits(shifted.v[l]) << 23)); });
   }
-  struct Picker {
+  struct LaneGather {
     const int32_t *index;
-    Picker(const int32_t *from, int) : index(from) {}
+    LaneGather(const int32_t *from, int) : index(from) {}
     F operator()(const float *row) const {
       return each([&](int l) { return index[l] < 0 ? 0.0f : row[index[l]]; });
     }
@@ -95,14 +95,14 @@ struct Scalar {
     std::memcpy(&y, b, sizeof y);
     return x ^ y;
   }
-  static B differ(B a, B b) { return a ^ b; }
-  static B odd(B a, B b, B c) { return a ^ b ^ c; }
-  static B most(B a, B b, B c) { return (a & b) | (c & (a | b)); }
+  static B xor2(B a, B b) { return a ^ b; }
+  static B xor3(B a, B b, B c) { return a ^ b ^ c; }
+  static B majority3(B a, B b, B c) { return (a & b) | (c & (a | b)); }
   static void store_bits(uint8_t *p, B x) { std::memcpy(p, &x, sizeof x); }
-  static void join_digits(const uint8_t *const *digits, int count, size_t bytes, uint8_t *numbers) {
+  static void bitslice_to_bytes(const uint8_t *const *slices, int count, size_t bytes, uint8_t *numbers) {
     for (size_t i = 0; i < 8 * bytes; ++i) {
       numbers[i] = 0;
-      for (int d = 0; d < count; ++d) numbers[i] |= (digits[d][i / 8] >> i % 8 & 1) << d;
+      for (int d = 0; d < count; ++d) numbers[i] |= (slices[d][i / 8] >> i % 8 & 1) << d;
     }
   }
   static I load_counts(const uint8_t *p) {

@@ -25,7 +25,7 @@ struct Avx512Lanes {
   static F divide(F a, F b) { return _mm512_div_ps(a, b); }
   static F fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }
   static F max(F a, F b) { return _mm512_maskz_max_ps(kAll, a, b); }
-  static void store_above(uint16_t *to, F x, F threshold) {
+  static void store_gt_bits(uint16_t *to, F x, F threshold) {
     _store_mask16(reinterpret_cast<__mmask16 *>(to), _mm512_cmp_ps_mask(x, threshold, _CMP_GT_OQ));
   }
   static F rprelu(F t, F slope, F shift_out) {
@@ -34,7 +34,7 @@ struct Avx512Lanes {
   }
   static F to_float(I v) { return _mm512_maskz_cvtepi32_ps(kAll, v); }
   // z, negated where the whole number in the low bits of `shifted` is odd
-  static F flip_if_odd(F z, F shifted) {
+  static F negate_if_odd(F z, F shifted) {
     const I sign = _mm512_maskz_slli_epi32(kAll, _mm512_castps_si512(shifted), 31);
     return _mm512_castsi512_ps(_mm512_xor_si512(_mm512_castps_si512(z), sign));
   }
@@ -44,12 +44,12 @@ struct Avx512Lanes {
     return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(y), n));
   }
   // a block of a Gather: row -> its 16 numbers
-  struct Picker {
+  struct LaneGather {
     I index, offset;
     __mmask16 there, upper;
     int window;
 
-    Picker(const int32_t *from, int begin) : index(_mm512_loadu_si512(from)), window(begin) {
+    LaneGather(const int32_t *from, int begin) : index(_mm512_loadu_si512(from)), window(begin) {
       offset = _mm512_sub_epi32(index, _mm512_set1_epi32(window));
       there = _mm512_cmpge_epi32_mask(index, _mm512_setzero_si512());
       upper = _mm512_test_epi32_mask(offset, _mm512_set1_epi32(32));
@@ -66,12 +66,12 @@ struct Avx512Lanes {
   static B mismatch(const uint8_t *a, const uint8_t *b) {
     return _mm512_xor_si512(_mm512_loadu_si512(a), _mm512_loadu_si512(b));
   }
-  static B differ(B a, B b) { return _mm512_xor_si512(a, b); }
-  static B odd(B a, B b, B c) { return _mm512_ternarylogic_epi64(a, b, c, 0x96); }
-  static B most(B a, B b, B c) { return _mm512_ternarylogic_epi64(a, b, c, 0xe8); }
+  static B xor2(B a, B b) { return _mm512_xor_si512(a, b); }
+  static B xor3(B a, B b, B c) { return _mm512_ternarylogic_epi64(a, b, c, 0x96); }
+  static B majority3(B a, B b, B c) { return _mm512_ternarylogic_epi64(a, b, c, 0xe8); }
   static void store_bits(uint8_t *p, B v) { _mm512_storeu_si512(p, v); }
-  static void join_digits(const uint8_t *const *digits, int count, size_t bytes, uint8_t *numbers) {
-    const auto mask = [&](int d, size_t i) { return _load_mask64(reinterpret_cast<__mmask64 *>(const_cast<uint8_t *>(digits[d] + i))); };
+  static void bitslice_to_bytes(const uint8_t *const *slices, int count, size_t bytes, uint8_t *numbers) {
+    const auto mask = [&](int d, size_t i) { return _load_mask64(reinterpret_cast<__mmask64 *>(const_cast<uint8_t *>(slices[d] + i))); };
     const I two = _mm512_set1_epi8(2), four = _mm512_set1_epi8(4), eight = _mm512_set1_epi8(8);
     for (size_t i = 0; i < bytes; i += 8) {
       I n = _mm512_maskz_set1_epi8(mask(0, i), 1);

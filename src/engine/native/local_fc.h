@@ -11,18 +11,18 @@ struct LocalFCs {
 
   // --- local FC ---
 
-  // Three binary digits of how many of seven bits are 1.
-  struct Digits {
+  // Three binary slices of how many of seven bits are 1.
+  struct BitSlices {
     B ones, twos, fours;
   };
-  static Digits count7(const B (&a)[kTaps]) {
-    const B s1 = V::odd(a[0], a[1], a[2]), c1 = V::most(a[0], a[1], a[2]);
-    const B s2 = V::odd(a[3], a[4], a[5]), c2 = V::most(a[3], a[4], a[5]);
-    const B c3 = V::most(s1, s2, a[6]);
-    return {V::odd(s1, s2, a[6]), V::odd(c1, c2, c3), V::most(c1, c2, c3)};
+  static BitSlices count7(const B (&a)[kTaps]) {
+    const B s1 = V::xor3(a[0], a[1], a[2]), c1 = V::majority3(a[0], a[1], a[2]);
+    const B s2 = V::xor3(a[3], a[4], a[5]), c2 = V::majority3(a[3], a[4], a[5]);
+    const B c3 = V::majority3(s1, s2, a[6]);
+    return {V::xor3(s1, s2, a[6]), V::xor3(c1, c2, c3), V::majority3(c1, c2, c3)};
   }
 
-  static Digits mismatches(const uint8_t *const (&x)[kTaps], const uint8_t *weight, size_t stride, size_t at) {
+  static BitSlices mismatches(const uint8_t *const (&x)[kTaps], const uint8_t *weight, size_t stride, size_t at) {
     B a[kTaps];
     for (int k = 0; k < kTaps; ++k) a[k] = V::mismatch(x[k] + at, weight + k * stride + at);
     return count7(a);
@@ -30,7 +30,7 @@ struct LocalFCs {
 
   // counts: at how many taps bits and weights differ, for every slot of row y of the map
   static void local_counts(const LocalFC &layer, const uint8_t *const *planes, int size, int y, const Scratch &scratch) {
-    uint8_t *const *digits = scratch.digits;
+    uint8_t *const *slices = scratch.slices;
     const size_t token = 2 * layer.blocks, row = (size + 2 * kMargin) * token, bytes = size * token;
     const uint8_t *x[2][kTaps];
     for (int g = 0; g < layer.groups; ++g) {
@@ -40,22 +40,22 @@ struct LocalFCs {
     }
     const size_t stride = layer.weight_stride;
     for (size_t at = 0; at < bytes; at += sizeof(B)) {
-      const Digits a = mismatches(x[0], layer.weight, stride, at);
+      const BitSlices a = mismatches(x[0], layer.weight, stride, at);
       if (layer.groups == 1) {
-        V::store_bits(digits[0] + at, a.ones);
-        V::store_bits(digits[1] + at, a.twos);
-        V::store_bits(digits[2] + at, a.fours);
+        V::store_bits(slices[0] + at, a.ones);
+        V::store_bits(slices[1] + at, a.twos);
+        V::store_bits(slices[2] + at, a.fours);
         continue;
       }
-      const Digits b = mismatches(x[1], layer.weight + kTaps * stride, stride, at);
-      const B none = V::differ(a.ones, a.ones);
-      const B carry1 = V::most(a.ones, b.ones, none), carry2 = V::most(a.twos, b.twos, carry1);
-      V::store_bits(digits[0] + at, V::differ(a.ones, b.ones));
-      V::store_bits(digits[1] + at, V::odd(a.twos, b.twos, carry1));
-      V::store_bits(digits[2] + at, V::odd(a.fours, b.fours, carry2));
-      V::store_bits(digits[3] + at, V::most(a.fours, b.fours, carry2));
+      const BitSlices b = mismatches(x[1], layer.weight + kTaps * stride, stride, at);
+      const B none = V::xor2(a.ones, a.ones);
+      const B carry1 = V::majority3(a.ones, b.ones, none), carry2 = V::majority3(a.twos, b.twos, carry1);
+      V::store_bits(slices[0] + at, V::xor2(a.ones, b.ones));
+      V::store_bits(slices[1] + at, V::xor3(a.twos, b.twos, carry1));
+      V::store_bits(slices[2] + at, V::xor3(a.fours, b.fours, carry2));
+      V::store_bits(slices[3] + at, V::majority3(a.fours, b.fours, carry2));
     }
-    V::join_digits(digits, layer.groups == 1 ? 3 : 4, bytes, scratch.counts);
+    V::bitslice_to_bytes(slices, layer.groups == 1 ? 3 : 4, bytes, scratch.counts);
   }
 
   // sink(t, block, value) for row y of a local FC; source(t, block): its shortcut

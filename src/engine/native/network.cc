@@ -7,7 +7,7 @@ namespace {
 
 int slots_of(const Stage &stage) { return kLanes * stage.blocks_of_channels; }
 
-// Calls first(thread, y, count) for bands of rows and, as soon as the rows around it are there, then(thread, y): rows of a
+// EngineLock first(thread, y, count) for bands of rows and, as soon as the rows around it are there, then(thread, y): rows of a
 // thread's share in one sweep, while what it wrote last is still in the cache, and those at the borders of shares when
 // all threads are done.
 template <class First, class Then>
@@ -52,13 +52,13 @@ void mean_of_rows(const float *row_sums, int rows, int slots, int count, float *
   for (int i = 0; i < slots; ++i) mean[i] *= 1.0f / static_cast<float>(count);
 }
 
-void run_stage(const Network &network, const Stage &stage, size_t index, Workspace &w, ThreadPool &threads, const Watch &watch) {
+void run_stage(const Network &network, const Stage &stage, size_t index, Workspace &w, ThreadPool &threads, const Tracer &tracer) {
   const Kernels &k = *network.kernels;
   const int size = stage.size, band = (tile_of(slots_of(stage)) + size - 1) / size;
   for (const Block &block : stage.blocks) {
     const int branches = static_cast<int>(block.spatial1.size() + block.channel1.size());
     const BlockPass pass = {&stage,          &block,     branches,         w.x, w.branches.data(),
-                            w.planes[index].data(), w.row_sums, w.branch_weights, watch};
+                            w.planes[index].data(), w.row_sums, w.branch_weights, tracer};
     sweep(
         threads, size, band, [&](int t, int y, int n) { k.branch(pass, w.scratch[t], y * size, n * size); },
         [&](int t, int y) { k.mix_row(pass, w.scratch[t], y); });
@@ -70,16 +70,16 @@ void run_stage(const Network &network, const Stage &stage, size_t index, Workspa
   }
 }
 
-void downsample(const Network &network, const Stage &from, const FullFC &fc, Workspace &w, ThreadPool &threads, const Watch &watch) {
+void downsample(const Network &network, const Stage &from, const FullFC &fc, Workspace &w, ThreadPool &threads, const Tracer &tracer) {
   const Kernels &k = *network.kernels;
   const int slots = slots_of(from), size = from.size, out = kLanes * fc.blocks;
-  watch.enter(Work::kDownsampleFC);
+  tracer.enter(OpKind::kDownsampleFC);
   threads.each_thread([&](int t) {
     const size_t first = threads.begin(size * size, t), last = threads.begin(size * size, t + 1);
     k.full_fc(fc, w.x + first * slots, 0, slots, static_cast<int>(last - first), w.next + first * out);
   });
   const int half = (size + 1) / 2;
-  watch.enter(Work::kPools);
+  tracer.enter(OpKind::kPools);
   each_row(threads, half, [&](int t, int y) {
     k.pool_row(w.next, size, fc.blocks, y, w.scratch[t].column, w.x + static_cast<size_t>(y) * half * out);
   });
@@ -87,21 +87,21 @@ void downsample(const Network &network, const Stage &from, const FullFC &fc, Wor
 
 }  // namespace
 
-void run_image(const Network &network, Workspace &w, ThreadPool &threads, const Watch &watch) {
+void run_image(const Network &network, Workspace &w, ThreadPool &threads, const Tracer &tracer) {
   const Kernels &k = *network.kernels;
   const Description &d = network.description;
   const ImageLayout layout(d);
   const int size = network.stages[0].size, slots = slots_of(network.stages[0]);
-  watch.enter(Work::kStem);
+  tracer.enter(OpKind::kStem);
   each_row(threads, size, [&](int, int y) {
     k.full_fc(network.stem, w.image + y * d.stem_stride * layout.row, layout.row, 3 * d.stem_stride, size,
                w.x + static_cast<size_t>(y) * size * slots);
   });
   for (size_t s = 0; s < network.stages.size(); ++s) {
-    run_stage(network, network.stages[s], s, w, threads, watch);
-    if (s < network.downsamples.size()) downsample(network, network.stages[s], network.downsamples[s], w, threads, watch);
+    run_stage(network, network.stages[s], s, w, threads, tracer);
+    if (s < network.downsamples.size()) downsample(network, network.stages[s], network.downsamples[s], w, threads, tracer);
   }
-  watch.enter(Work::kHead);
+  tracer.enter(OpKind::kHead);
   const Stage &last = network.stages.back();
   const int end = slots_of(last);
   for (int y = 0; y < last.size; ++y) {
@@ -113,12 +113,12 @@ void run_image(const Network &network, Workspace &w, ThreadPool &threads, const 
   }
   mean_of_rows(w.row_sums, last.size, end, last.size * last.size, w.mean);
   k.head(network.head, w.mean, w.normed, w.logits);
-  if (watch.profile) watch.profile->leave();
+  if (tracer.profile) tracer.profile->leave();
 }
 
 Workspace::Workspace(const Network &network, int threads) {
   const Description &d = network.description;
-  size_t map = 0, wide = 0, row = 0, gathered = 0, column = 0, words = 0, digits = 0, next = 0, rows = 0;
+  size_t map = 0, wide = 0, row = 0, gathered = 0, column = 0, words = 0, slices = 0, next = 0, rows = 0;
   const size_t branches = std::max(d.branches[0] + d.branches[1], 1u);
   for (size_t s = 0; s < network.stages.size(); ++s) {
     const Stage &stage = network.stages[s];
@@ -130,7 +130,7 @@ Workspace::Workspace(const Network &network, int threads) {
                          branches * slots});
     words = std::max({words, kRatio * slots / 32 * tile, branches * slots / 32});
     rows = std::max(rows, tile * slots);
-    digits = std::max(digits, size * slots / 8);
+    slices = std::max(slices, size * slots / 8);
     planes.emplace_back();
     for (size_t i = 0; i < 2 * std::max(d.branches[0], d.branches[2]); ++i) {
       planes.back().push_back(memory.get<uint8_t>(side * side * slots / 8));
@@ -159,8 +159,8 @@ Workspace::Workspace(const Network &network, int threads) {
     s.column = memory.get<float>(column);
     s.bits = memory.get<uint32_t>(words);
     s.hidden_bits = memory.get<uint32_t>(words);
-    for (auto &digit : s.digits) digit = memory.get<uint8_t>(digits);
-    s.counts = memory.get<uint8_t>(8 * digits);
+    for (auto &slice : s.slices) slice = memory.get<uint8_t>(slices);
+    s.counts = memory.get<uint8_t>(8 * slices);
     scratch.push_back(s);
   }
 }

@@ -4,7 +4,7 @@
 
 #include "kernels.h"
 #include "memory.h"
-#include "orders.h"
+#include "channel_order.h"
 #include "packed.h"
 #include "../../native/threads.h"
 
@@ -17,7 +17,7 @@ struct Network {
   std::vector<Stage> stages;
   std::vector<FullFC> downsamples;
   Head head;
-  std::vector<std::vector<Order>> layers;  // of the binary ones: what they read, one Order per input of a group
+  std::vector<std::vector<ChannelOrder>> layers;  // of the binary ones: what they read, one ChannelOrder per input of a group
   Memory memory;
 };
 
@@ -44,6 +44,6 @@ struct ImageLayout {
 };
 
 // workspace.image -> workspace.logits
-void run_image(const Network &network, Workspace &workspace, ThreadPool &threads, const Watch &watch);
+void run_image(const Network &network, Workspace &workspace, ThreadPool &threads, const Tracer &tracer);
 
 }  // namespace bimlp

@@ -25,8 +25,8 @@ std::string text(uint64_t v) { return std::to_string(v); }
 
 [[noreturn]] void fail(const std::string &message) { throw Error("packed file: " + message); }
 
-void expect(bool good, const char *what, const std::string &wanted, uint64_t came) {
-  if (!good) fail(std::string(what) + ": expected " + wanted + ", got " + text(came));
+void expect(bool good, const char *what, const std::string &wanted, uint64_t got) {
+  if (!good) fail(std::string(what) + ": expected " + wanted + ", got " + text(got));
 }
 
 // Counts what a network's tensors take, or hands them out: one walk through the file's order serves both.

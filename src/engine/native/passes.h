@@ -5,20 +5,20 @@
 #pragma once
 #include "binary_fc.h"
 #include "full_precision.h"
-#include "functions.h"
+#include "transcendental.h"
 #include "local_fc.h"
-#include "rows.h"
+#include "row_ops.h"
 
 namespace bimlp {
 
 template <class V>
-struct Passes : BinaryFCs<V>, LocalFCs<V>, FullPrecision<V>, Rows<V>, Functions<V> {
+struct Passes : BinaryFCs<V>, LocalFCs<V>, FullPrecision<V>, RowOps<V>, Transcendental<V> {
   using F = typename V::F;
-  using Wave = typename Functions<V>::Wave;
-  using BinaryFCs<V>::binary_fc, BinaryFCs<V>::signs;
-  using Functions<V>::exponential, Functions<V>::wave;
+  using Wave = typename Transcendental<V>::Wave;
+  using BinaryFCs<V>::binary_fc, BinaryFCs<V>::pack_signs;
+  using Transcendental<V>::exponential, Transcendental<V>::wave;
   using LocalFCs<V>::local_fc;
-  using Rows<V>::affine, Rows<V>::column_sum, Rows<V>::fill, Rows<V>::gather;
+  using RowOps<V>::affine, RowOps<V>::column_sum, RowOps<V>::fill, RowOps<V>::gather;
 
   // f(first, tokens) for tiles of `count` tokens
   template <class Tile>
@@ -37,15 +37,15 @@ struct Passes : BinaryFCs<V>, LocalFCs<V>, FullPrecision<V>, Rows<V>, Functions<
     in_tiles(count, slots, [&](int from, int tokens) {
       const int token = first + from;
       const size_t at = static_cast<size_t>(token) * slots;
-      pass.watch.enter(Work::kNorms);
+      pass.tracer.enter(OpKind::kNorms);
       affine(pass.x + at, tokens, blocks, block.norm1_factor, block.norm1_offset, scratch.z);
       gather(scratch.z, tokens, slots, stage.halves, scratch.gathered);
       for (size_t i = 0; i < block.spatial1.size(); ++i) {
         const SpatialMLP &mlp = block.spatial1[i];
         to_rows(pass, mlp.phase, scratch, token, tokens, scratch.gathered, scratch.phase);
         to_rows(pass, mlp.amplitude, scratch, token, tokens, scratch.gathered, scratch.amplitude);
-        pass.watch.enter(Work::kWave);
-        waves(mlp.mix, scratch, tokens, stage.place + token, pass.branch[i] + at, pass.planes + 2 * i);
+        pass.tracer.enter(OpKind::kWave);
+        waves(mlp.mix, scratch, tokens, stage.padded_index + token, pass.branch[i] + at, pass.planes + 2 * i);
       }
       for (size_t i = 0; i < block.channel1.size(); ++i) {
         to_rows(pass, block.channel1[i], scratch, token, tokens, scratch.z,
@@ -57,17 +57,17 @@ struct Passes : BinaryFCs<V>, LocalFCs<V>, FullPrecision<V>, Rows<V>, Functions<
   // One Channel Binary FC of z, into rows.
   static void to_rows(const BlockPass &pass, const BinaryFC &layer, const Scratch &scratch, int token, int tokens,
                       const float *source, float *out) {
-    pass.watch.enter(Work::kSigns);
-    signs(scratch.z, tokens, layer.inputs, layer.threshold, scratch.bits);
-    pass.watch.tokens(layer.index, token, tokens, scratch.bits);
-    pass.watch.enter(Work::kChannelFC);
+    pass.tracer.enter(OpKind::kSigns);
+    pack_signs(scratch.z, tokens, layer.inputs, layer.threshold, scratch.bits);
+    pass.tracer.tokens(layer.index, token, tokens, scratch.bits);
+    pass.tracer.enter(OpKind::kChannelFC);
     const int slots = kLanes * layer.blocks;
     binary_fc(layer, scratch.bits, tokens, source, slots,
               [=](int t, int b, F value) { V::store(out + t * slots + kLanes * b, value); });
   }
 
-  // The wave of `tokens` tokens at `place` of the planes: the shortcut of the local FC, and the bits.
-  static void waves(const LocalFC &mix, const Scratch &scratch, int tokens, const int32_t *place, float *mean,
+  // The wave of `tokens` tokens at `padded_index` of the planes: the shortcut of the local FC, and the bits.
+  static void waves(const LocalFC &mix, const Scratch &scratch, int tokens, const int32_t *padded_index, float *mean,
                     uint8_t *const *planes) {
     const int blocks = mix.blocks, pairs = blocks / 2, slots = kLanes * blocks;
     auto *even_bits = reinterpret_cast<uint16_t *>(planes[0]), *odd_bits = reinterpret_cast<uint16_t *>(planes[1]);
@@ -75,10 +75,10 @@ struct Passes : BinaryFCs<V>, LocalFCs<V>, FullPrecision<V>, Rows<V>, Functions<
     const F half = V::set(0.5f);
     for (int p = 0; p < pairs; ++p) {
       const auto keep = [=](int t, int block, F even, F odd) {
-        const int i = place[t] * blocks + block;
+        const int i = padded_index[t] * blocks + block;
         V::store(mean + t * slots + kLanes * block, V::mul(half, V::add(even, odd)));
-        V::store_above(even_bits + i, even, V::load(evens + kLanes * block));
-        V::store_above(odd_bits + i, odd, V::load(odds + kLanes * block));
+        V::store_gt_bits(even_bits + i, even, V::load(evens + kLanes * block));
+        V::store_gt_bits(odd_bits + i, odd, V::load(odds + kLanes * block));
       };
       for (int t = 0; t < tokens; ++t) {
         const int i = t * slots + 2 * p * kLanes;
@@ -90,23 +90,23 @@ struct Passes : BinaryFCs<V>, LocalFCs<V>, FullPrecision<V>, Rows<V>, Functions<
     }
   }
 
-  // the bits that a local FC reads of row y, for those who watch
+  // the bits that a local FC reads of row y, for those who tracer
   static void trace_row(const BlockPass &pass, const LocalFC &layer, int y, const uint8_t *const *planes) {
-    if (!pass.watch.trace) return;
+    if (!pass.tracer.trace) return;
     const int size = pass.stage->size;
     const size_t at = ((y + kMargin) * (size + 2 * kMargin) + kMargin) * size_t(2 * layer.blocks);
-    pass.watch.trace(pass.watch.user, layer.index, y * size, size, reinterpret_cast<const uint32_t *>(planes[0] + at),
+    pass.tracer.trace(pass.tracer.user, layer.index, y * size, size, reinterpret_cast<const uint32_t *>(planes[0] + at),
                      layer.groups == 2 ? reinterpret_cast<const uint32_t *>(planes[1] + at) : nullptr);
   }
 
-  // Local FCs of the waves for row y, in place of their shortcuts, and the row's share of GAP(sum f_i + z).
+  // Local FCs of the waves for row y, in padded_index of their shortcuts, and the row's share of GAP(sum f_i + z).
   static void mix_row(const BlockPass &pass, const Scratch &scratch, int y) {
     const Stage &stage = *pass.stage;
     const Block &block = *pass.block;
     const int blocks = stage.blocks_of_channels, slots = kLanes * blocks, size = stage.size;
     const size_t at = static_cast<size_t>(y) * size * slots;
     for (size_t i = 0; i < block.spatial1.size(); ++i) {
-      pass.watch.enter(Work::kLocalFC);
+      pass.tracer.enter(OpKind::kLocalFC);
       float *branch = pass.branch[i] + at;
       trace_row(pass, block.spatial1[i].mix, y, pass.planes + 2 * i);
       local_fc(
@@ -114,7 +114,7 @@ struct Passes : BinaryFCs<V>, LocalFCs<V>, FullPrecision<V>, Rows<V>, Functions<
           [=](int t, int b) { return V::load(branch + t * slots + kLanes * b); },
           [=](int t, int b, F value) { V::store(branch + t * slots + kLanes * b, value); });
     }
-    pass.watch.enter(Work::kMerges);
+    pass.tracer.enter(OpKind::kMerges);
     for (int b = 0; b < blocks; ++b) {
       const size_t i = at + kLanes * b;
       F sum = V::mul(V::set(static_cast<float>(size)), V::load(block.norm1_offset + kLanes * b));
@@ -126,7 +126,7 @@ struct Passes : BinaryFCs<V>, LocalFCs<V>, FullPrecision<V>, Rows<V>, Functions<
 
   // a = softmax over the branches of ReweightMLP(mean): branches x slots
   static void reweight(const BlockPass &pass, const Scratch &scratch, const float *mean, float *weights) {
-    pass.watch.enter(Work::kReweight);
+    pass.tracer.enter(OpKind::kReweight);
     const Block &block = *pass.block;
     const ChannelMLP &mlp = block.reweight;
     const int blocks = pass.stage->blocks_of_channels, hidden = mlp.second.inputs;
@@ -139,15 +139,15 @@ struct Passes : BinaryFCs<V>, LocalFCs<V>, FullPrecision<V>, Rows<V>, Functions<
       }
       shortcut[o] = sum / kRatio;
     }
-    signs(mean, 1, mlp.first.inputs, mlp.first.threshold, scratch.bits);
-    pass.watch.tokens(mlp.first.index, 0, 1, scratch.bits);
+    pack_signs(mean, 1, mlp.first.inputs, mlp.first.threshold, scratch.bits);
+    pass.tracer.tokens(mlp.first.index, 0, 1, scratch.bits);
     binary_fc(mlp.first, scratch.bits, 1, shortcut, 0, [=](int, int b, F value) { V::store(inner + kLanes * b, value); });
     for (size_t o = 0; o < block.reweight_second.size(); ++o) {
       const int32_t slot = block.reweight_second[o];
       shortcut[o] = slot < 0 ? 0.0f : inner[slot];
     }
-    signs(inner, 1, hidden, mlp.second.threshold, scratch.bits);
-    pass.watch.tokens(mlp.second.index, 0, 1, scratch.bits);
+    pack_signs(inner, 1, hidden, mlp.second.threshold, scratch.bits);
+    pass.tracer.tokens(mlp.second.index, 0, 1, scratch.bits);
     binary_fc(mlp.second, scratch.bits, 1, shortcut, 0,
               [=](int, int b, F value) { V::store(weights + kLanes * b, value); });
     for (int b = 0; b < blocks; ++b) {
@@ -174,24 +174,24 @@ struct Passes : BinaryFCs<V>, LocalFCs<V>, FullPrecision<V>, Rows<V>, Functions<
       const int token = first + from;
       const size_t at = static_cast<size_t>(token) * slots;
       float *x = pass.x + at;
-      pass.watch.enter(Work::kMerges);
+      pass.tracer.enter(OpKind::kMerges);
       merged(pass, tokens, at, scratch.z);
-      pass.watch.enter(Work::kSigns);
-      signs(scratch.z, tokens, slots, block.projection.threshold, scratch.bits);
-      pass.watch.tokens(block.projection.index, token, tokens, scratch.bits);
-      pass.watch.enter(Work::kChannelFC);
+      pass.tracer.enter(OpKind::kSigns);
+      pack_signs(scratch.z, tokens, slots, block.projection.threshold, scratch.bits);
+      pass.tracer.tokens(block.projection.index, token, tokens, scratch.bits);
+      pass.tracer.enter(OpKind::kChannelFC);
       binary_fc(block.projection, scratch.bits, tokens, scratch.z, slots, [=](int t, int b, F value) {
         const int i = t * slots + kLanes * b;
         V::store(x + i, V::add(V::load(x + i), value));
       });
-      pass.watch.enter(Work::kNorms);
+      pass.tracer.enter(OpKind::kNorms);
       affine(x, tokens, blocks, block.norm2_factor, block.norm2_offset, scratch.z);
-      pass.watch.enter(Work::kSigns);
+      pass.tracer.enter(OpKind::kSigns);
       for (size_t i = 0; i < block.spatial2.size(); ++i) {
-        signs(scratch.z, tokens, slots, block.spatial2[i].threshold[0], reinterpret_cast<uint32_t *>(pass.planes[2 * i]),
-              stage.place + token);
+        pack_signs(scratch.z, tokens, slots, block.spatial2[i].threshold[0], reinterpret_cast<uint32_t *>(pass.planes[2 * i]),
+              stage.padded_index + token);
       }
-      pass.watch.enter(Work::kNorms);
+      pass.tracer.enter(OpKind::kNorms);
       gather(scratch.z, tokens, slots, stage.quarters, scratch.gathered);
       const size_t spatial = block.spatial2.size();
       for (size_t i = 0; i < block.channel2.size(); ++i) {
@@ -227,18 +227,18 @@ struct Passes : BinaryFCs<V>, LocalFCs<V>, FullPrecision<V>, Rows<V>, Functions<
     auto *hidden_bits = reinterpret_cast<uint16_t *>(scratch.hidden_bits);
     float *means = scratch.phase;
     const float *threshold = mlp.second.threshold;
-    pass.watch.enter(Work::kSigns);
-    signs(scratch.z, tokens, slots, mlp.first.threshold, scratch.bits);
-    pass.watch.tokens(mlp.first.index, token, tokens, scratch.bits);
-    pass.watch.enter(Work::kChannelFC);
+    pass.tracer.enter(OpKind::kSigns);
+    pack_signs(scratch.z, tokens, slots, mlp.first.threshold, scratch.bits);
+    pass.tracer.tokens(mlp.first.index, token, tokens, scratch.bits);
+    pass.tracer.enter(OpKind::kChannelFC);
     const F quarter = V::set(1.0f / kRatio), w = V::set(weight);
     binary_fc(mlp.first, scratch.bits, tokens, scratch.gathered, kLanes * pass.stage->quarters.blocks,
               [=](int t, int b, F value) {
                 float *mean = means + t * slots + kLanes * (b / kRatio);
                 V::store(mean, b % kRatio == 0 ? V::mul(quarter, value) : V::fma(quarter, value, V::load(mean)));
-                V::store_above(hidden_bits + t * hidden + b, value, V::load(threshold + kLanes * b));
+                V::store_gt_bits(hidden_bits + t * hidden + b, value, V::load(threshold + kLanes * b));
               });
-    pass.watch.tokens(mlp.second.index, token, tokens, scratch.hidden_bits);
+    pass.tracer.tokens(mlp.second.index, token, tokens, scratch.hidden_bits);
     binary_fc(mlp.second, scratch.hidden_bits, tokens, scratch.phase, slots, [=](int t, int b, F value) {
       float *to = out + t * slots + kLanes * b;
       V::store(to, first ? V::mul(w, value) : V::fma(w, value, V::load(to)));
@@ -263,14 +263,14 @@ struct Passes : BinaryFCs<V>, LocalFCs<V>, FullPrecision<V>, Rows<V>, Functions<
     for (size_t i = 0; i < count; ++i) {
       const LocalFC &layer = block.spatial2[i];
       const F weight = V::set(block.merge[i]);
-      pass.watch.enter(Work::kLocalFC);
+      pass.tracer.enter(OpKind::kLocalFC);
       trace_row(pass, layer, y, pass.planes + 2 * i);
       if (i + 1 < count) {
         local_fc(layer, pass.planes + 2 * i, size, y, scratch, m, [=](int t, int b, F value) {
           float *to = out + t * slots + kLanes * b;
           V::store(to, V::fma(weight, value, V::load(to)));
         });
-      } else {  // the last one: m of this place will not be needed any more
+      } else {  // the last one: m of this padded_index will not be needed any more
         local_fc(layer, pass.planes + 2 * i, size, y, scratch, m, [=](int t, int b, F value) {
           float *to = x + t * slots + kLanes * b;
           V::store(to, V::add(V::load(to), V::fma(weight, value, V::load(out + t * slots + kLanes * b))));
@@ -278,7 +278,7 @@ struct Passes : BinaryFCs<V>, LocalFCs<V>, FullPrecision<V>, Rows<V>, Functions<
       }
     }
     if (count) return;
-    pass.watch.enter(Work::kMerges);
+    pass.tracer.enter(OpKind::kMerges);
     for (int i = 0; i < size * slots; i += kLanes) V::store(x + i, V::add(V::load(x + i), V::load(out + i)));
   }
 };
@@ -296,7 +296,7 @@ Kernels pass_kernels() {
   table.merge_row = P::merge_row;
   table.pool_row = P::pool_row;
   table.head = P::head;
-  table.signs = P::signs;
+  table.pack_signs = P::pack_signs;
   table.single_fc = P::single_fc;
   table.single_local = P::single_local;
   return table;

@@ -113,13 +113,13 @@ Picture read_pnm(const std::vector<uint8_t> &bytes, const std::string &name) {
   if (picture.width < 1 || picture.height < 1 || picture.width > kMaxSide || picture.height > kMaxSide) {
     throw Error(name + ": expected sides of 1 to " + std::to_string(kMaxSide) + " pixels");
   }
-  const int most = header.number();
-  if (most < 1 || most > 255) throw Error(name + ": expected values up to 255, got up to " + std::to_string(most));
+  const int max_value = header.number();
+  if (max_value < 1 || max_value > 255) throw Error(name + ": expected values up to 255, got up to " + std::to_string(max_value));
   const size_t begin = header.end(), pixels = size_t(picture.width) * picture.height;
   const size_t bytes_per_pixel = bytes[1] == '6' ? kColours : 1, end = begin + pixels * bytes_per_pixel;
   if (bytes.size() < end) throw Error(name + ": expected " + std::to_string(end) + " bytes, got " + std::to_string(bytes.size()));
   uint8_t values[256];
-  for (int v = 0; v < 256; ++v) values[v] = static_cast<uint8_t>(std::nearbyint(std::min(v, most) / static_cast<double>(most) * 255));
+  for (int v = 0; v < 256; ++v) values[v] = static_cast<uint8_t>(std::nearbyint(std::min(v, max_value) / static_cast<double>(max_value) * 255));
   picture.pixels.resize(pixels * kColours);
   for (size_t i = 0; i < picture.pixels.size(); ++i) {
     picture.pixels[i] = values[bytes[begin + (bytes_per_pixel == 1 ? i / kColours : i)]];

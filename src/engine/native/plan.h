@@ -99,7 +99,7 @@ struct Head {
 
 struct Stage {
   int channels, blocks_of_channels, size;  // size: H = W
-  const int32_t *place;  // per token, its number in a map with margins
+  const int32_t *padded_index;  // per token, its number in a map with margins
   Gather halves;   // evens and odds of the wave: see SpatialMLP
   Gather quarters; // strides of 4: see ChannelMLP
   std::vector<Block> blocks;

@@ -2,7 +2,7 @@
 //
 // x (K, B, H, W) as a matrix of K rows and N columns, W (O, ...) as one of O rows and K columns. Outputs of the
 // forward pass: y and a copy of W for the backward pass (see saved.h).
-#include "panels.h"
+#include "matmul.h"
 #include "pool.h"
 #include "scratch.h"
 #include "tensors.h"
@@ -11,7 +11,7 @@ namespace bimlp {
 namespace {
 
 float *pack(const float *x, int64_t rows, int64_t n) {
-  float *panels = Scratch::get<float>(0, panels_of(n) * rows * COLUMNS);
+  float *panels = Scratch::get<float>(0, panels_of(n) * rows * kColumns);
   thread_pool().each((rows + 7) / 8, [&](int64_t group) {
     for (int64_t row = group * 8; row < std::min(rows, group * 8 + 8); ++row)
       fill_row(panels, rows, row, n, [&](auto tag, int64_t i) { return load<decltype(tag)>(x + row * n + i); });
@@ -27,11 +27,11 @@ OPERATOR(dense_forward) {
   const int64_t in = t.dim(0, 0), out = t.dim(1, 0), n = t.size(0) / in;
   std::copy(w, w + in * out, saved);
   const float *panels = pack(x, in, n);
-  float *blocks = Scratch::get<float>(1, blocks_of(out) * ROWS * in);
+  float *blocks = Scratch::get<float>(1, blocks_of(out) * kRows * in);
   thread_pool().each(blocks_of(out), [&](int64_t block) {
-    const int64_t first = block * ROWS, last = std::min(out, first + ROWS);
+    const int64_t first = block * kRows, last = std::min(out, first + kRows);
     fill_block(blocks, block, out, in, [&](int64_t row, int64_t k) { return w[row * in + k]; });
-    multiply(blocks, panels, in, n, first, last, y);
+    matmul(blocks, panels, in, n, first, last, y);
     for (int64_t o = first; o < last; ++o) {
       over(n, [&](auto tag, int64_t i) {
         using T = decltype(tag);
@@ -47,16 +47,16 @@ OPERATOR(dense_backward) {
   const int64_t in = t.dim(1, 0), out = t.dim(0, 0), n = t.size(1) / in;
   ThreadPool &pool = thread_pool();
   const float *gradients = pack(dy, out, n);
-  float *blocks = Scratch::get<float>(1, blocks_of(in) * ROWS * out);
+  float *blocks = Scratch::get<float>(1, blocks_of(in) * kRows * out);
   pool.each(blocks_of(in), [&](int64_t block) {
-    const int64_t first = block * ROWS, last = std::min(in, first + ROWS);
+    const int64_t first = block * kRows, last = std::min(in, first + kRows);
     fill_block(blocks, block, in, out, [&](int64_t k, int64_t o) { return w[o * in + k]; });
-    multiply(blocks, gradients, out, n, first, last, dx);
+    matmul(blocks, gradients, out, n, first, last, dx);
   });
-  const int64_t step = correlated_at_once(in);
+  const int64_t step = transposed_rows_at_once(in);
   pool.each((in + step - 1) / step, [&](int64_t item) {
     const auto operand = [&](int64_t k, auto tag, int64_t i) { return load<decltype(tag)>(x + k * n + i); };
-    correlate(gradients, out, n, item * step, std::min(in, (item + 1) * step), operand, dw, in);
+    matmul_transposed(gradients, out, n, item * step, std::min(in, (item + 1) * step), operand, dw, in);
   });
   pool.each(out, [&](int64_t o) {
     Sum sum;

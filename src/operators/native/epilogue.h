@@ -1,6 +1,6 @@
 // What follows a binary layer's sums, for one output channel: BatchNorm, shortcut, RPReLU; forward and backward.
 #pragma once
-#include "rows.h"
+#include "norm_rprelu.h"
 #include "saved.h"
 #include "settings.h"
 
@@ -16,7 +16,7 @@ struct EpilogueParameters {
 inline void epilogue_forward(int64_t o, const float *sums, const float *shortcut, int64_t n, float scale, bool training,
                              const EpilogueParameters &p, const Saved &saved, float *y) {
   const Statistics used = p.running.use(o, sums, n, scale, training);
-  saved.keep(o, p.gamma[o], p.beta[o], p.b1[o], p.slope[o], used.mean, used.variance);
+  saved.set(o, p.gamma[o], p.beta[o], p.b1[o], p.slope[o], used.mean, used.variance);
   activation_forward(sums, shortcut, n, affine_of(used, p.gamma[o], p.beta[o], scale), {p.b1[o], p.slope[o], p.b2[o]}, y);
 }
 

@@ -1,10 +1,10 @@
 // Channel Binary FC: RPReLU(BN(FC(sign(x + b))) + U(x)), forward and backward.
 //
 // x (C, B, H, W) as a matrix of C rows and N = B H W columns, W (O, C, 1, 1).
-#include "bits.h"
+#include "binary_matmul.h"
 #include "epilogue.h"
 #include "operands.h"
-#include "panels.h"
+#include "matmul.h"
 #include "pool.h"
 #include "scratch.h"
 #include "shortcut.h"
@@ -16,7 +16,7 @@ namespace {
 
 // The operand of the product in panels: sign(x + b), or x.
 float *pack_input(const float *x, const float *b, int64_t channels, int64_t n, const Settings &set) {
-  float *panels = Scratch::get<float>(0, panels_of(n) * channels * COLUMNS);
+  float *panels = Scratch::get<float>(0, panels_of(n) * channels * kColumns);
   thread_pool().each((channels + 7) / 8, [&](int64_t group) {
     for (int64_t c = group * 8; c < std::min(channels, group * 8 + 8); ++c) {
       const float *row = x + c * n;
@@ -30,8 +30,8 @@ float *pack_input(const float *x, const float *b, int64_t channels, int64_t n, c
 
 // Rows that one thread takes at a time: few enough to share them out, many for each reading of the other operand.
 int64_t rows_at_once(int64_t rows) {
-  const int64_t share = rows / (2 * thread_pool().size()) / ROWS * ROWS;
-  return std::max<int64_t>(ROWS, std::min<int64_t>(32, share));
+  const int64_t share = rows / (2 * thread_pool().size()) / kRows * kRows;
+  return std::max<int64_t>(kRows, std::min<int64_t>(32, share));
 }
 
 // The sums of the forward pass: by counting where both operands are signs, else by multiplying.
@@ -45,20 +45,20 @@ class Product {
       pack_bits(x, b, in, n, bits_);
     } else {
       panels_ = pack_input(x, b, in, n, set);
-      blocks_ = Scratch::get<float>(1, blocks_of(out) * ROWS * in);
+      blocks_ = Scratch::get<float>(1, blocks_of(out) * kRows * in);
     }
   }
 
-  // Rows [first, last) into s; `first` is a multiple of ROWS.
+  // Rows [first, last) into s; `first` is a multiple of kRows.
   void rows(int64_t first, int64_t last, float *s) const {
     if (set_.binary_weight()) {
       for (int64_t o = first; o < last; ++o) pack_filter(w_ + o * in_, in_, filters_ + o * words_of(in_));
-      multiply_bits(filters_, bits_, in_, n_, first, last, s);
+      binary_matmul(filters_, bits_, in_, n_, first, last, s);
       return;
     }
-    for (int64_t o = first; o < last; o += ROWS)
-      fill_block(blocks_, o / ROWS, out_, in_, [&](int64_t row, int64_t k) { return w_[row * in_ + k]; });
-    multiply(blocks_, panels_, in_, n_, first, last, s);
+    for (int64_t o = first; o < last; o += kRows)
+      fill_block(blocks_, o / kRows, out_, in_, [&](int64_t row, int64_t k) { return w_[row * in_ + k]; });
+    matmul(blocks_, panels_, in_, n_, first, last, s);
   }
 
  private:
@@ -107,7 +107,7 @@ OPERATOR(fc_backward) {
   const Shortcut shortcut(in, out, n, set.shortcut);
   ThreadPool &pool = thread_pool();
 
-  float *ds = Scratch::get<float>(3, panels_of(n) * out * COLUMNS);
+  float *ds = Scratch::get<float>(3, panels_of(n) * out * kColumns);
   float *dt = Scratch::get<float>(4, out * n);
   pool.each(out, [&](int64_t o) {
     const float *sums = s + o * n;
@@ -121,13 +121,13 @@ OPERATOR(fc_backward) {
     });
   });
 
-  float *blocks = Scratch::get<float>(1, blocks_of(in) * ROWS * out);
+  float *blocks = Scratch::get<float>(1, blocks_of(in) * kRows * out);
   const int64_t inputs_at_once = rows_at_once(in);
   pool.each((in + inputs_at_once - 1) / inputs_at_once, [&](int64_t item) {
     const int64_t first = item * inputs_at_once, last = std::min(in, first + inputs_at_once);
-    for (int64_t c = first; c < last; c += ROWS)
-      fill_block(blocks, c / ROWS, in, out, [&](int64_t row, int64_t o) { return weight_operand(w[o * in + row], set); });
-    multiply(blocks, ds, out, n, first, last, dx);
+    for (int64_t c = first; c < last; c += kRows)
+      fill_block(blocks, c / kRows, in, out, [&](int64_t row, int64_t o) { return weight_operand(w[o * in + row], set); });
+    matmul(blocks, ds, out, n, first, last, dx);
     for (int64_t c = first; c < last; ++c) {
       float *d = dx + c * n;
       const float *row = x + c * n;
@@ -145,13 +145,13 @@ OPERATOR(fc_backward) {
     }
   });
 
-  const int64_t step = correlated_at_once(in);
+  const int64_t step = transposed_rows_at_once(in);
   pool.each((in + step - 1) / step, [&](int64_t item) {
     const int64_t first = item * step, last = std::min(in, first + step);
     const auto operand = [&](int64_t c, auto tag, int64_t i) {
       return input_operand(load<decltype(tag)>(x + c * n + i), b[c], set);
     };
-    correlate(ds, out, n, first, last, operand, dw, in);
+    matmul_transposed(ds, out, n, first, last, operand, dw, in);
     if (!set.binary_weight()) return;
     for (int64_t o = 0; o < out; ++o) {
       for (int64_t c = first; c < last; ++c) dw[o * in + c] = weight_backward(w[o * in + c], dw[o * in + c], set);

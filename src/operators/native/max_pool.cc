@@ -2,7 +2,7 @@
 //
 // All images of a channel are worked through at once. Its numbers are sorted by the parity of row and column into
 // four arrays, each with two rows and columns of -inf around every image: then the number at offset (r, c) from
-// the corner (2i, 2j) of output (i, j) lies in the array of its parities, at the output's place plus a fixed shift.
+// the corner (2i, 2j) of output (i, j) lies in the array of its parities, at the output's position plus a fixed shift.
 #include <algorithm>
 #include <limits>
 
@@ -14,18 +14,18 @@
 namespace bimlp {
 namespace {
 
-constexpr int POOLS = 4;
-constexpr int GAP = 2;
-constexpr int CODE = 16;  // the place of a maximum is coded as CODE * row offset + column offset
-constexpr int ROUND = CODE * CODE + CODE / 2;
+constexpr int kPools = 4;
+constexpr int kGap = 2;
+constexpr int kCode = 16;  // the position of a maximum is coded as kCode * row offset + column offset
+constexpr int kRound = kCode * kCode + kCode / 2;
 
 // The offsets that each kernel's window adds to the window before, on an axis of even or odd size. With P the
 // padding that makes ceil(size / 2) outputs fit, a window starts P / 2 before 2i: windows lie in one another.
 struct Offsets {
   int count, values[2];
 };
-constexpr Offsets EVEN[POOLS] = {{2, {0, 1}}, {1, {2, 0}}, {2, {-1, 3}}, {2, {-2, 4}}};
-constexpr Offsets ODD[POOLS] = {{2, {0, 1}}, {1, {-1, 0}}, {2, {-2, 2}}, {2, {-3, 3}}};
+constexpr Offsets kEven[kPools] = {{2, {0, 1}}, {1, {2, 0}}, {2, {-1, 3}}, {2, {-2, 4}}};
+constexpr Offsets kOdd[kPools] = {{2, {0, 1}}, {1, {-1, 0}}, {2, {-2, 2}}, {2, {-3, 3}}};
 
 class Planes {
  public:
@@ -35,42 +35,42 @@ class Planes {
         width_(width),
         out_height_((height + 1) / 2),
         out_width_((width + 1) / 2),
-        pitch_(out_width_ + GAP),
-        plane_(pitch_ * (out_height_ + GAP)),
-        count_(plane_ * images + GAP * pitch_ + GAP),
-        room_(count_ + 2 * (GAP * pitch_ + GAP) + LANES),
-        arrays_(Scratch::get<float>(0, room_ * (6 + 4 * POOLS)) + GAP * pitch_ + GAP) {}
+        pitch_(out_width_ + kGap),
+        plane_(pitch_ * (out_height_ + kGap)),
+        count_(plane_ * images + kGap * pitch_ + kGap),
+        room_(count_ + 2 * (kGap * pitch_ + kGap) + kLanes),
+        arrays_(Scratch::get<float>(0, room_ * (6 + 4 * kPools)) + kGap * pitch_ + kGap) {}
 
   // The maxima of window k at every output of one channel, and where they are: f(k, values, codes), arrays in
-  // which output (b, i, j) lies at place(b, i, j).
+  // which output (b, i, j) lies at position(b, i, j).
   template <class F>
   void each_pool(const float *x, F f) const {
     sort(x);
     for (int parity = 0; parity < 2; ++parity) along_rows(parity);
-    for (int k = 0; k < POOLS; ++k) {
-      float *values = array(4 + 4 * POOLS), *codes = array(5 + 4 * POOLS);
+    for (int k = 0; k < kPools; ++k) {
+      float *values = array(4 + 4 * kPools), *codes = array(5 + 4 * kPools);
       along_columns(k, values, codes);
       f(k, values, codes);
     }
   }
 
-  // f(output's number, its place, the index of its corner in the channel) for all outputs of a channel.
+  // f(output's number, its position, the index of its corner in the channel) for all outputs of a channel.
   template <class F>
   void each_output(F f) const {
     int64_t o = 0;
     for (int64_t b = 0; b < images_; ++b) {
       for (int64_t i = 0; i < out_height_; ++i) {
-        const int64_t place = b * plane_ + (GAP + i) * pitch_ + GAP;
+        const int64_t position = b * plane_ + (kGap + i) * pitch_ + kGap;
         const int64_t corner = (b * height_ + 2 * i) * width_;
-        for (int64_t j = 0; j < out_width_; ++j) f(o++, place + j, corner + 2 * j);
+        for (int64_t j = 0; j < out_width_; ++j) f(o++, position + j, corner + 2 * j);
       }
     }
   }
 
   // How far the number that `code` means lies behind its output's corner.
   int64_t distance(float code) const {
-    const int shifted = static_cast<int>(code) + ROUND;  // the column offset is less than CODE / 2 from 0
-    return (shifted / CODE - ROUND / CODE) * width_ + shifted % CODE - CODE / 2;
+    const int shifted = static_cast<int>(code) + kRound;  // the column offset is less than kCode / 2 from 0
+    return (shifted / kCode - kRound / kCode) * width_ + shifted % kCode - kCode / 2;
   }
 
  private:
@@ -82,13 +82,13 @@ class Planes {
   float *row_codes(int k, int parity) const { return array(5 + 4 * k + 2 * parity); }
 
   void sort(const float *x) const {
-    std::fill(numbers(0, 0) - GAP * pitch_ - GAP, numbers(1, 1) - GAP * pitch_ - GAP + room_,
+    std::fill(numbers(0, 0) - kGap * pitch_ - kGap, numbers(1, 1) - kGap * pitch_ - kGap + room_,
               -std::numeric_limits<float>::infinity());
     for (int64_t b = 0; b < images_; ++b) {
       for (int64_t r = 0; r < height_; ++r) {
         const float *from = x + (b * height_ + r) * width_;
-        const int64_t place = b * plane_ + (GAP + r / 2) * pitch_ + GAP;
-        float *even = numbers(r & 1, 0) + place, *odd = numbers(r & 1, 1) + place;
+        const int64_t position = b * plane_ + (kGap + r / 2) * pitch_ + kGap;
+        float *even = numbers(r & 1, 0) + position, *odd = numbers(r & 1, 1) + position;
         for (int64_t c = 0; c + 1 < width_; c += 2) {
           even[c / 2] = from[c];
           odd[c / 2] = from[c + 1];
@@ -99,12 +99,12 @@ class Planes {
   }
 
   void along_rows(int parity) const {
-    const Offsets *offsets = width_ & 1 ? ODD : EVEN;
+    const Offsets *offsets = width_ & 1 ? kOdd : kEven;
     const float *sorted[2] = {numbers(parity, 0), numbers(parity, 1)};
     over(count_, [&](auto tag, int64_t i) {
       using T = decltype(tag);
       T value = load<T>(sorted[0] + i), code = splat<T>(0);
-      for (int k = 0; k < POOLS; ++k) {
+      for (int k = 0; k < kPools; ++k) {
         for (int n = 0; n < offsets[k].count; ++n) {
           const int offset = offsets[k].values[n];
           take(load<T>(sorted[offset & 1] + i + (offset >> 1)), splat<T>(offset), value, code);
@@ -116,7 +116,7 @@ class Planes {
   }
 
   void along_columns(int pool, float *values, float *codes) const {
-    const Offsets *offsets = height_ & 1 ? ODD : EVEN;
+    const Offsets *offsets = height_ & 1 ? kOdd : kEven;
     over(count_, [&](auto tag, int64_t i) {
       using T = decltype(tag);
       T value = load<T>(row_values(pool, 0) + i), code = load<T>(row_codes(pool, 0) + i);
@@ -125,7 +125,7 @@ class Planes {
           const int offset = offsets[k].values[n];
           const int64_t at = i + (offset >> 1) * pitch_;
           take(load<T>(row_values(pool, offset & 1) + at),
-               load<T>(row_codes(pool, offset & 1) + at) + splat<T>(static_cast<float>(CODE * offset)), value, code);
+               load<T>(row_codes(pool, offset & 1) + at) + splat<T>(static_cast<float>(kCode * offset)), value, code);
         }
       }
       store(values + i, value);
@@ -134,10 +134,10 @@ class Planes {
   }
 
   template <class T>
-  static void take(T candidate, T place, T &value, T &code) {
+  static void take(T candidate, T position, T &value, T &code) {
     const auto better = candidate > value;
     value = select(better, candidate, value);
-    code = select(better, place, code);
+    code = select(better, position, code);
   }
 
   int64_t images_, height_, width_, out_height_, out_width_, pitch_, plane_, count_, room_;
@@ -156,7 +156,7 @@ OPERATOR(max_pool_forward) {
     float *out = y + c * outputs;
     std::fill(out, out + outputs, 0.0f);
     planes.each_pool(x + c * n, [&](int, const float *values, const float *) {
-      planes.each_output([&](int64_t o, int64_t place, int64_t) { out[o] += values[place] * (1.0f / POOLS); });
+      planes.each_output([&](int64_t o, int64_t position, int64_t) { out[o] += values[position] * (1.0f / kPools); });
     });
   });
 }
@@ -172,8 +172,8 @@ OPERATOR(max_pool_backward) {
     const float *d = dy + c * outputs;
     std::fill(out, out + n, 0.0f);
     planes.each_pool(x + c * n, [&](int, const float *, const float *codes) {
-      planes.each_output([&](int64_t o, int64_t place, int64_t corner) {
-        out[corner + planes.distance(codes[place])] += d[o] * (1.0f / POOLS);
+      planes.each_output([&](int64_t o, int64_t position, int64_t corner) {
+        out[corner + planes.distance(codes[position])] += d[o] * (1.0f / kPools);
       });
     });
   });

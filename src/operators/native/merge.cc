@@ -8,7 +8,7 @@
 namespace bimlp {
 namespace {
 
-constexpr int MOST = 16;  // branches
+constexpr int kMaxBranches = 16;  // branches
 
 // The softmax of one image's and channel's branch logits: logits (branches C, B), branch i of channel c in row
 // branches c + i.
@@ -69,11 +69,11 @@ OPERATOR(softmax_merge_forward) {
   float *out = t.get(t.count() - 1);
   const int64_t channels = t.dim(1, 0), images = t.dim(1, 1), area = t.size(1) / (channels * images);
   thread_pool().each(channels, [&](int64_t c) {
-    float weights[MOST];
+    float weights[kMaxBranches];
     for (int64_t b = 0; b < images; ++b) {
       softmax(logits, branches, images, c, b, weights);
       const int64_t start = (c * images + b) * area;
-      const float *maps[MOST];
+      const float *maps[kMaxBranches];
       for (int64_t k = 0; k < branches; ++k) maps[k] = t.get(2 + k) + start;
       over(area, [&](auto tag, int64_t i) {
         using T = decltype(tag);
@@ -93,7 +93,7 @@ OPERATOR(softmax_merge_backward) {
   float *dlogits = t.get(outputs);
   const int64_t channels = t.dim(0, 0), images = t.dim(0, 1), area = t.size(0) / (channels * images);
   thread_pool().each(channels, [&](int64_t c) {
-    float weights[MOST], inner[MOST];
+    float weights[kMaxBranches], inner[kMaxBranches];
     for (int64_t b = 0; b < images; ++b) {
       softmax(logits, branches, images, c, b, weights);
       const int64_t start = (c * images + b) * area;

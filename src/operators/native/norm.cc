@@ -1,6 +1,6 @@
 // BatchNorm over a map, and RPReLU over a map, forward and backward.
 #include "pool.h"
-#include "rows.h"
+#include "norm_rprelu.h"
 #include "tensors.h"
 
 namespace bimlp {

@@ -17,7 +17,7 @@ struct Saved {
         mean(slope + out),
         variance(mean + out) {}
 
-  void keep(int64_t c, float g, float be, float shift, float slope_, float m, float v) const {
+  void set(int64_t c, float g, float be, float shift, float slope_, float m, float v) const {
     gamma[c] = g;
     beta[c] = be;
     b1[c] = shift;

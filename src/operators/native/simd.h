@@ -7,13 +7,13 @@
 namespace bimlp {
 
 #if defined(__AVX512F__)
-constexpr int LANES = 16;
+constexpr int kLanes = 16;
 #else
-constexpr int LANES = 8;
+constexpr int kLanes = 8;
 #endif
 
-typedef float Vec __attribute__((vector_size(LANES * sizeof(float))));
-typedef int32_t VecInt __attribute__((vector_size(LANES * sizeof(int32_t))));
+typedef float Vec __attribute__((vector_size(kLanes * sizeof(float))));
+typedef int32_t VecInt __attribute__((vector_size(kLanes * sizeof(int32_t))));
 
 template <class T>
 inline T load(const float *p) {
@@ -83,7 +83,7 @@ inline float power_of_two(int32_t n) {
 inline float square_root(float v) { return __builtin_sqrtf(v); }
 inline Vec square_root(Vec v) {
   Vec root = v;
-  for (int i = 0; i < LANES; ++i) root[i] = __builtin_sqrtf(v[i]);
+  for (int i = 0; i < kLanes; ++i) root[i] = __builtin_sqrtf(v[i]);
   return root;
 }
 
@@ -91,9 +91,9 @@ typedef float Four __attribute__((vector_size(4 * sizeof(float))));
 
 // By halves, so that few additions wait for each other.
 inline float lanes_sum(Vec v) {
-  Four parts[LANES / 4];
+  Four parts[kLanes / 4];
   std::memcpy(parts, &v, sizeof v);
-  for (int width = LANES / 8; width > 0; width /= 2) {
+  for (int width = kLanes / 8; width > 0; width /= 2) {
     for (int i = 0; i < width; ++i) parts[i] += parts[i + width];
   }
   return (parts[0][0] + parts[0][1]) + (parts[0][2] + parts[0][3]);
@@ -115,7 +115,7 @@ class Sum {
 template <class F>
 inline void over(int64_t n, F f) {
   int64_t i = 0;
-  for (; i + LANES <= n; i += LANES) f(Vec{}, i);
+  for (; i + kLanes <= n; i += kLanes) f(Vec{}, i);
   for (; i < n; ++i) f(float{}, i);
 }
 

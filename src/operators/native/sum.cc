@@ -5,7 +5,7 @@
 
 namespace bimlp {
 namespace {
-constexpr int64_t CHUNK = 4096;  // numbers that one thread takes at a time
+constexpr int64_t kChunk = 4096;  // numbers that one thread takes at a time
 }
 
 // Inputs g_1 .. g_n of one shape; output their sum.
@@ -13,9 +13,9 @@ OPERATOR(sum_of) {
   const int inputs = t.count() - 1;
   const int64_t size = t.size(0);
   float *out = t.get(inputs);
-  thread_pool().each((size + CHUNK - 1) / CHUNK, [&](int64_t chunk) {
-    const int64_t start = chunk * CHUNK;
-    over(std::min(CHUNK, size - start), [&](auto tag, int64_t i) {
+  thread_pool().each((size + kChunk - 1) / kChunk, [&](int64_t chunk) {
+    const int64_t start = chunk * kChunk;
+    over(std::min(kChunk, size - start), [&](auto tag, int64_t i) {
       using T = decltype(tag);
       T sum = load<T>(t.get(0) + start + i);
       for (int k = 1; k < inputs; ++k) sum += load<T>(t.get(k) + start + i);

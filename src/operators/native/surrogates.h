@@ -10,13 +10,13 @@ namespace bimlp {
 template <class T>
 inline T exp_of_negative(T a) {
   const T turns = -1.44269504f * minimum(a, splat<T>(80));
-  const auto whole = to_integer(turns - splat<T>(0.5f));  // rounds, for turns <= 0
-  const T h = 0.693147181f * (turns - to_float(whole));   // |h| <= ln(2) / 2
-  return polynomial<Arithmetic<T>>(h, kExpPolynomial) * power_of_two(whole);
+  const auto rounded = to_integer(turns - splat<T>(0.5f));  // rounds, for turns <= 0
+  const T h = 0.693147181f * (turns - to_float(rounded));   // |h| <= ln(2) / 2
+  return polynomial<Arithmetic<T>>(h, kExpPolynomial) * power_of_two(rounded);
 }
 
-constexpr float DSQ_K = 1.09861229f, DSQ_FACTOR = DSQ_K / 0.8f;  // tanh(k) = 0.8
-constexpr float BNN_PLUS_BETA = 5;
+constexpr float kDsqK = 1.09861229f, kDsqFactor = kDsqK / 0.8f;  // tanh(k) = 0.8
+constexpr float kBnnPlusBeta = 5;
 
 // The gradient of sign at v, times dv.
 template <class T>
@@ -32,13 +32,13 @@ inline T sign_backward(T v, T dv, Gradient gradient) {
     case Gradient::dorefa:
       return select((v >= zero) & (v <= one), dv, zero);
     case Gradient::dsq: {  // 1 - tanh^2(u) = 4 e / (1 + e)^2, e = exp(-2 |u|)
-      const T e = exp_of_negative(2 * DSQ_K * size);
-      return select(within_one(v), dv * (4 * DSQ_FACTOR * e / ((one + e) * (one + e))), zero);
+      const T e = exp_of_negative(2 * kDsqK * size);
+      return select(within_one(v), dv * (4 * kDsqFactor * e / ((one + e) * (one + e))), zero);
     }
     case Gradient::swish_sign: {  // u = b |x|, e = exp(-u): tanh(u / 2) = (1 - e) / (1 + e), 1 + cosh(u) = (1 + e)^2 / 2 e
-      const T u = BNN_PLUS_BETA * minimum(size, splat<T>(16)), e = exp_of_negative(u);
+      const T u = kBnnPlusBeta * minimum(size, splat<T>(16)), e = exp_of_negative(u);
       const T top = splat<T>(2) - u * (one - e) / (one + e);
-      return dv * (2 * BNN_PLUS_BETA * e * top / ((one + e) * (one + e)));
+      return dv * (2 * kBnnPlusBeta * e * top / ((one + e) * (one + e)));
     }
   }
   return zero;

@@ -7,7 +7,7 @@
 namespace bimlp {
 namespace {
 
-constexpr int64_t CHUNK = 4096;  // numbers that one thread takes at a time
+constexpr int64_t kChunk = 4096;  // numbers that one thread takes at a time
 
 // cos and sin to 4e-7 for |theta| <= 1e3: theta = 2 pi k + 2 h with |h| <= pi / 2, cos = 1 - 2 sin^2 h,
 // sin = 2 sin h cos h, by polynomials of h. PolynomialCosSin of the fast backend has the same ones.
@@ -27,9 +27,9 @@ inline void cos_sin(T theta, T &cosine, T &sine) {
 
 template <class F>
 void each_chunk(int64_t size, F f) {
-  thread_pool().each((size + CHUNK - 1) / CHUNK, [&](int64_t chunk) {
-    const int64_t start = chunk * CHUNK;
-    over(std::min(CHUNK, size - start), [&](auto tag, int64_t i) { f(tag, start + i); });
+  thread_pool().each((size + kChunk - 1) / kChunk, [&](int64_t chunk) {
+    const int64_t start = chunk * kChunk;
+    over(std::min(kChunk, size - start), [&](auto tag, int64_t i) { f(tag, start + i); });
   });
 }
 

@@ -1,4 +1,4 @@
-#include "layers.h"
+#include "layer_builder.h"
 
 #include <algorithm>
 #include <limits>
@@ -13,20 +13,20 @@ bool bit(const Bits &bits, size_t row, size_t column) {
 
 }  // namespace
 
-const float *LayerMaker::in_order(const Floats &from, const Order &order) {
+const float *LayerBuilder::in_slots(const Floats &from, const ChannelOrder &order) {
   float *to = memory_.get<float>(order.size());
   for (size_t i = 0; i < order.size(); ++i) to[i] = order[i] < 0 ? 0.0f : from.data[order[i]];
   return to;
 }
 
-const int32_t *LayerMaker::copy(const Order &values) {
+const int32_t *LayerBuilder::copy(const ChannelOrder &values) {
   auto *to = memory_.get<int32_t>(values.size());
   std::copy(values.begin(), values.end(), to);
   return to;
 }
 
 // x + shift > 0 exactly where x > -shift; filling slots never
-const float *LayerMaker::threshold(const Floats &shift, const Order &order) {
+const float *LayerBuilder::threshold(const Floats &shift, const ChannelOrder &order) {
   float *to = memory_.get<float>(order.size());
   for (size_t i = 0; i < order.size(); ++i) {
     to[i] = order[i] < 0 ? std::numeric_limits<float>::infinity() : -shift.data[order[i]];
@@ -35,7 +35,7 @@ const float *LayerMaker::threshold(const Floats &shift, const Order &order) {
 }
 
 // the sum of `count` signs is count - 2 d, d of which differ from the weights: that is what is counted
-Affine LayerMaker::affine(const PackedBinary &layer, const Order &out, int count) {
+Affine LayerBuilder::affine(const PackedBinary &layer, const ChannelOrder &out, int count) {
   float *factor = memory_.get<float>(out.size()), *offset = memory_.get<float>(out.size());
   for (size_t i = 0; i < out.size(); ++i) {
     if (out[i] < 0) continue;
@@ -43,10 +43,10 @@ Affine LayerMaker::affine(const PackedBinary &layer, const Order &out, int count
     factor[i] = static_cast<float>(-2 * f);
     offset[i] = static_cast<float>(o + count * f);
   }
-  return {factor, offset, in_order(layer.slope, out), in_order(layer.shift_out, out)};
+  return {factor, offset, in_slots(layer.slope, out), in_slots(layer.shift_out, out)};
 }
 
-BinaryFC LayerMaker::binary_fc(const PackedBinary &layer, const Order &in, const Order &out, const int32_t *shortcut) {
+BinaryFC LayerBuilder::binary_fc(const PackedBinary &layer, const ChannelOrder &in, const ChannelOrder &out, const int32_t *shortcut) {
   BinaryFC fc;
   fc.index = static_cast<int>(inputs.size());
   inputs.push_back({in});
@@ -75,7 +75,7 @@ BinaryFC LayerMaker::binary_fc(const PackedBinary &layer, const Order &in, const
   return fc;
 }
 
-LocalFC LayerMaker::local_fc(const PackedBinary &layer, const std::vector<Order> &in, const Order &out, bool height, int size) {
+LocalFC LayerBuilder::local_fc(const PackedBinary &layer, const std::vector<ChannelOrder> &in, const ChannelOrder &out, bool height, int size) {
   LocalFC fc;
   fc.index = static_cast<int>(inputs.size());
   inputs.push_back(in);
@@ -84,7 +84,7 @@ LocalFC LayerMaker::local_fc(const PackedBinary &layer, const std::vector<Order>
   fc.blocks = static_cast<int>(out.size()) / kLanes;
   for (int g = 0; g < fc.groups; ++g) fc.threshold[g] = threshold(layer.shift, in[g]);
   // a row of bits for each input and tap, repeated for each token
-  const size_t token = out.size() / 8, stride = rounded(static_cast<int>(token * size), kLine);
+  const size_t token = out.size() / 8, stride = round_up(static_cast<int>(token * size), kLine);
   uint8_t *weight = memory_.get<uint8_t>(stride * fc.groups * kTaps);
   for (int r = 0; r < fc.groups * kTaps; ++r) {
     for (size_t o = 0; o < out.size(); ++o) {
@@ -123,24 +123,24 @@ LocalFC LayerMaker::local_fc(const PackedBinary &layer, const std::vector<Order>
   }
   fc.factor = factor;
   fc.offset = offset;
-  fc.slope = in_order(layer.slope, out);
-  fc.shift_out = in_order(layer.shift_out, out);
+  fc.slope = in_slots(layer.slope, out);
+  fc.shift_out = in_slots(layer.shift_out, out);
   return fc;
 }
 
-FullFC LayerMaker::full_fc(const PackedFull &layer, int runs, const Order &in, const Order &out) {
+FullFC LayerBuilder::full_fc(const PackedFull &layer, int runs, const ChannelOrder &in, const ChannelOrder &out) {
   FullFC fc;
   fc.runs = runs;
   fc.length = static_cast<int>(in.size());
   fc.blocks = static_cast<int>(out.size()) / kLanes;
-  fc.affine = {in_order(layer.factor, out), in_order(layer.offset, out), in_order(layer.slope, out),
-               in_order(layer.shift_out, out)};
+  fc.affine = {in_slots(layer.factor, out), in_slots(layer.offset, out), in_slots(layer.slope, out),
+               in_slots(layer.shift_out, out)};
   fc.weight = full_weight(layer.weight.data, layer.weight.size / layer.factor.size, runs, in, out);
   return fc;
 }
 
 // blocks x runs x length x 16
-const float *LayerMaker::full_weight(const float *weight, size_t inputs, int runs, const Order &in, const Order &out) {
+const float *LayerBuilder::full_weight(const float *weight, size_t inputs, int runs, const ChannelOrder &in, const ChannelOrder &out) {
   float *to = memory_.get<float>(out.size() * runs * in.size()), *at = to;
   for (size_t block = 0; block < out.size(); block += kLanes) {
     for (int r = 0; r < runs; ++r) {
@@ -155,14 +155,14 @@ const float *LayerMaker::full_weight(const float *weight, size_t inputs, int run
   return to;
 }
 
-Head LayerMaker::head(const Packed &packed, const Order &in) {
-  const Order out = in_turn(static_cast<int>(packed.description.classes), kLanes);
+Head LayerBuilder::head(const Packed &packed, const ChannelOrder &in) {
+  const ChannelOrder out = identity_order(static_cast<int>(packed.description.classes), kLanes);
   Head head;
   head.inputs = static_cast<int>(in.size());
   head.blocks = static_cast<int>(out.size()) / kLanes;
-  head.norm_factor = in_order(packed.norm.factor, in);
-  head.norm_offset = in_order(packed.norm.offset, in);
-  head.bias = in_order(packed.head_bias, out);
+  head.norm_factor = in_slots(packed.norm.factor, in);
+  head.norm_offset = in_slots(packed.norm.offset, in);
+  head.bias = in_slots(packed.head_bias, out);
   head.weight = full_weight(packed.head_weight.data, packed.description.widths.back(), 1, in, out);
   return head;
 }

@@ -10,29 +10,29 @@
 
 namespace bimlp {
 
-constexpr int TAPS = 7;
-constexpr int CENTRE = TAPS / 2;
+constexpr int kTaps = 7;
+constexpr int kCentre = kTaps / 2;
 
-class Lines {
+class PaddedLines {
  public:
   // n numbers in images of height x width.
-  Lines(int64_t n, int64_t height, int64_t width, bool along_width)
+  PaddedLines(int64_t n, int64_t height, int64_t width, bool along_width)
       : unit_(along_width ? 1 : width),
         positions_(along_width ? width : height),
         length_(positions_ * unit_),
         count_(n / length_),
-        gap_(std::min<int64_t>(CENTRE, positions_ - 1) * unit_) {}
+        gap_(std::min<int64_t>(kCentre, positions_ - 1) * unit_) {}
 
   // Numbers with their zeros; reads of a tap stay within `room()` numbers of which the first is `margin()`
   // before the padded numbers.
   int64_t padded() const { return gap_ + count_ * (length_ + gap_); }
   int64_t margin() const { return gap_; }
-  int64_t room() const { return padded() + 2 * gap_ + LANES; }
+  int64_t room() const { return padded() + 2 * gap_ + kLanes; }
 
   // Taps that can meet a number at all: the others see only zeros.
-  int first_tap() const { return CENTRE - static_cast<int>(gap_ / unit_); }
-  int last_tap() const { return CENTRE + static_cast<int>(gap_ / unit_); }
-  int64_t shift(int tap) const { return (tap - CENTRE) * unit_; }
+  int first_tap() const { return kCentre - static_cast<int>(gap_ / unit_); }
+  int last_tap() const { return kCentre + static_cast<int>(gap_ / unit_); }
+  int64_t shift(int tap) const { return (tap - kCentre) * unit_; }
 
   // Copies a row of n numbers between the zeros. `padded` is zero elsewhere.
   void spread(const float *row, float *padded) const {
@@ -47,10 +47,10 @@ class Lines {
  private:
   int64_t start(int64_t line) const { return gap_ + line * (length_ + gap_); }
 
-  template <int LENGTH, class F>
+  template <int kLength, class F>
   void copy_of(F f) const {
     for (int64_t line = 0; line < count_; ++line)
-      f(line, [](float *to, const float *from) { std::memcpy(to, from, LENGTH * sizeof(float)); });
+      f(line, [](float *to, const float *from) { std::memcpy(to, from, kLength * sizeof(float)); });
   }
 
   // Short lines of a known length are moved by a few instructions instead of a call.

@@ -6,7 +6,7 @@
 namespace bimlp {
 
 template <class V>
-struct Functions {
+struct Transcendental {
   using F = typename V::F;
 
   // (theta, z) -> z cos theta, z sin theta
@@ -18,7 +18,7 @@ struct Functions {
   static Wave wave(F theta, F z) {
     const F shifted = V::fma(theta, V::set(0.31830988618379067f), V::set(12582912.0f));
     const F n = V::sub(shifted, V::set(12582912.0f));  // the nearest whole number
-    const F amplitude = V::flip_if_odd(z, shifted);
+    const F amplitude = V::negate_if_odd(z, shifted);
     F r = V::fma(n, V::set(-3.140625f), theta);  // pi in two parts, of which n times the first is exact
     r = V::fma(n, V::set(-9.67653589793e-4f), r);
     const F u = V::mul(r, r);

@@ -1,6 +1,6 @@
 // What follows the linear part of a layer, for one channel at a time: BatchNorm, shortcut, RPReLU.
 //
-// u = scale * s (s: the layer's sums); n = gamma (u - mean) / sqrt(var + EPSILON) + beta; t = n + shortcut + b1;
+// u = scale * s (s: the layer's sums); n = gamma (u - mean) / sqrt(var + kEpsilon) + beta; t = n + shortcut + b1;
 // y = max(t, 0) + w min(t, 0) + b2. Without an activation y = n.
 #pragma once
 #include "settings.h"
@@ -8,8 +8,8 @@
 
 namespace bimlp {
 
-constexpr float EPSILON = 1e-5f;
-constexpr float MOMENTUM = 0.9f;
+constexpr float kEpsilon = 1e-5f;
+constexpr float kMomentum = 0.9f;
 
 struct Statistics {
   float mean, variance;
@@ -36,8 +36,8 @@ struct Running {
     if (!training) return {mean[c], variance[c]};
     const Statistics batch = statistics(s, n, scale);
     const float unbiased = n > 1 ? batch.variance * (n / (n - 1.0f)) : batch.variance;
-    mean[c] = MOMENTUM * mean[c] + (1 - MOMENTUM) * batch.mean;
-    variance[c] = MOMENTUM * variance[c] + (1 - MOMENTUM) * unbiased;
+    mean[c] = kMomentum * mean[c] + (1 - kMomentum) * batch.mean;
+    variance[c] = kMomentum * variance[c] + (1 - kMomentum) * unbiased;
     return batch;
   }
 };
@@ -52,7 +52,7 @@ struct Affine {
 };
 
 inline Affine affine_of(Statistics used, float gamma, float beta, float scale) {
-  const float inverse = 1.0f / std::sqrt(used.variance + EPSILON);
+  const float inverse = 1.0f / std::sqrt(used.variance + kEpsilon);
   return {gamma * inverse * scale, beta - gamma * inverse * used.mean};
 }
 
@@ -107,7 +107,7 @@ inline NormGradients norm_backward(const float *dn, const float *s, int64_t n, S
     sum.add(d);
     product.add(d * (scale * load<T>(s + i) - splat<T>(used.mean)));
   });
-  const float inverse = 1.0f / std::sqrt(used.variance + EPSILON);
+  const float inverse = 1.0f / std::sqrt(used.variance + kEpsilon);
   const float dbeta = sum.total(), dgamma = product.total() * inverse;
   const float a = gamma * inverse * scale;
   if (!training) return {dgamma, dbeta, a, 0, 0};

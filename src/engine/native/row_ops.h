@@ -5,7 +5,7 @@
 namespace bimlp {
 
 template <class V>
-struct Rows {
+struct RowOps {
   using F = typename V::F;
 
   // rows of factor * x + offset
@@ -22,7 +22,7 @@ struct Rows {
   static void gather(const float *x, int tokens, int slots, const Gather &gather, float *out) {
     const int blocks = gather.blocks;
     for (int block = 0; block < blocks; ++block) {
-      const typename V::Picker pick(gather.index + kLanes * block, gather.window[block]);
+      const typename V::LaneGather pick(gather.index + kLanes * block, gather.window[block]);
       for (int t = 0; t < tokens; ++t) V::store(out + kLanes * (t * blocks + block), pick(x + t * slots));
     }
   }

@@ -9,16 +9,16 @@
 namespace bimlp {
 
 // Forks between the process that loaded the library and this one.
-uint64_t forks();
+uint64_t fork_count();
 // Held by the thread that forks, so that what it guards is whole in the child.
 std::mutex &fork_mutex();
 
-class Calls {
+class EngineLock {
  public:
   // A call's stay: it waits for its turn, and `wait` for the end of all that have begun.
-  class Stay {
+  class Guard {
    public:
-    explicit Stay(Calls &calls) : inside_(calls.locks_.inside), turn_(calls.locks_.turn) {}
+    explicit Guard(EngineLock &lock) : inside_(lock.locks_.inside), turn_(lock.locks_.turn) {}
 
    private:
     std::shared_lock<std::shared_mutex> inside_;
@@ -27,14 +27,14 @@ class Calls {
 
   // To be called before anything else: in a process other than the last one, makes the locks anew, which threads of the
   // parent may have held, and runs `leave`, which must not throw.
-  template <class Leave>
-  void enter_process(Leave leave) {
-    if (process_ == forks()) return;
+  template <class OnFork>
+  void renew_after_fork(OnFork on_fork) {
+    if (process_ == fork_count()) return;
     std::lock_guard<std::mutex> one(fork_mutex());
-    if (process_ == forks()) return;
+    if (process_ == fork_count()) return;
     new (&locks_) Locks;
-    leave();
-    process_ = forks();
+    on_fork();
+    process_ = fork_count();
   }
 
   void wait() { std::unique_lock<std::shared_mutex> last(locks_.inside); }
@@ -45,7 +45,7 @@ class Calls {
     std::mutex turn;
   };
   Locks locks_;
-  std::atomic<uint64_t> process_{forks()};
+  std::atomic<uint64_t> process_{fork_count()};
 };
 
 }  // namespace bimlp

@@ -15,17 +15,17 @@
 
 namespace bimlp {
 
-typedef uint32_t VecWord __attribute__((vector_size(LANES * sizeof(uint32_t))));
+typedef uint32_t VecWord __attribute__((vector_size(kLanes * sizeof(uint32_t))));
 
-constexpr int WORD = 32;
-constexpr int64_t COUNTED = 2 * LANES;  // positions that are counted together
-constexpr int64_t PASS = 16 * COUNTED;  // positions that stay in the nearest cache while the rows go over them
+constexpr int kWordBits = 32;
+constexpr int64_t kTilePositions = 2 * kLanes;  // positions that are counted together
+constexpr int64_t kPassPositions = 16 * kTilePositions;  // positions that stay in the nearest cache while the rows go over them
 
-inline int64_t words_of(int64_t channels) { return (channels + WORD - 1) / WORD; }
-// Positions with room for whole vectors.
-inline int64_t padded_positions(int64_t n) { return (n + COUNTED - 1) / COUNTED * COUNTED; }
+inline int64_t words_of(int64_t channels) { return (channels + kWordBits - 1) / kWordBits; }
+// Positions with room for full_tile vectors.
+inline int64_t padded_positions(int64_t n) { return (n + kTilePositions - 1) / kTilePositions * kTilePositions; }
 
-inline VecWord count_ones(VecWord v) {
+inline VecWord popcounts(VecWord v) {
 #if defined(__AVX512VPOPCNTDQ__)
   return reinterpret_cast<VecWord>(_mm512_popcnt_epi32(reinterpret_cast<__m512i>(v)));
 #else
@@ -41,13 +41,13 @@ inline VecWord load_words(const uint32_t *p) {
 
 // bits[word][position] of sign(x + b), x (channels, n); `bits` has room for padded_positions.
 inline void pack_bits(const float *x, const float *b, int64_t channels, int64_t n, uint32_t *bits) {
-  const int64_t stride = padded_positions(n), passes = (n + PASS - 1) / PASS;
+  const int64_t stride = padded_positions(n), passes = (n + kPassPositions - 1) / kPassPositions;
   thread_pool().each(words_of(channels) * passes, [&](int64_t item) {
-    const int64_t word = item / passes, start = item % passes * PASS, end = std::min(n, start + PASS);
-    const int64_t first = word * WORD, count = std::min<int64_t>(WORD, channels - first);
+    const int64_t word = item / passes, start = item % passes * kPassPositions, end = std::min(n, start + kPassPositions);
+    const int64_t first = word * kWordBits, count = std::min<int64_t>(kWordBits, channels - first);
     uint32_t *to = bits + word * stride;
     int64_t i = start;
-    for (; i + LANES <= end; i += LANES) {
+    for (; i + kLanes <= end; i += kLanes) {
       VecWord packed{};
       for (int64_t c = 0; c < count; ++c) {
         const VecInt above = load<Vec>(x + (first + c) * n + i) + splat<Vec>(b[first + c]) > splat<Vec>(0);
@@ -67,29 +67,29 @@ inline void pack_bits(const float *x, const float *b, int64_t channels, int64_t 
 // The signs of one filter of `count` weights, as words.
 inline void pack_filter(const float *w, int64_t count, uint32_t *words) {
   std::fill(words, words + words_of(count), 0u);
-  for (int64_t c = 0; c < count; ++c) words[c / WORD] |= static_cast<uint32_t>(w[c] > 0) << (c % WORD);
+  for (int64_t c = 0; c < count; ++c) words[c / kWordBits] |= static_cast<uint32_t>(w[c] > 0) << (c % kWordBits);
 }
 
-// COUNTED sums of R filters at one place of the bits, into out[r n + i], i < count.
+// kTilePositions sums of R filters at one place of the bits, into out[r n + i], i < count.
 template <int R>
 inline void count_tile(const uint32_t *filters, const uint32_t *bits, int64_t words, int64_t stride, float channels,
                        float *out, int64_t n, int64_t count) {
-  VecWord differ[R][2] = {};
+  VecWord mismatches[R][2] = {};
   for (int64_t k = 0; k < words; ++k) {
-    const VecWord low = load_words(bits + k * stride), high = load_words(bits + k * stride + LANES);
+    const VecWord low = load_words(bits + k * stride), high = load_words(bits + k * stride + kLanes);
     for (int r = 0; r < R; ++r) {
       const uint32_t filter = filters[r * words + k];
-      differ[r][0] += count_ones(low ^ filter);
-      differ[r][1] += count_ones(high ^ filter);
+      mismatches[r][0] += popcounts(low ^ filter);
+      mismatches[r][1] += popcounts(high ^ filter);
     }
   }
   for (int r = 0; r < R; ++r) {
     Vec sums[2];
     for (int half = 0; half < 2; ++half)
-      sums[half] = splat<Vec>(channels) - 2.0f * __builtin_convertvector(reinterpret_cast<VecInt>(differ[r][half]), Vec);
-    if (count == COUNTED) {
+      sums[half] = splat<Vec>(channels) - 2.0f * __builtin_convertvector(reinterpret_cast<VecInt>(mismatches[r][half]), Vec);
+    if (count == kTilePositions) {
       store(out + r * n, sums[0]);
-      store(out + r * n + LANES, sums[1]);
+      store(out + r * n + kLanes, sums[1]);
     } else {
       std::memcpy(out + r * n, sums, count * sizeof(float));
     }
@@ -97,20 +97,20 @@ inline void count_tile(const uint32_t *filters, const uint32_t *bits, int64_t wo
 }
 
 // out (rows, n) = the sums of sign(x + b) sign(W) for the rows [first, last) of W, from their words.
-inline void multiply_bits(const uint32_t *filters, const uint32_t *bits, int64_t channels, int64_t n, int64_t first,
+inline void binary_matmul(const uint32_t *filters, const uint32_t *bits, int64_t channels, int64_t n, int64_t first,
                           int64_t last, float *out) {
   constexpr int R = 4;
   const int64_t words = words_of(channels), stride = padded_positions(n);
-  for (int64_t pass = 0; pass < n; pass += PASS) {
-    const int64_t end = std::min(n, pass + PASS);
+  for (int64_t pass = 0; pass < n; pass += kPassPositions) {
+    const int64_t end = std::min(n, pass + kPassPositions);
     for (int64_t row = first; row < last;) {
-      const bool whole = row + R <= last;
-      for (int64_t i = pass; i < end; i += COUNTED) {
-        const int64_t count = std::min(COUNTED, n - i);
-        const auto tile = whole ? count_tile<R> : count_tile<1>;
+      const bool full_tile = row + R <= last;
+      for (int64_t i = pass; i < end; i += kTilePositions) {
+        const int64_t count = std::min(kTilePositions, n - i);
+        const auto tile = full_tile ? count_tile<R> : count_tile<1>;
         tile(filters + row * words, bits + i, words, stride, channels, out + row * n + i, n, count);
       }
-      row += whole ? R : 1;
+      row += full_tile ? R : 1;
     }
   }
 }

@@ -8,7 +8,7 @@
 namespace bimlp {
 
 // Inputs kind (int32: gradient, whether values are 0 and 1), x, b; outputs y, saved (C: b).
-OPERATOR(one_bit_forward) {
+OPERATOR(binarize_forward) {
   const bool halves = t.get<int32_t>(0)[1] != 0;
   const float *x = t.get(1), *b = t.get(2);
   float *y = t.get(3), *saved = t.get(4);
@@ -24,7 +24,7 @@ OPERATOR(one_bit_forward) {
 }
 
 // Inputs kind, dy, x, saved; outputs dx, db.
-OPERATOR(one_bit_backward) {
+OPERATOR(binarize_backward) {
   const auto gradient = static_cast<Gradient>(t.get<int32_t>(0)[0]);
   const float *dy = t.get(1), *x = t.get(2), *b = t.get(3);
   float *dx = t.get(4), *db = t.get(5);

@@ -1,4 +1,4 @@
-#include "calls.h"
+#include "engine_lock.h"
 
 #include <pthread.h>
 
@@ -18,7 +18,7 @@ std::mutex mutex;
 
 }  // namespace
 
-uint64_t forks() { return count; }
+uint64_t fork_count() { return count; }
 
 std::mutex &fork_mutex() { return mutex; }
 
