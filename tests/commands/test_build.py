@@ -98,3 +98,18 @@ def test_a_file_for_another_device_is_checked_in_float16_on_a_cpu():
     config = with_values(config, {"model.compute_type": "bfloat16"})
     with pytest.raises(InputError, match="expected float32 or float16 on a CPU"):
         build_network(config, "wave_mlp_nano", 10, "fp32", backend="plain")
+
+
+def test_further_options_reach_the_network_and_others_are_refused():
+    settings = ("model.name=bimlp_t", "model.options={widths: [8, 16], depths: [1, 1]}")
+    network = build_network(load_config(overrides=settings), "bimlp_t", 10, "binary", backend="plain")
+    assert [len(stage) for stage in network.stages] == [1, 1]
+    for name, options, message in (
+        ("bimlp_t", "{branches: [2, 1, 2, 1]}", "expected options without a key of their own, got branches"),
+        ("bimlp_t", "{growth: 4}", "bimlp_t expects widths, depths, stem, got growth"),
+        ("resnet18", "{growth: 4}", "resnet18 expects none, got growth"),
+        ("bimlp_t", "{stem: 4}", "stem: expected tuple, got 4"),
+    ):
+        config = load_config(overrides=[f"model.name={name}", f"model.options={options}"])
+        with pytest.raises(InputError, match=message):
+            build_network(config, name, 10, "fp32", backend="plain")
