@@ -20,10 +20,10 @@ from .loss_scale import LossScale
 from .parallel import Workers
 from .progress import ProgressBar, log
 from .records import curves_are_old, write_record
-from .run_data import facts_of, require_same_data, said_of_step
+from .run_data import facts_of, remark_on_step, require_same_data
 from .schedule import scaled_learning_rate, warmup_cosine
 from .skips import Skips
-from .state import UNKNOWN, Progress, holds_run, load_state, save_state
+from .state import Progress, holds_run, load_state, save_state
 from .step import TrainStep, make_forward, path_factors
 from .step_timer import StepTimer
 from .stopping import Stopped, signals_noted
@@ -133,13 +133,9 @@ class _Trainer:
         require_same_data(stage.folder, stage.name, before, self.facts)
         for name, value in self.facts.items():
             setattr(self.progress, name, value)
-        if self.progress.updates == UNKNOWN:
-            self.progress.updates = (
-                self.progress.epoch * self.steps + self.progress.step - self.progress.skipped
-            )
         self.timer.restore()
-        if said := said_of_step(before, self.facts):
-            self._log(said)
+        if remark := remark_on_step(before, self.facts):
+            self._log(remark)
         for fault in faults:
             self._log(f"{fault}; the run state before it is taken")
         self._log(f"goes on after epoch {self.progress.epoch}, step {self.progress.step}")

@@ -2,11 +2,9 @@
 
 from src.common.errors import InputError
 
-UNKNOWN = -1  # of a state that an earlier version wrote
-
 
 def facts_of(train_data, val_data, images_per_step):
-    """What is remembered, by name: images and checksum of both splits, and images per step of all workers together."""
+    """Facts by name: images and checksum of both splits, and images per step of all workers together."""
     splits = {"train": train_data, "val": val_data}
     counts = {f"{name}_images": split.contents.images for name, split in splits.items()}
     checksums = {f"{name}_checksum": split.contents.checksum for name, split in splits.items()}
@@ -18,14 +16,14 @@ def require_same_data(folder, stage, before, now):
 
     Args:
         folder, stage: the stage's folder and name, for the message.
-        before, now: facts as of `facts_of`; UNKNOWN ones are not compared.
+        before, now: facts as of `facts_of`.
 
     Raises:
         InputError: names the split that changed, and says how to train on the new data.
     """
     for split in ("train", "val"):
         images, checksum = f"{split}_images", f"{split}_checksum"
-        if UNKNOWN in (before[images], before[checksum]) or before[checksum] == now[checksum]:
+        if before[checksum] == now[checksum]:
             continue
         same = before[images] == now[images]
         got = f"got {'other ones' if same else now[images]}"
@@ -40,9 +38,9 @@ def from_weights(folder, stage):
     return f"stage={stage} stages.{stage}.init={folder / 'last.ckpt'} with another --output_dir"
 
 
-def said_of_step(before, now):
+def remark_on_step(before, now):
     """One sentence where the run goes on with another number of images per step, and so other learning rates; else ""."""
     were, are = before["images_per_step"], now["images_per_step"]
-    if were in (UNKNOWN, are):
+    if were == are:
         return ""
     return f"{are} images per step instead of {were}: steps per epoch and learning rates follow from that"

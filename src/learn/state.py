@@ -11,27 +11,17 @@ from mindspore import Tensor
 from src.checkpoint.file import read_checkpoint, save_checkpoint
 from src.common.errors import InputError
 
-from .run_data import UNKNOWN
-
 STATE, PREVIOUS = "state.ckpt", "state.previous.ckpt"
 _PREFIX = "run."
 _PER_WORKER = "workers."
-# Measurements, on which no weight depends: a state of an earlier version has the first and lacks the second, and the
-# second's shape follows the number of steps. Where they do not fit they keep what they hold.
-_MEASURED = {"run.seconds", "run_measures"}
-# states of earlier versions lack these
-_YOUNGER = {
-    f"{_PREFIX}{name}"
-    for name in (
-        "skipped", "updates", "loss_scale", "scale_steps", "train_images", "train_checksum", "val_images",
-        "val_checksum", "images_per_step",
-    )
-}  # fmt: skip
+# Step times, on which no weight depends. Their shape follows the steps per epoch, which other numbers of workers change:
+# times of another shape are dropped.
+_STEP_TIMES = "run_measures"
 
 
 @dataclass
 class Progress:
-    """Where a stage stands: finished epochs, steps done of the one under way, and its sums so far.
+    """Progress of a stage: finished epochs, steps done of the one under way, and its sums so far.
 
     loss_sum and hits are over the job's workers; skipped: skipped steps of the epoch;
     updates: the other steps, of all epochs. loss_scale: of the next step, 0 where it is off; scale_steps: without overflow
@@ -50,15 +40,15 @@ class Progress:
     best_top1: float = -1.0
     best_top5: float = -1.0
     best_epoch: int = 0
-    train_images: int = UNKNOWN
-    train_checksum: int = UNKNOWN
-    val_images: int = UNKNOWN
-    val_checksum: int = UNKNOWN
-    images_per_step: int = UNKNOWN
+    train_images: int = 0
+    train_checksum: int = 0
+    val_images: int = 0
+    val_checksum: int = 0
+    images_per_step: int = 0
 
 
 def holds_run(folder):
-    """Whether a run state is in the folder."""
+    """True where a run state is in the folder."""
     return any((folder / name).exists() for name in (STATE, PREVIOUS))
 
 
@@ -125,14 +115,19 @@ def _put(path, found, tensors, workers):
     names = {field.name: field.type for field in fields(Progress)}
     expected = {**{name: tuple(p.shape) for name, p in tensors.items()}, **{_PREFIX + n: () for n in names}}
     shapes = {name: tuple(p.shape) for name, p in found.items()}
-    odd = {n for n in expected.keys() | shapes.keys() if expected.get(n) != shapes.get(n)}
-    odd -= _YOUNGER - shapes.keys()
-    odd |= {n for n, p in rows.items() if tuple(p.shape[1:]) != expected.get(n)}
-    if odd - _MEASURED:
-        odd = sorted(odd - _MEASURED)
+    other = {n for n in shapes if n.startswith(_PREFIX)} ^ {_PREFIX + n for n in names}
+    if other:
+        raise InputError(
+            f"run state {path}: expected the entries of this version, got those of another one ({min(other)} differs); "
+            "start a new run from the weights beside it (last.ckpt)"
+        )
+    mismatched = {n for n in expected.keys() | shapes.keys() if expected.get(n) != shapes.get(n)}
+    mismatched |= {n for n, p in rows.items() if tuple(p.shape[1:]) != expected.get(n)}
+    if mismatched - {_STEP_TIMES}:
+        mismatched = sorted(mismatched - {_STEP_TIMES})
         raise InputError(
             f"run state {path}: expected the state of this network and optimizer, "
-            f"but {len(odd)} entries differ, the first is {odd[0]}"
+            f"but {len(mismatched)} entries differ, the first is {mismatched[0]}"
         )
     counts = {len(p) for p in rows.values()} - {workers.size}
     if counts:
@@ -140,8 +135,7 @@ def _put(path, found, tensors, workers):
             f"run state {path}: it was saved in the middle of an epoch of {counts.pop()} workers; "
             f"expected as many, got {workers.size}"
         )
-    for name in tensors.keys() - odd:
+    for name in tensors.keys() - mismatched:
         value = rows[name].asnumpy()[workers.rank] if name in rows else found[name].asnumpy()
         tensors[name].set_data(Tensor(value))
-    values = {name: found[_PREFIX + name].asnumpy() for name in names if _PREFIX + name in found}
-    return Progress(**{"updates": UNKNOWN} | {name: names[name](value) for name, value in values.items()})
+    return Progress(**{name: kind(found[_PREFIX + name].asnumpy()) for name, kind in names.items()})

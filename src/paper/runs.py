@@ -16,6 +16,7 @@ from src.common.errors import InputError
 from src.common.files import read_summary
 from src.paper.tables import SMALL
 from src.settings.config import load_config, to_flat
+from src.settings.schema import TRAITS
 
 from .costs import as_text
 
@@ -29,16 +30,17 @@ ONLY_BINARY = (
 )
 WARMUP_SHARE = 4  # the warm-up is at most one epoch in so many
 LOG = "train.log"
-# of a finished run: where it lies, what it read, and what train.py fills in
-MAY_DIFFER = (
-    "stage", "output_dir", "resume", "data.path", "data.class_names", "data.classes", "model.num_classes", "stages.step1.init",
-    "stages.step1.teacher_checkpoint", "stages.step2.teacher_checkpoint",
-)  # fmt: skip
+# settings that take the full-precision network's weights
+INITIAL_WEIGHTS = (
+    "stages.step1.init",
+    "stages.step1.teacher_checkpoint",
+    "stages.step2.teacher_checkpoint",
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class Budget:
-    """What all rows have in common: the overlay, the data, epochs per stage, where runs are kept, further settings.
+    """Settings that all rows share: the overlay, the data, epochs per stage, the folder of the runs, further settings.
 
     small: the networks of paper.SMALL instead of the paper's.
     """
@@ -78,7 +80,7 @@ def train_row(row, seed, budget):
     """Train one row with one seed, as far as it is not yet, and return its figures: top1, top5 of best.ckpt, and of
     the stages before, images/s and seconds.
 
-    Raises InputError where a training fails, with the last line that it said.
+    Raises InputError where a training fails, with its last line.
     """
     network = network_of(row, budget)
     full = {key: value for key, value in row.settings.items() if key not in ONLY_BINARY}
@@ -86,17 +88,12 @@ def train_row(row, seed, budget):
     if row.precision == "fp32":
         return {**_figures(teacher, ("teacher",)), "network": network}
     weights = teacher / "teacher" / "best.ckpt"
-    hand_over = {
-        "stages.step1.init": weights,
-        "stages.step1.teacher_checkpoint": weights,
-        "stages.step2.teacher_checkpoint": weights,
-    }
-    folder = _train(network, "binary", row.settings, seed, budget, hand_over)
+    folder = _train(network, "binary", row.settings, seed, budget, dict.fromkeys(INITIAL_WEIGHTS, weights))
     figures = _figures(folder, ("step1", "step2"))
     return {**figures, "teacher_top1": _stages(teacher)["teacher"]["top1"], "network": network}
 
 
-def _train(network, precision, settings, seed, budget, hand_over):
+def _train(network, precision, settings, seed, budget, initial_weights):
     """Run train.py for one network into its folder, and return that."""
     stages = ("teacher",) if precision == "fp32" else ("step1", "step2")
     folder = budget.output_dir / "runs" / f"{run_name(network, precision, settings)}-seed{seed}"
@@ -107,7 +104,7 @@ def _train(network, precision, settings, seed, budget, hand_over):
         "resume": "true",
         "stage": "teacher" if precision == "fp32" else "all",
         **settings,
-        **hand_over,
+        **initial_weights,
     }
     configured = load_config(budget.config_path or None, budget.overrides).stages
     for stage in ("teacher", "step1", "step2"):
@@ -136,7 +133,7 @@ def _require_same_settings(folder, stages, config):
     for stage in stages:
         before = to_flat(load_config(folder / stage / "config.yaml", complete=True))
         for key, value in now.items():
-            if key not in MAY_DIFFER and value != before[key]:
+            if key not in INITIAL_WEIGHTS and not TRAITS[key].per_run and value != before[key]:
                 raise InputError(
                     f"{folder}: holds a run with other settings ({key} was {before[key]}, got {value}); "
                     "give another --output_dir"
@@ -162,7 +159,7 @@ def _run(command, log):
 
 
 def _stages(folder):
-    """What a run's summary.json tells by stage; nothing where it has none yet."""
+    """Summaries of a run's stages by name, from summary.json; {} where there is none yet."""
     return read_summary(folder / "summary.json")
 
 

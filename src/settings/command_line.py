@@ -159,8 +159,7 @@ def saved_classes(path):
     place = settings_beside(path)
     try:
         data = read_yaml(place)["data"] if place else {}
-        names = data.get("classes") or data.get("class_names") or ()
-        return tuple(map(str, names))
+        return tuple(map(str, data.get("classes") or ()))
     except (InputError, LookupError, TypeError, AttributeError):  # settings of another program
         return ()
 

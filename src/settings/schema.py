@@ -22,7 +22,7 @@ from src.settings.rules import (
 
 
 class Traits(typing.NamedTuple):
-    """What is told of a setting besides its type.
+    """Rule and traits of a setting, besides its type.
 
     rule: the Rule that its values keep, or None.
     read: what reads values that may be written in several ways, or None.
@@ -30,7 +30,8 @@ class Traits(typing.NamedTuple):
     resume: whether a resumed run may give it anew, for it does not change what its steps compute.
     graph: whether a compiled graph depends on it.
     switch: whether it is an ablation of the paper's, which a network without it must not take in silence.
-    younger: whether it is younger than the first saved runs, whose files lack it and so get the default.
+    younger: whether it is younger than saved runs, whose files lack it and so get the default.
+    per_run: whether it belongs to one run, as its place or a value that train.py fills in: equal runs may differ in it.
     """
 
     rule: Rule | None = None
@@ -40,6 +41,7 @@ class Traits(typing.NamedTuple):
     graph: bool = True
     switch: bool = False
     younger: bool = False
+    per_run: bool = False
 
 
 def setting(rule=None, **traits):
@@ -49,10 +51,10 @@ def setting(rule=None, **traits):
 
 @dataclasses.dataclass(frozen=True)
 class CheckpointConfig:
-    """Where weights come from and how often they are kept (section `checkpoint`)."""
+    """First weights, and the interval of run states (section `checkpoint`)."""
 
     path: str = setting(path=True, resume=True, graph=False)
-    every_steps: int = setting(at_least(0), resume=True, graph=False, younger=True)
+    every_steps: int = setting(at_least(0), resume=True, graph=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +62,7 @@ class ModelConfig:
     """The network (section `model`)."""
 
     name: str = setting(NOT_EMPTY)
-    num_classes: int = setting(at_least(0))
+    num_classes: int = setting(at_least(0), per_run=True)
     options: FrozenDict = setting(
         Rule("a mapping of names to numbers, texts or lists of these", is_flat_mapping),
         younger=True,
@@ -73,20 +75,18 @@ class ModelConfig:
         ),
         switch=True,
     )
-    shortcut: str = setting(one_of("uni", "same_shape", "none"), switch=True, younger=True)
-    norm: str = setting(one_of("auto", "batch", "layer"), switch=True, younger=True)
-    activation: str = setting(one_of("auto", "rprelu", "prelu", "relu", "gelu"), switch=True, younger=True)
-    downsample: str = setting(one_of("proposed", "original"), switch=True, younger=True)
-    token_mixing: str = setting(
-        one_of("patm", "patm_interleaved", "cycle_fc", "axial_shift"), switch=True, younger=True
-    )
+    shortcut: str = setting(one_of("uni", "same_shape", "none"), switch=True)
+    norm: str = setting(one_of("auto", "batch", "layer"), switch=True)
+    activation: str = setting(one_of("auto", "rprelu", "prelu", "relu", "gelu"), switch=True)
+    downsample: str = setting(one_of("proposed", "original"), switch=True)
+    token_mixing: str = setting(one_of("patm", "patm_interleaved", "cycle_fc", "axial_shift"), switch=True)
     quantizer: str = setting(
-        one_of("bimlp", "sign", "xnor", "dorefa", "reactnet", "dsq", "bnn_plus"), switch=True, younger=True
+        one_of("bimlp", "sign", "xnor", "dorefa", "reactnet", "dsq", "bnn_plus"), switch=True
     )
     activation_gradient: str = setting(one_of("auto", "ste", "approx_sign", "clip_grad"))
     backend: str = setting(one_of("auto", "plain", "fast", "fused"))
     compute_type: str = setting(one_of("float32", "float16", "bfloat16"))
-    sync_bn: bool = setting(younger=True)
+    sync_bn: bool = setting()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,16 +94,16 @@ class DataConfig:
     """Images, batches and augmentation (section `data`)."""
 
     source: str = setting(one_of("digits", "cifar10", "imagenet"), graph=False)
-    path: str = setting(path=True, resume=True, graph=False)
+    path: str = setting(path=True, resume=True, graph=False, per_run=True)
     image_size: int = setting(Rule("from 1 to 65535", lambda value: 1 <= value <= 65535))
     batch_size: int = setting(at_least(1), graph=False)
     eval_batch_size: int = setting(at_least(1), graph=False)
     workers: int = setting(at_least(1), graph=False)
-    memory: float = setting(at_least(0), graph=False, younger=True)
+    memory: float = setting(at_least(0), graph=False)
     bad_images: str = setting(one_of("error", "skip"), graph=False)
-    classes: tuple[str, ...] = setting(graph=False, younger=True)
-    labels: str = setting(one_of("name", "position"), resume=True, graph=False, younger=True)
-    class_names: tuple[str, ...] = setting(graph=False)
+    classes: tuple[str, ...] = setting(graph=False, per_run=True)
+    labels: str = setting(one_of("name", "position"), resume=True, graph=False)
+    class_names: tuple[str, ...] = setting(graph=False, per_run=True)
     mean: tuple[float, ...] = setting(
         Rule(
             "three numbers from 0 to 1, of pixels in [0, 1] (divide those of pixels 0..255 by 255)",
@@ -135,7 +135,7 @@ class DataConfig:
 
 @dataclasses.dataclass(frozen=True)
 class TrainConfig:
-    """What all stages share (section `train`)."""
+    """Settings that all stages share (section `train`)."""
 
     base_batch_size: int = setting(at_least(1))
     betas: tuple[float, ...] = setting(
@@ -151,24 +151,21 @@ class TrainConfig:
     clip_norm: float = setting(at_least(0))
     label_smoothing: float = setting(BELOW_ONE)
     ema_decay: float = setting(BELOW_ONE)
-    accumulate_steps: int = setting(at_least(1), younger=True)
-    on_nonfinite: str = setting(one_of("stop", "skip"), resume=True, graph=False, younger=True)
+    accumulate_steps: int = setting(at_least(1))
+    on_nonfinite: str = setting(one_of("stop", "skip"), resume=True, graph=False)
     loss_scale: str = setting(
         Rule("off, dynamic or a number from 1e-30 to 1e+30", is_loss_scale),
-        younger=True,
         read=loss_scale_text,
     )
-    loss_scale_start: float = setting(
-        Rule("from 1 to 1e+30", lambda value: 1 <= value <= 1e30), graph=False, younger=True
-    )
-    loss_scale_window: int = setting(at_least(1), graph=False, younger=True)
-    loss_scale_growth: float = setting(at_least(1), graph=False, younger=True)
+    loss_scale_start: float = setting(Rule("from 1 to 1e+30", lambda value: 1 <= value <= 1e30), graph=False)
+    loss_scale_window: int = setting(at_least(1), graph=False)
+    loss_scale_growth: float = setting(at_least(1), graph=False)
     loss_scale_backoff: float = setting(
-        Rule("more than 0 and less than 1", lambda value: 0 < value < 1), graph=False, younger=True
+        Rule("more than 0 and less than 1", lambda value: 0 < value < 1), graph=False
     )
     steps_per_epoch: int = setting(at_least(0), graph=False)
     log_every: int = setting(at_least(0), resume=True, graph=False)
-    summary: bool = setting(resume=True, graph=False, younger=True)
+    summary: bool = setting(resume=True, graph=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -182,7 +179,7 @@ class StageConfig:
     learning_rate: float = setting(POSITIVE, graph=False)
     warmup_epochs: int = setting(at_least(0), graph=False)
     init: str = setting(path=True, graph=False)
-    init_head: str = setting(one_of("same", "new"), graph=False, younger=True)
+    init_head: str = setting(one_of("same", "new"), graph=False)
     teacher: str = setting()
     teacher_checkpoint: str = setting(path=True, graph=False)
     teacher_pretrained: bool = setting(graph=False)
@@ -202,9 +199,9 @@ class Stages:
 class Config:
     """All settings of one run; attribute names are the YAML's keys."""
 
-    stage: str = setting(one_of("all", "teacher", "step1", "step2"), graph=False)
-    output_dir: str = setting(NOT_EMPTY, path=True, resume=True, graph=False)
-    resume: bool = setting(resume=True, graph=False)
+    stage: str = setting(one_of("all", "teacher", "step1", "step2"), graph=False, per_run=True)
+    output_dir: str = setting(NOT_EMPTY, path=True, resume=True, graph=False, per_run=True)
+    resume: bool = setting(resume=True, graph=False, per_run=True)
     device_target: str = setting(one_of("CPU", "GPU", "Ascend"), resume=True)
     seed: int = setting(Rule("from 0 to 4294967295", lambda value: 0 <= value < 2**32), graph=False)
     checkpoint: CheckpointConfig

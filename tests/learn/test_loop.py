@@ -16,7 +16,7 @@ from src.data.splits import Contents
 from src.learn import loop
 from src.learn.assign import make_assign
 from src.learn.loop import run_stage
-from src.learn.run_data import said_of_step
+from src.learn.run_data import remark_on_step
 from src.learn.stopping import Stopped, signals_noted
 from tests.learn.stages import small_network, small_stage
 
@@ -203,7 +203,5 @@ def test_a_run_does_not_go_on_with_other_data(whole, tmp_path, split, images, go
 
 def test_a_run_that_goes_on_with_other_steps_says_so():
     before = {"images_per_step": 16}
-    assert (
-        said_of_step(before, {"images_per_step": 16}) == said_of_step({"images_per_step": -1}, before) == ""
-    )
-    assert said_of_step(before, {"images_per_step": 32}).startswith("32 images per step instead of 16")
+    assert remark_on_step(before, {"images_per_step": 16}) == ""
+    assert remark_on_step(before, {"images_per_step": 32}).startswith("32 images per step instead of 16")

@@ -46,7 +46,7 @@ def test_steps_that_all_compiled_count_as_they_are():
     assert figures["images_per_second"] == 2
 
 
-def test_what_an_earlier_version_did_not_measure_is_left_out():
+def test_steps_that_were_not_measured_do_not_count():
     timer = StepTimer(3)
     figures = timer.record(8)
     assert np.isnan(figures.pop("gradient_norm")) and set(figures.values()) == {0.0}

@@ -7,7 +7,7 @@ from mindspore import Parameter, Tensor
 from src.checkpoint.file import read_checkpoint, save_checkpoint
 from src.common.errors import InputError
 from src.learn.parallel import Workers
-from src.learn.state import PREVIOUS, STATE, UNKNOWN, Progress, holds_run, load_state, save_state
+from src.learn.state import PREVIOUS, STATE, Progress, holds_run, load_state, save_state
 
 
 def weight(seed):
@@ -46,18 +46,29 @@ def test_state_comes_back_as_it_was(tmp_path):
     np.testing.assert_array_equal(other["w"].asnumpy(), weight(1)["w"].asnumpy())
 
 
-def test_state_of_an_earlier_version_comes_back(tmp_path):
-    """It has run.seconds, which is not read any more, and none of what is younger."""
-    save_state(tmp_path, Progress(epoch=3, step=2), {**weight(1), "run.seconds": Tensor(np.float64(7.0))}, {})
+def test_state_of_another_version_is_refused(tmp_path):
+    """It has entries that are not read any more, or lacks some: nothing of it is taken."""
+    save(tmp_path, 1)
     entries = dict(read_checkpoint(tmp_path / STATE))
-    facts = ("train_images", "train_checksum", "val_images", "val_checksum", "images_per_step")
-    for name in ("skipped", "updates", "loss_scale", "scale_steps", *facts):
-        del entries[f"run.{name}"]
-    save_checkpoint(tmp_path / STATE, entries)
-    now = {**weight(2), "run_measures": Parameter(Tensor(np.ones(2)), name="m")}
-    assert load_state(tmp_path, now, Workers())[0] == Progress(epoch=3, step=2, updates=UNKNOWN)
+    more = {**entries, "run.seconds": Tensor(np.float64(7.0))}
+    for other, name in (
+        (more, "run.seconds"),
+        ({n: v for n, v in entries.items() if n != "run.updates"}, "run.updates"),
+    ):
+        save_checkpoint(tmp_path / STATE, other)
+        now = weight(2)
+        with pytest.raises(InputError, match=f"entries of this version.*{name} differs.*last.ckpt"):
+            load_state(tmp_path, now, Workers())
+        np.testing.assert_array_equal(now["w"].asnumpy(), weight(2)["w"].asnumpy())
+
+
+def test_step_times_of_other_numbers_of_steps_are_dropped(tmp_path):
+    times = Parameter(Tensor(np.zeros((4, 3))), name="run_measures")
+    save_state(tmp_path, Progress(epoch=3, step=2), {**weight(1), "run_measures": times}, {})
+    now = {**weight(2), "run_measures": Parameter(Tensor(np.ones((4, 6))), name="m")}
+    assert load_state(tmp_path, now, Workers())[0] == Progress(epoch=3, step=2)
     np.testing.assert_array_equal(now["w"].asnumpy(), weight(1)["w"].asnumpy())
-    np.testing.assert_array_equal(now["run_measures"].asnumpy(), [1, 1])
+    np.testing.assert_array_equal(now["run_measures"].asnumpy(), np.ones((4, 6)))
 
 
 def test_state_of_another_network_is_refused(tmp_path):
