@@ -51,10 +51,10 @@ class MovingAverage(nn.Cell):
 
     @contextlib.contextmanager
     def in_place(self):
-        """The network holds the averages within, and its own values again afterwards."""
-        own = [Tensor(p.asnumpy()) for p in self.values]
+        """Context manager: the network holds the averages within, and its values again afterwards."""
+        values = [Tensor(p.asnumpy()) for p in self.values]
         self.put([Tensor(p.asnumpy()) for p in self.averages])
         try:
             yield
         finally:
-            self.put(own)
+            self.put(values)

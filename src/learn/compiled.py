@@ -1,4 +1,4 @@
-"""Saying that something is being compiled: a first call takes seconds to minutes and would look like a hang."""
+"""Log of compilations: a first call takes seconds to minutes and would look like a hang."""
 
 import gc
 import time
@@ -10,14 +10,14 @@ from .graph_cache import graph_cache
 
 
 class Compiled:
-    """A function that compiles one Cell on its first call, and says so: "compiling <what> ..." and "compiled in 12.3 s",
+    """A function that compiles one Cell on its first call, and logs it: "compiling <what> ..." and "compiled in 12.3 s",
     or "<what> ready in 1.2 s (compiled before)" where the graph was kept by an earlier process.
 
     Args:
         function: calls the Cell.
         what: words for it, as "the training step".
         log: function of one text.
-        identity: what decides the graph besides the shapes of the arguments (see `graph_cache`); None: it is not kept.
+        identity: decides the graph, with the shapes of the arguments (see `graph_cache`); None: the graph is not kept.
 
     Attributes:
         ready: whether the first call is over.

@@ -1,4 +1,4 @@
-"""What decorates a run and must not end it: the picture of its curves and the files for TensorBoard."""
+"""Decorations of a run, which must not end it: the picture of its curves and the files for TensorBoard."""
 
 from src.common.text import one_line
 
@@ -9,8 +9,8 @@ from .tensorboard import TensorBoardWriter
 class Decoration:
     """The picture and, where `summary` asks for them, the TensorBoard files of one stage, written after each epoch.
 
-    A picture that cannot be drawn is tried again after the next epoch; TensorBoard is left out from its first fault
-    on. Each fault is told once.
+    A picture that cannot be drawn is tried again after the next epoch; TensorBoard ends with its first fault. Each fault
+    is logged once.
 
     Args:
         log: function of one text.

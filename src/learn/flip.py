@@ -17,7 +17,7 @@ def flip_ratio(before, after):
 
 
 class FlipRatio:
-    """The flip ratio of an epoch's binary weights; the run state keeps the signs that it starts from, in `parameter`."""
+    """The flip ratio of an epoch's binary weights; the run state holds its first signs, in `parameter`."""
 
     def __init__(self, weights):
         self.weights = weights

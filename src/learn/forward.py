@@ -19,7 +19,7 @@ class ForwardPass:
 
     @property
     def ready(self):
-        """Whether it is compiled."""
+        """True once it is compiled."""
         return self.compiled.ready
 
     def __call__(self, images):

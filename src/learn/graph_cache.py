@@ -35,8 +35,8 @@ MAX_GRAPHS = 32  # graphs, of some megabytes each; the least recently used go fi
 
 
 def graph_identity(flat, workers, networks, **more):
-    """What decides the graphs of a run, or None where graphs are not kept: on other devices than a CPU, and with several
-    workers.
+    """All that decides the graphs of a run, or None where graphs are not kept: on other devices than a CPU, and with
+    several workers.
 
     Args:
         flat: all settings {key: value}.
@@ -89,7 +89,7 @@ class GraphCache:
             self._keep(place, kept)
 
     def _place(self):
-        """Where the framework looks for, and puts, the next graph."""
+        """Path where the framework looks for the next graph, and writes it."""
         return self.own / "rank_0" / "graph_cache" / f"compile_cache_{self.count}.mindir"
 
     def _fetch(self, kept, place):
@@ -156,7 +156,7 @@ def _sources(root=ROOT):
 
 
 def _whole(kept):
-    """Whether a graph is there and undamaged."""
+    """True where a graph is there and undamaged."""
     try:
         return (kept / "sha256").read_text() == _checksum(kept)
     except OSError:

@@ -34,10 +34,15 @@ LAST, BEST = "last.ckpt", "best.ckpt"
 
 @dataclass
 class Stage:
-    """What one stage trains and where it writes. `teacher` may be None; `binary_weights` are those whose
-    flips are counted; `settings` is the stage's section of the config and `train` the train section; the run state is
-    saved after each epoch and, unless `every_steps` is 0, after so many steps; `identity` is
-    that of its compiled graphs, which are kept for later processes, or None (see graph_cache.py)."""
+    """Inputs of one stage: networks, data, settings and folder.
+
+    Args:
+        teacher: may be None.
+        binary_weights: the weights whose flips are counted.
+        settings, train: the stage's section of the config, and the section `train`.
+        every_steps: steps between run states besides those after each epoch; 0: none.
+        identity: of the compiled graphs, which are kept for later processes, or None (see graph_cache.py).
+    """
 
     name: str
     network: Any
@@ -195,7 +200,7 @@ class _Trainer:
             return evaluate(self.predict, stage.val_data, stage.eval_batch_size, stage.workers, stop)
 
     def _finish_epoch(self, record):
-        """Move progress to the next epoch and write the files: the run state last, but for what decorates the run."""
+        """Move progress to the next epoch and write the files: the run state, then the decorations."""
         stage, progress = self.stage, self.progress
         self._require_finite()
         best = progress.updates > 0 and record["top1"] > progress.best_top1

@@ -1,4 +1,4 @@
-"""Loss scaling: gradients that float16 would round to 0 are kept by a factor on the loss, and divided by it before the update."""
+"""Loss scaling: a factor on the loss keeps float16 from rounding gradients to 0; the update divides by it."""
 
 import numpy as np
 from mindspore import Tensor
@@ -24,7 +24,7 @@ def next_scale(scale, steps, finite, window, growth, backoff):
 
 
 class LossScale:
-    """The scale of one stage, as train.loss_scale says; where it stands is in Progress: loss_scale (0: off), scale_steps.
+    """Loss scale of one stage by train.loss_scale; Progress holds its state: loss_scale (0: off), scale_steps.
 
     Attributes:
         on: whether there is one.
@@ -40,7 +40,7 @@ class LossScale:
             self.start = train.loss_scale_start if self.dynamic else float(train.loss_scale)
 
     def can_fall(self, progress):
-        """Whether an overflow has a smaller scale to go on with: it is no fault of the numbers then."""
+        """True where a smaller scale is left: an overflow is then no fault of the numbers."""
         return self.dynamic and progress.loss_scale > FLOOR
 
     def move(self, progress, finite):

@@ -49,13 +49,13 @@ def scale_gradients(gradients, factor, finite):
 
 
 def decays(name, shape):
-    """Whether AdamW's weight decay holds for a parameter: for matrices and filters, not for biases, norms,
-    RSign, RPReLU and merge scalars, all of which have one axis."""
+    """True for parameters with AdamW's weight decay: matrices and filters, not biases, norms, RSign, RPReLU and merge
+    scalars, all of which have one axis."""
     return len(shape) > 1
 
 
 def can_fuse():
-    """Whether this device and machine have the operator that updates all parameters at once."""
+    """True where this device and machine have the operator that updates all parameters at once."""
     return ms.get_context("device_target") == "CPU" and operators.available()
 
 
@@ -118,7 +118,7 @@ class AdamW(nn.Cell):
         return ops.depend(norm, done)
 
     def updates(self):
-        """How many updates this process has done so far."""
+        """Number of updates of this process so far."""
         return self.fused.updates() if self.fused is not None else 0
 
     def sleep_until(self, updates):

@@ -1,6 +1,6 @@
-"""Data parallelism: who this process is, and the few collective operations that the loop needs.
+"""Data parallelism: the rank of this process, and the few collective operations that the loop needs.
 
-The framework is loaded by what needs it: a process alone does without.
+Each operation loads the framework itself: a process alone does without.
 """
 
 import ctypes
@@ -27,7 +27,7 @@ class Workers:
 
     @property
     def first(self):
-        """Whether this process speaks and writes for the job."""
+        """True for the process that logs and writes for the job."""
         return self.rank == 0
 
     def sum(self, values):
@@ -41,7 +41,7 @@ class Workers:
         return round(self.sum([number if self.first else 0])[0])
 
     def gather(self, parameters):
-        """What each worker holds of the parameters: an array (workers, ...) per parameter."""
+        """Values of the parameters on each worker: an array (workers, ...) per parameter."""
         from mindspore import Tensor, ops
 
         flat = _flat(parameters)[None]

@@ -1,4 +1,4 @@
-"""What a stage writes about its epochs: metrics.jsonl and the curves drawn from it."""
+"""Records of a stage's epochs: metrics.jsonl and the curves drawn from it."""
 
 import json
 import math
@@ -57,7 +57,7 @@ def draw_curves(folder, title):
 
 
 def curves_are_old(folder):
-    """Whether curves.png is missing or older than metrics.jsonl: a process was killed between the two."""
+    """True where curves.png is missing or older than metrics.jsonl: a process was killed between the two."""
     metrics, curves = folder / METRICS, folder / CURVES
     if not metrics.is_file():
         return False

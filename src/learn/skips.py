@@ -10,8 +10,8 @@ MAX_CONSECUTIVE_SKIPS = 50  # with which a run ends
 class Skips:
     """Skipped steps of one stage.
 
-    A loss that is not finite ends the run or is skipped as train.on_nonfinite says. So do gradients that overflow, but for a
-    loss scale that can fall: then the step is skipped and the scale falls.
+    train.on_nonfinite ends the run or skips the step where the loss is not finite, and where the gradients overflow. A loss
+    scale that can fall skips a step whose gradients overflow, and falls.
 
     Args:
         name: of the stage.
@@ -26,11 +26,11 @@ class Skips:
 
     @property
     def possible(self):
-        """Whether the run may go on after such a step."""
+        """True where the run may go on after such a step."""
         return self.skips or self.scale.dynamic
 
     def note(self, progress, loss, norm):
-        """Whether the step just done, the last one of `progress`, counts; one that does not is counted as skipped.
+        """True where the last step of `progress` counts; else it is counted as skipped.
 
         Moves the loss scale. Raises InputError where the step ends the run.
         """
