@@ -97,7 +97,7 @@ def entries(folder):
 
 
 def _is_folder(entry):
-    """Whether an entry of a folder is one, too; a loop of links is not, and is refused as an image."""
+    """True where an entry of a folder is a folder; a loop of links is none, and is refused as an image."""
     try:
         return entry.is_dir()
     except OSError:
@@ -134,7 +134,7 @@ def _class_names(folder):
 
 
 def _what_came(path, split):
-    """What stands in place of a split's folder, and what to do about it."""
+    """Words on the thing in place of a split's folder, with a remedy."""
     folders, files = entries(path)
     if any(name in folders for name in SPLITS):
         return f"{split}/ is missing"

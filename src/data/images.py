@@ -17,7 +17,7 @@ from src.common.files import reason
 from src.data import limits
 
 JPEG = b"\xff\xd8\xff"
-# How a whole file of the kind ends; zeros or line ends after it are common and harmless.
+# Last bytes of a complete file by kind; zeros or line ends behind them are common and harmless.
 ENDINGS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}
 TAIL = 64  # bytes
 BITS_PER_SAMPLE, PHOTOMETRIC, WHITE_IS_ZERO = 258, 262, 0  # TIFF tags, and a value of the second
@@ -71,7 +71,7 @@ def look(path):
 
 
 def fault(path):
-    """What is wrong with the file, or None: decodes it with Pillow and as MindSpore's operators do."""
+    """Fault of the file, or None: decodes it with Pillow and as MindSpore's operators do."""
     from src.data.augment import decode  # which loads the framework: evaluation does without
 
     try:
@@ -102,7 +102,7 @@ def encoded(path):
 
 @contextlib.contextmanager
 def _blaming(path):
-    """Whatever goes wrong meanwhile becomes an UnreadableImage: damaged files raise nearly anything."""
+    """Context manager: any error becomes an UnreadableImage, for damaged files raise nearly anything."""
     try:
         yield
     except Exception as error:
@@ -168,7 +168,7 @@ def _glance(path):
 
 
 def _ended(tail, ending):
-    """Whether a file's last bytes are the ending, but for what is harmless."""
+    """True where a file's last bytes are the ending, apart from harmless ones."""
     return tail.rstrip(b"\0\r\n").endswith(ending)
 
 

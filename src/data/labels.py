@@ -54,7 +54,7 @@ def _listed(names):
 
 
 def _alike(name, known):
-    """What is said of the known name that is nearest."""
+    """Words on the nearest known name."""
     form = unicodedata.normalize("NFC", name)
     for other in known:
         if unicodedata.normalize("NFC", other) == form:

@@ -1,4 +1,4 @@
-"""What is opened as an image: a regular file of a known format, within limits that hold before anything is decoded.
+"""Limits of image files, which hold before anything is decoded: a regular file of a known format and a bounded size.
 
 The limits bound the time and memory that one file can take, whoever made it: the decoded size by the header, so that an
 animation counts with its whole canvas (its first frame alone is decoded), the file by its length, a JPEG by its scans.
@@ -12,13 +12,13 @@ from src.common.files import open_regular
 
 # Of Pillow's other kinds some run a program (EPS) or hold an image of another size than they say (ICO, ICNS).
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM")
-MAX_PIXELS = 89_478_485  # a quarter GiB as RGB, where Pillow too begins to speak of a decompression bomb
+MAX_PIXELS = 89_478_485  # a quarter GiB as RGB, as Pillow's own warning of decompression bombs
 MAX_SIDE = 65_535  # pixels, as in a JPEG; evaluation enlarges the longer side with the shorter one
-MAX_BYTES = 2**28  # of a file: what MAX_PIXELS take uncompressed
-SCAN = b"\xff\xda"  # how one of a JPEG begins
+MAX_BYTES = 2**28  # of a file: as MAX_PIXELS uncompressed
+SCAN = b"\xff\xda"  # marker at the beginning of a JPEG's scan
 MAX_WORK = 100 * MAX_PIXELS  # pixels times scans, for each scan passes over all pixels; 10 scans are usual
 
-# What Pillow remarks on a file is refused here or harmless; as warnings it would be lines without a file's name.
+# Pillow's warnings on a file are refused here or harmless; printed, they would be lines without the file's name.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
