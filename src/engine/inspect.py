@@ -1,4 +1,4 @@
-"""What tests and benchmarks see of the engine: the bits that its layers read, and single layers."""
+"""Inside of the engine, for tests and benchmarks: the bits that its layers read, and single layers."""
 
 import ctypes
 from ctypes import POINTER, c_float, c_int, c_int32, c_uint32, c_void_p
@@ -78,7 +78,7 @@ def _layer(tensors):
 
 
 def channel_layer(instruction_set, tensors, x, shortcut):
-    """What a channel FC makes of x (tokens, I): RPReLU(factor * sum + offset + shortcut), float32 (tokens, O).
+    """Output of a channel FC for x (tokens, I): RPReLU(factor * sum + offset + shortcut), float32 (tokens, O).
 
     tensors: name -> array for TENSORS, weight as booleans (O, I); shortcut: (tokens, O).
     """
@@ -89,7 +89,7 @@ def channel_layer(instruction_set, tensors, x, shortcut):
 
 
 def local_layer(instruction_set, tensors, axis, x, shortcut):
-    """What a local FC along an axis, "height" or "width", makes of a map x (S, S, G C): float32 (S, S, C).
+    """Output of a local FC along an axis, "height" or "width", for a map x (S, S, G C): float32 (S, S, C).
 
     tensors: name -> array for TENSORS, weight as booleans (7 G, C); shortcut: (S, S, C).
     """
