@@ -1,4 +1,4 @@
-"""Representation ability (section 3.1, Eq. 8, 9): in how many values a binary layer can speak, and in how many it does."""
+"""Representation ability (section 3.1, Eq. 8, 9): the number of values that a binary layer can take, and that it takes."""
 
 import numpy as np
 

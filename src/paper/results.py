@@ -1,4 +1,4 @@
-"""What the trained rows of a table gave: Markdown, JSON and a picture, the paper's ImageNet figures beside them."""
+"""Results of a table's trained rows: Markdown, JSON and a picture, the paper's ImageNet figures beside them."""
 
 import json
 import statistics
