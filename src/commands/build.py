@@ -1,4 +1,4 @@
-"""From settings to a device and a network: what train.py, eval.py and export.py share. Only they import it."""
+"""From settings to a device and a network: shared by the commands, imported by nobody else."""
 
 import atexit
 import gc
@@ -21,7 +21,7 @@ def start_device(config):
     """Choose the device and graph mode. Raises InputError when this installation lacks the device."""
     atexit.register(gc.collect)  # cells that live until the interpreter is taken apart complain
     os.environ.setdefault("GLOG_v", "3")  # the framework's warnings are for its developers
-    os.environ.setdefault("MS_OM_PATH", tempfile.gettempdir())  # where it dumps graphs when compiling fails
+    os.environ.setdefault("MS_OM_PATH", tempfile.gettempdir())  # for dumps of graphs when compiling fails
     import mindspore as ms
 
     try:

@@ -32,7 +32,7 @@ TEXT_COLUMNS = ("run", "model", "precision", "state")  # to the left, the others
 
 @dataclasses.dataclass(frozen=True)
 class StageRun:
-    """What the folder of one stage tells: its settings, and the metrics records of its finished epochs."""
+    """Content of one stage's folder: its settings, and the metrics records of its finished epochs."""
 
     folder: Path
     model: str

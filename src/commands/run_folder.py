@@ -1,4 +1,4 @@
-"""The folder of a run: each stage's settings, what a run that goes on must find, and the summary."""
+"""Folder of a run: each stage's settings, the checks before a run goes on, and the summary."""
 
 import contextlib
 import json
@@ -26,7 +26,7 @@ SETTINGS = "config.yaml"  # in a stage's folder
 
 
 def resolved_settings(config, name, classes):
-    """The settings that a stage's folder keeps: those of this stage, with what the data say and absolute paths."""
+    """Settings in a stage's folder: those of this stage, with the classes of the data and absolute paths."""
     found = {
         "stage": name,
         "model.num_classes": len(classes),
@@ -37,8 +37,8 @@ def resolved_settings(config, name, classes):
 
 
 def same_setting(key, before, now):
-    """Whether two values of a setting mean the same: a file or folder may be named in several ways, or have moved, by
-    which the earlier path leads nowhere and the later one ends in the same name."""
+    """True for two values of a setting that mean the same: one file or folder by several names, or one that has moved (the
+    earlier path leads nowhere, the later one ends in the same name)."""
     if before == now or not (names_a_path(key, before) and names_a_path(key, now)):
         return before == now
     moved = not os.path.lexists(before) and os.path.basename(before) == os.path.basename(now)
@@ -77,7 +77,7 @@ def check_folder(folder, resolved):
 
 
 def begin_folder(folder, resolved):
-    """Make a stage's folder ready: with its settings, without what a killed process left half-written."""
+    """Make a stage's folder ready: with its settings, without half-written files of a killed process."""
     folder.mkdir(parents=True, exist_ok=True)
     remove_parts(folder)
     if not holds_run(folder):
@@ -86,7 +86,7 @@ def begin_folder(folder, resolved):
 
 @contextlib.contextmanager
 def output_folder(config, names, classes, workers):
-    """Context manager: output_dir is this job's alone, without what a killed one left and without an earlier one's lists.
+    """Context manager: lock output_dir for this job, and remove a killed job's half-written files and an earlier one's lists.
 
     Raises InputError, before anything is changed, where a stage of `names` cannot begin or go on (see `check_folder`).
     """

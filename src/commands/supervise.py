@@ -116,7 +116,7 @@ def pass_on(source):
 
 
 def lives(pid):
-    """Whether a process runs; one that has ended and that its parent has not taken note of does not."""
+    """True for a process that runs; one that has ended and whose parent has not taken note does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -189,7 +189,7 @@ class Job:
 
     def __init__(self, command):
         libc = ctypes.CDLL(None)
-        libc.prctl(PR_SET_CHILD_SUBREAPER, 1)  # what msrun leaves behind becomes a child of this process
+        libc.prctl(PR_SET_CHILD_SUBREAPER, 1)  # msrun's orphans become children of this process
         self.msrun = subprocess.Popen(
             command, stdout=subprocess.PIPE, start_new_session=True,
             preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM),
@@ -200,7 +200,7 @@ class Job:
         self.code = None
 
     def lives(self):
-        """Whether a process of the job is left; takes note of msrun's exit code."""
+        """True while a process of the job is left; takes note of msrun's exit code."""
         try:
             while True:
                 pid, status = os.waitpid(-1, os.WNOHANG)
