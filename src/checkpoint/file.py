@@ -117,7 +117,7 @@ def read_checkpoint(path, checked=False):
 
 
 def _reason(data, error):
-    """Why bytes are no checkpoint: what they are where that is known, else what is wrong with them."""
+    """Reason that bytes are no checkpoint: their kind where it is known, else their fault."""
     kind = None if is_safetensors(data) else kind_of(data)
     if kind:
         return f"expected a MindSpore checkpoint or a safetensors file, got {kind}"

@@ -54,7 +54,7 @@ CRC_BYTES = len(CRC_MARK) + 10
 
 
 def is_safetensors(data):
-    """Whether bytes begin as a safetensors file: a length that they have room for, and the brace of its header."""
+    """True for bytes that begin as a safetensors file: a length that fits, and the brace of its header."""
     return data[8:9] == b"{" and int.from_bytes(data[:8], "little") <= len(data) - 8
 
 
@@ -68,7 +68,7 @@ def decode_safetensors(data):
 
 
 def has_checksum(data):
-    """Whether bytes end with the mark of a checksum."""
+    """True for bytes that end with the mark of a checksum."""
     return data[-CRC_BYTES:].startswith(CRC_MARK)
 
 
@@ -76,7 +76,7 @@ def decode_mindspore(data):
     """The tensors of MindSpore's format as a dict from name to array; texts are left out.
 
     Raises:
-        ValueError, and protobuf's and safetensors' errors: what is wrong with the bytes.
+        ValueError, and protobuf's and safetensors' errors, with the fault of the bytes.
     """
     if has_checksum(data):
         expected = int.from_bytes(data[-10:], "big")

@@ -4,11 +4,11 @@ import re
 
 from src.common.files import PACKED_SIGNATURE
 
-HEAD_BYTES = 4096  # bytes that are looked at
+HEAD_BYTES = 4096  # bytes examined
 AS_CHECKPOINT = "take the weights as a MindSpore checkpoint (.ckpt) or a safetensors file"
 SOURCE = "take the checkpoint (.ckpt) that it was made of"
 INSIDE = "take the checkpoint in it, unpacked"
-# pattern at the beginning of the file -> what it is, and what to take instead
+# pattern at the beginning of the file -> its kind, and the file to take instead
 KINDS = {
     rb"[\s\xef\xbb\xbf]*<(?i:!doctype html|html|\?xml)": (
         "a web page",
@@ -36,7 +36,7 @@ KINDS = {
 
 
 def kind_of(data):
-    """The kind of a file that is no checkpoint and what to take instead, in words; None where it is not known."""
+    """Kind of a file that is no checkpoint and the file to take instead, in words; None where it is not known."""
     head = bytes(data[:HEAD_BYTES])
     if head.startswith(b"version https://git-lfs"):
         size = re.search(rb"^size (\d{1,20})$", head, re.MULTILINE)

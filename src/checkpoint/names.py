@@ -1,18 +1,18 @@
-"""Names in checkpoints of other programs: prefixes of wrapped networks, and what training keeps beside the weights."""
+"""Names in checkpoints of other programs: prefixes of wrapped networks, and entries that training keeps beside weights."""
 
 import re
 from collections import Counter
 
 MAX_WORDS = 8  # of a prefix
 MAX_GROUPS = 12  # groups of entries in a message
-# What optimizers and training steps of MindSpore and MindCV keep for each weight, under a name that ends with the
-# weight's: moments, sums of gradients, averages
+# Prefixes of the entries that optimizers and training steps of MindSpore and MindCV hold for each weight: moments, sums of
+# gradients, averages
 PER_WEIGHT = re.compile(
     r"(?:^|(?<=\.))(moments?[123]?|(adam|lamb|nadam)_[mv]|lion_m|accum(_update)?|stat|linear|vhat|mean_(grad|square)"
     r"|exp_avg(_sq(_row|_col)?)?|prev(_gradient)?|step_size|ax_|mu|eta|grad_accumulation|ema|swap)[._]"
 )
 OPTIMIZER = "optimizer."  # which MindSpore may put before all that an optimizer holds, weights included
-# what they keep once: a number, or one per step
+# their other entries: a number, or one per step
 SCALARS = {
     "accumulation_step", "afactor_step", "batch_num", "beta1_power", "beta2_power", "current_iterator_step", "epoch",
     "epoch_num", "global_step", "last_overflow_iterator_step", "learning_rate", "loss_scale", "lr", "momentum",
@@ -28,7 +28,7 @@ def match_names(target, shapes, may_lack=(), may_have=()):
     may_lack, may_have: endings of names that the checkpoint may lack, and that the network need not have.
 
     Where the names do not fit as they are, one prefix is looked for without which they do; names without it stay as
-    they are, for MindSpore puts `optimizer.` before trained weights alone. What training keeps may stand beside the
+    they are, for MindSpore puts `optimizer.` before trained weights alone. Entries of training may stand beside the
     weights, if every weight is there and nothing else is left.
 
     Returns:
@@ -63,7 +63,7 @@ def _prefixes(target, required, names):
 
 
 def _kept_by_training(name, prefix, target, shape):
-    """Whether an entry is one of PER_WEIGHT or SCALARS."""
+    """True for the entries of PER_WEIGHT and SCALARS."""
     if name.rpartition(".")[2] in SCALARS and len(shape) < 2:
         return True
     found = False

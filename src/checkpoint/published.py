@@ -1,4 +1,4 @@
-"""MindCV's published weights: downloaded by MindCV, or one line that says what was in the way."""
+"""MindCV's published weights: downloaded by MindCV, or refused in one line."""
 
 import contextlib
 import http.client
@@ -11,14 +11,14 @@ from src.common.errors import InputError
 from src.common.files import reason
 
 TIMEOUT = 60.0  # seconds without a byte, after which a download fails; MindCV waits for ever
-# what MindCV lets through: of the network and the file system; of a file that is no checkpoint, or another network's
+# errors that MindCV lets through: of the network and the file system; of a file that is no checkpoint, or another network's
 FAILURES = (OSError, http.client.HTTPException, ValueError, RuntimeError, KeyError, TypeError)
 
 
 def published(name, create, instead):
     """create(), a network of MindCV with its published weights.
 
-    MindCV takes a file for whole because it is there: what an attempt that failed has left is removed.
+    MindCV takes any file that is there for complete: the rest of a failed attempt is removed.
 
     Args:
         name: the model's.
@@ -55,7 +55,7 @@ def published(name, create, instead):
 
 
 def _place_of(address):
-    """Where MindCV puts the file."""
+    """Path of MindCV's file."""
     from mindcv.models.helpers import get_checkpoint_download_root
 
     return Path(get_checkpoint_download_root()) / os.path.basename(address)
