@@ -28,7 +28,7 @@ FLAGS = {
     "device_target": "device_target",
     "checkpoint": "checkpoint.path",
 }
-BY_NAME = "data.labels=name"  # what a run took for its own data does not hold for others
+BY_NAME = "data.labels=name"  # a run's choice for its own data does not hold for others
 PATH = os.path.expanduser  # type of a flag that names a file or folder
 OVERRIDE = re.compile(r"[A-Za-z_][\w.]*=")
 
@@ -55,7 +55,7 @@ def create_parser(program, description):
 
     Args:
         program: file name of the script, as "train.py".
-        description: what it does, with an example.
+        description: its purpose, with an example.
     """
     parser = SettingsParser(
         prog=program,
@@ -165,7 +165,7 @@ def saved_classes(path):
 
 
 def _places_of_settings(path):
-    """Where the settings of a file may lie, the nearest first."""
+    """Paths of a file's settings, the nearest first."""
     places = [Path(path).parent / CONFIG_NAME]
     if os.path.islink(path):
         places.append(Path(os.path.realpath(path)).parent / CONFIG_NAME)
@@ -197,10 +197,10 @@ def config_of_checkpoint(args):
 
 
 def config_of_packed(args):
-    """The Config for using a packed file, which has its network's settings in it.
+    """Config for using a packed file, which holds its network's settings.
 
-    What else there is, the data above all, comes from the settings beside the file, as of a checkpoint, where there
-    are any, else from --config_path or the defaults; then overrides and flags.
+    The other settings, the data above all, come from the file beside it, as of a checkpoint, where there is one, else
+    from --config_path or the defaults; then overrides and flags.
     """
     beside = settings_beside(args.checkpoint)
     if beside and not args.config_path:
@@ -209,12 +209,12 @@ def config_of_packed(args):
 
 
 def names_packed(args):
-    """Whether the checkpoint of parsed arguments is a packed file, by its name."""
+    """True where the checkpoint of parsed arguments is a packed file, by its name."""
     return Path(args.checkpoint or "").suffix == PACKED_SUFFIX
 
 
 def check_against_packed(args, own):
-    """Refuse settings of the command line that a packed file, which has its own, would leave without effect.
+    """Refuse settings of the command line that have no effect on a packed file, which holds its own.
 
     Args:
         own: key -> value, of the file.
@@ -236,10 +236,10 @@ def check_against_packed(args, own):
 def run(main, argv=None):
     """Call main(argv) and return the exit code of the program.
 
-    main's own code (None counts as 0); 2 after an InputError, or what the system refuses, told in one line "error: ..."
-    on stderr, by python -X dev behind the traceback; 130 after Ctrl-C; 141, as of a program that SIGPIPE ends, when the
-    reader of the results has gone. --help leaves by SystemExit, as argparse does. Streams that are closed or cannot be
-    written lose remarks, and change no exit code (see output.py).
+    0 or main's code; 2 after an InputError or an error of the system, with one line "error: ..." on stderr (behind the
+    traceback with python -X dev); 130 after Ctrl-C; 141, as of a program that SIGPIPE ends, when the reader of the results
+    has gone. --help leaves by SystemExit, as argparse does. Streams that are closed or cannot be written lose remarks, and
+    change no exit code (see output.py).
     """
     prepare_streams()
     try:
@@ -248,7 +248,7 @@ def run(main, argv=None):
         return _refused(error, error)
     except ReaderGone:
         return 128 + signal.SIGPIPE
-    except OSError as error:  # what was in the way of a path that nobody tried before
+    except OSError as error:  # of a path that nobody tried before
         where = f"{error.filename}: " if error.filename else ""
         return _refused(f"{where}{reason(error)}", error)
     except MemoryError as error:

@@ -141,7 +141,7 @@ def with_absolute_paths(config):
 
 
 def names_a_path(key, value):
-    """Whether the value of `key` is the path of a file or folder: not empty, and not a stage's name in its place."""
+    """True where the value of `key` is the path of a file or folder, neither empty nor a stage's name."""
     return TRAITS[key].path and value not in ("", *STAGE_NAMES)
 
 
@@ -254,7 +254,7 @@ def _new_name(key, value):
 
 
 def _beyond(value):
-    """What no value of any key may be beyond, in words, or None."""
+    """Limit that a value breaks and that holds for all keys, in words, or None."""
     for item in value if isinstance(value, tuple) else (value,):
         if type(item) is int and abs(item) > MAX_INT:
             return f"at most {MAX_INT}"
