@@ -1,4 +1,4 @@
-"""What the cost counter knows of Cells: linear layers, element-wise work, and their shapes in a run."""
+"""Cells for the cost counter: linear layers, element-wise work, and their shapes in a run."""
 
 import mindspore as ms
 from mindspore import Tensor, nn, ops
@@ -16,7 +16,7 @@ from src.model.networks.bimlp import MBBBlock1
 
 # convolutions and FC layers: Cells with a `weight` (O, ...) that give maps or vectors of O channels
 LINEAR = (Conv2d, BinaryConv2d, nn.Conv2d, nn.Dense, released.Conv2d, released.BinaryConv2d, released.Dense)
-# what no convention counts; a Cell inside another of this table is not counted twice
+# counted by no convention; a Cell inside another of this table is not counted twice
 ELEMENTWISE = {
     "normalisation": (
         nn.BatchNorm1d, nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm, released.BatchNorm, released.GroupNorm,
@@ -36,24 +36,24 @@ def kind_of(cell):
 
 
 def is_linear(cell):
-    """Whether a Cell is a convolution or FC layer."""
+    """True for a convolution or FC layer."""
     return isinstance(cell, LINEAR)
 
 
 def binary_input(cell):
-    """Whether a linear layer's inputs are one bit (in the released network three-valued) each."""
+    """True for a linear layer whose inputs are one bit (in the released network three-valued) each."""
     return isinstance(cell, released.BinaryConv2d) or (
         isinstance(cell, BinaryConv2d) and cell.binary_activation
     )
 
 
 def binary_weight(cell):
-    """Whether a linear layer's weights are one bit each."""
+    """True for a linear layer whose weights are one bit each."""
     return isinstance(cell, released.BinaryConv2d) or (isinstance(cell, BinaryConv2d) and cell.scaled)
 
 
 def has_bias(cell):
-    """Whether a linear layer adds a bias of its own."""
+    """True for a linear layer that adds a bias."""
     return getattr(cell, "bias", None) is not None and getattr(cell, "has_bias", True)
 
 
