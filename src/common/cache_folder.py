@@ -1,4 +1,4 @@
-"""The folder in which compiled code is kept for later processes. What lies there is run, so nobody else may write there."""
+"""Folder of compiled code for later processes. Its code is run, so nobody else may write there."""
 
 import contextlib
 import os
@@ -83,7 +83,7 @@ def _within(parent):
 
 
 def _others_write(status):
-    """Who besides this user and root can write in a folder of that status, in words; "" for nobody.
+    """Others than this user and root who can write in a folder of that status, in words; "" for nobody.
 
     A group with the user's own number is the user's own, by the convention of Linux systems that then let groups write.
     """

@@ -1,7 +1,7 @@
-"""What the project says: remarks, which may be lost, and results, which must not be.
+"""Output of the programs: remarks, which may be lost, and results, which must not be.
 
-A remark accompanies a command whose results are files: no fault of its stream may end that command. A result is what
-the command was asked for.
+A remark accompanies a command whose results are files: a broken stream must not end that command. A result answers the
+command.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from src.common.text import printable
 
 
 class Nowhere(io.TextIOWrapper):
-    """Stands for a stream that was closed when the process began: what is written to it is lost."""
+    """Stands for a stream that was closed when the process began: all text written to it is lost."""
 
 
 class ReaderGone(Exception):
@@ -79,7 +79,7 @@ def result(text):
 
 
 def is_terminal(stream):
-    """Whether an open stream is a terminal."""
+    """True for an open stream that is a terminal."""
     try:
         return stream is not None and stream.isatty()
     except ValueError:  # it was closed
