@@ -1,4 +1,4 @@
-"""Whether two sides computed the same: what they found in a training step, by name, as arrays."""
+"""Agreement of two sides on the results of a training step, arrays by name."""
 
 import numpy as np
 

@@ -200,7 +200,7 @@ def measure(workers, contenders, batch, count, found):
 
 
 def steps_of(workers, side, work):
-    """How many batches make a block; the contender is warm then."""
+    """Number of batches in a block; the contender is warm then."""
     workers[side].ask("block", work=work, steps=1)
     seconds = statistics.median(workers[side].ask("block", work=work, steps=1)["seconds"] for _ in range(3))
     return max(1, round(BLOCK / seconds))

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""How exactly the engine computes a trained network: python benchmarks/engine_agreement.py --checkpoint CKPT [--json].
+"""Accuracy of the engine on a trained network: python benchmarks/engine_agreement.py --checkpoint CKPT [--json].
 
 On the validation split of the checkpoint's run: top-1 in MindSpore and in the engine, the share of images with the same most
 likely class, and the largest difference of a logit. On the first --traced images, for every binary layer of a whole run: the

@@ -1,4 +1,4 @@
-"""What the engine's benchmark compares: networks, how their weights are made, and how exactly contenders must agree."""
+"""Cases of the engine's benchmark: networks, their weights, and the tolerance between contenders."""
 
 import math
 from dataclasses import dataclass

@@ -60,7 +60,7 @@ class PillowLoader:
         out += self.shift
 
     def centre_box(self, width, height):
-        """What the centre crop of the resized image shows of the image: (left, top, right, bottom)."""
+        """Box of the image in the centre crop of the resized one: (left, top, right, bottom)."""
         shorter = round(self.size * 256 / 224)
         box = []
         for side in (width, height):

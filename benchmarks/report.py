@@ -4,7 +4,7 @@ import os
 import platform
 from pathlib import Path
 
-# What is timed: a whole training step, and its forward pass alone (training mode, no gradients).
+# Timed work: a whole training step, and its forward pass alone (training mode, no gradients).
 WORKS = ("step", "forward")
 
 

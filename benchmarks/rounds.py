@@ -10,8 +10,8 @@ from worker import WorkerError
 
 FOREIGN_SHARE = 0.1  # a block is quiet when other processes took less than this share of its processor time
 IDLE_SHARE = 0.05  # a waiting worker that takes more than this share of a block is worth a warning
-MIN_QUIET_ROUNDS = 3  # with fewer quiet rounds than these, all rounds count
-MAX_ROUNDS_FACTOR = 2  # at most so many times the wished number of rounds
+MIN_QUIET_ROUNDS = 3  # with fewer quiet rounds, all rounds count
+MAX_ROUNDS_FACTOR = 2  # times the wished number of rounds, at most
 MAX_WAIT = 20.0  # seconds before a round, for other processes to come to rest
 
 
@@ -84,7 +84,7 @@ def run_rounds(workers, count, work, steps, images, log):
 
 
 def quiet(blocks):
-    """Whether all blocks of a round were."""
+    """True for a round whose blocks were all quiet."""
     return all(block["quiet"] for block in blocks.values())
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""How training would scale on paper: tables and a curve from a simulation, of counted work and assumed links.
+"""Scaling of training on paper: tables and a curve from a simulation, of counted work and assumed links.
 
 python benchmarks/scaling.py [--picture docs/scaling.png]; what is measured and what is assumed: docs/scaling.md.
 """

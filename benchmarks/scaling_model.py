@@ -15,7 +15,7 @@ PER_NORM = 4  # all-reduces of a batch with model.sync_bn: two forward, two in t
 
 @dataclasses.dataclass(frozen=True)
 class Link:
-    """What one device sends over: latency of a message in seconds, nominal bytes per second."""
+    """Link of one device: latency of a message in seconds, nominal bytes per second."""
 
     latency: float
     bandwidth: float

@@ -144,7 +144,7 @@ def best_share(options, devices):
 
 
 def failures(options):
-    """Where an epoch is shorter than the best interval the loop saves more often than that, for it saves every epoch."""
+    """The loop saves every epoch: more often than the best interval where an epoch is shorter."""
     rated = [("accelerators", jobs.accelerators(options, n, jobs.LINKS["100 Gb/s RoCE"])) for n in jobs.SIZES]
     if measured(options):
         rated += [("CPUs of 2 cores", jobs.processors(options, jobs.SIZES[0]))]
@@ -175,7 +175,7 @@ def inputs(options):
 
 
 def measured(options):
-    """Whether CPUs were measured at this."""
+    """True for the settings at which CPUs were measured."""
     return (options.model, options.stage) == ("bimlp_s", "step1")
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Where the time of a training step goes, per kind of operation, by backend of one network; see README.md."""
+"""Time of a training step per kind of operation, by backend of one network; see README.md."""
 
 import argparse
 import csv
