@@ -1,4 +1,4 @@
-"""What is refused before a network is compiled, and what the framework refuses when it is."""
+"""Refusals before a network is compiled, and by the framework when it is."""
 
 import mindspore as ms
 import numpy as np

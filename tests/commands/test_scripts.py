@@ -230,7 +230,7 @@ def test_documented_commands_are_understood(command):
 
 
 def from_elsewhere(folder, script, *arguments):
-    """What a script prints that is started in another folder, with this environment."""
+    """Output of a script that is started in another folder, with this environment."""
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",

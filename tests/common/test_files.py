@@ -283,7 +283,7 @@ def umask():
 
 @pytest.mark.parametrize("mask, mode", [(0o077, 0o600), (0o027, 0o640), (0o002, 0o664), (0o022, 0o644)])
 def test_new_files_and_folders_heed_the_umask(umask, tmp_path, mask, mode):
-    """Whatever mode the one who writes has given them."""
+    """With any mode of the writer."""
     umask(mask)
     write_atomic(tmp_path / "whole", b"x")
     with replacing(tmp_path / "secret") as temporary:

@@ -26,7 +26,7 @@ def benchmark():
 
 @pytest.fixture
 def found(benchmark):
-    """What three sides that agree deliver, of 2 evaluation images."""
+    """Batches of three sides that agree, of 2 evaluation images."""
     images = np.random.default_rng(0).normal(size=(2, 3, 4, 4)).astype(np.float32)
     side = {
         "images": images,

@@ -1,4 +1,4 @@
-"""What exported files are told of how they are fed, for the tests of the deploy room."""
+"""Feeding of exported files, for the tests of the deploy room."""
 
 from src.deploy import Feeding
 

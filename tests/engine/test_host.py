@@ -1,4 +1,4 @@
-"""What the process that loads the engine has set, a locale or a way to round, changes nothing in it."""
+"""Settings of the process that loads the engine, a locale or a way to round, change nothing in it."""
 
 import json
 import os

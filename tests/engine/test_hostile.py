@@ -216,7 +216,7 @@ def test_files_that_are_none_are_named(tmp_path):
 
 
 def limited(engine_build, megabytes, *arguments):
-    """What bimlp_run says when it may use so many megabytes."""
+    """Output of bimlp_run when it may use so many megabytes."""
 
     def limit():
         resource.setrlimit(resource.RLIMIT_AS, (megabytes * MEGABYTE,) * 2)

@@ -62,7 +62,7 @@ def pnm(pixels, comment=b""):
 
 
 def expected(description, logits, path):
-    """What bimlp_run prints for an image."""
+    """Output of bimlp_run for an image."""
     logits = logits.astype(np.float64)
     shares = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
     names = description.class_names or range(description.classes)

@@ -89,7 +89,7 @@ def foreign():
     ]
 
 
-# what becomes of a file's (head, run, rest), with a source of chance
+# damage to a file's (head, run, rest), with a source of chance
 DAMAGES = (
     lambda head, run, rest, chance: head,
     lambda head, run, rest, chance: (
@@ -127,7 +127,7 @@ def outcome(read, path):
 
 
 def outcomes(path, data):
-    """What reading says, by reader."""
+    """Outcome of reading, by reader."""
     if path.suffix == ".packed":
         return {"decode": outcome(lambda: decode(data, path), path)}
     return {
@@ -141,7 +141,7 @@ def main(count, folder):
     chance, wholes, counts, wrong = random.Random(0), originals(folder), collections.Counter(), []
     target = folder / "damaged"
     target.mkdir()
-    for name in wholes:  # what is imported at the first use is no file's doing
+    for name in wholes:  # imports at the first use are no file's doing
         for data in (wholes[name], b"x", foreign()[1]):
             (target / name).write_bytes(data)
             outcomes(target / name, data)

@@ -70,7 +70,7 @@ def processes(text):
 
 
 def wait_for(condition, seconds, what):
-    """What `condition` gives once it is true; AssertionError if it is not within so many seconds."""
+    """Value of `condition` once it is true; AssertionError if it is not within so many seconds."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         found = condition()

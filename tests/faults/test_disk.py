@@ -26,7 +26,7 @@ RUN = (
 TRAINS, EPOCH = (
     "the training step",
     "epoch 1/",
-)  # what it says as it begins to train, and after the first epoch
+)  # its lines at the beginning of training, and after the first epoch
 STATE_BYTES = 28 << 20  # and some less; best.ckpt and last.ckpt have a quarter of them
 
 

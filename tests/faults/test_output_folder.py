@@ -23,7 +23,7 @@ def put_run(out, stage):
 
 
 def put_left_overs(out):
-    """What a killed job of two workers left: half a summary, and lists."""
+    """Files of a killed job of two workers: half a summary, and lists."""
     (out / ".summary.json.x7.part").mkdir(parents=True)
     (out / ".summary.json.x7.part" / "summary.json").write_text("{")
     for name in ("skipped.jsonl", "skipped.rank1.jsonl"):

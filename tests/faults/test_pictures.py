@@ -234,7 +234,7 @@ SOUND = {
 
 @pytest.mark.parametrize("kind", SOUND)
 def test_a_damaged_file_is_read_or_refused_in_bounded_time(kind, tmp_path, often, tell):
-    """Whatever was changed: pixels or UnreadableImage, and a file without a fault suits MindSpore's operators."""
+    """After any change: pixels or UnreadableImage, and a file without a fault suits MindSpore's operators."""
     generator, content, path = np.random.default_rng(7), SOUND[kind](), tmp_path / "a.jpg"
     crop, times, read, longest = vision.RandomCropDecodeResize(16), often(200, 2000), 0, 0.0
     for _ in range(times):

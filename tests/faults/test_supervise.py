@@ -56,7 +56,7 @@ def end(job, mark, seconds=15):
 
 
 def failed(mark):
-    """What is said of a job whose workers wrote no logs."""
+    """Line on a job whose workers wrote no logs."""
     return f"error: the job failed, and no worker wrote to {mark}.log\n"
 
 

@@ -32,7 +32,7 @@ def place(path, folder=None):
 
 
 def noted(event, arguments):
-    """What an audit event tells, as (kind, what) pairs."""
+    """(kind, what) pairs of an audit event."""
     if event == "open":
         path, mode, flags = arguments
         if not isinstance(path, int) and (set(mode or "") & set("wax+") or (flags or 0) & WRITING):

@@ -59,7 +59,7 @@ def test_four_batches_of_eight_are_one_of_32(clip_norm):
     ms.set_context(mode=ms.GRAPH_MODE)
     (one, one_figures), (four, four_figures) = steps(1, clip_norm), steps(4, clip_norm)
     np.testing.assert_allclose(four_figures, one_figures, rtol=1e-5)
-    assert (four_figures[:, 2] > 0.1).all()  # what is clipped to 0.1 was longer
+    assert (four_figures[:, 2] > 0.1).all()  # a norm clipped to 0.1 was larger
     for name, value in Small().parameters_dict().items():
         np.testing.assert_allclose(four[name], one[name], atol=1e-5, err_msg=name)
         assert abs(one[name] - value.asnumpy()).max() > 1e-2

@@ -1,4 +1,4 @@
-"""What decorates a run: pictures in the project's own style, and faults of pictures and TensorBoard that end nothing."""
+"""Decorations of a run: pictures in the project's style, and faults of pictures and TensorBoard that end nothing."""
 
 import resource
 

@@ -143,7 +143,7 @@ def test_the_version_of_mindcv_is_told_without_importing_it(monkeypatch):
 
 
 def keep(cache, identity):
-    """What compiling a function leaves, without compiling."""
+    """Files of a compilation, without compiling."""
     with cache.keeping(identity) as found:
         if not found:
             place = cache.own / "rank_0" / "graph_cache"

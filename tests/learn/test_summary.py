@@ -33,7 +33,7 @@ def events(path):
 
 
 def shown(folder):
-    """What TensorBoard shows of a folder: {tag: [(step, value), ...]}; a START forgets its step and later ones."""
+    """Scalars that TensorBoard shows of a folder: {tag: [(step, value), ...]}; a START forgets its step and later ones."""
     tags = {}
     for path in sorted(folder.glob("events.out.tfevents.*")):
         for event in events(path):
