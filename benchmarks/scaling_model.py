@@ -166,10 +166,3 @@ def best_interval(write, mtbf):
 def useful_share(interval, write, restart, mtbf):
     """Daly's closed form: share of time in work that is kept, failures at random, also during restarts."""
     return interval / (mtbf * math.exp(restart / mtbf) * math.expm1((interval + write) / mtbf))
-
-
-def simulate_failures(interval, write, restart, mtbf, failures, seed):
-    """The same by playing so many failures: a restart, then work and checkpoints until the next one."""
-    between = np.random.default_rng(seed).exponential(mtbf, failures)
-    kept = np.floor(np.maximum(between - restart, 0) / (interval + write))
-    return interval * kept.sum() / between.sum()

@@ -10,6 +10,8 @@ from src.settings.config import DEFAULT_CONFIG, type_name
 from src.settings.schema import TYPES, rule_of
 from src.settings.yaml import read_text
 
+WIDTH = 100  # characters of a line
+
 
 class KeyHelp(typing.NamedTuple):
     """The help on one key. A section has type "section" and default ""; `allowed` is the rule in words, or ""."""
@@ -21,7 +23,7 @@ class KeyHelp(typing.NamedTuple):
     allowed: str
 
 
-def describe_keys(path=DEFAULT_CONFIG):
+def describe_keys(path):
     """The KeyHelp of all sections and keys, in the order of the file, with the comments in it.
 
     A key's comment stands behind its value; a section's behind its name and on lines of their own right below.
@@ -82,10 +84,10 @@ def _section_comment(mark, lines):
     return "\n".join(part for part in parts if part)
 
 
-def help_text(width=100):
+def help_text():
     """All settings as text for --help, grouped by section: key=default, type or what is allowed, comment."""
     lines = ["settings (section.key=value):"]
-    for item in describe_keys():
+    for item in describe_keys(DEFAULT_CONFIG):
         if item.type == "section":
             lines += ["", f"{item.key}:"]
             lines += [f"  {line}" for line in item.comment.splitlines()]
@@ -95,5 +97,5 @@ def help_text(width=100):
         )
         kind = item.type if not item.allowed or named else f"{item.type}: {item.allowed}"
         lines.append(f"  {item.key}={item.default}   ({kind})")
-        lines += textwrap.wrap(item.comment, width, initial_indent=" " * 6, subsequent_indent=" " * 6)
+        lines += textwrap.wrap(item.comment, WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6)
     return "\n".join(lines)

@@ -469,7 +469,7 @@ def test_every_rule_belongs_to_a_key_and_is_tried_at_its_edges():
 
 
 def test_help_covers_every_key_with_type_and_default():
-    described = {item.key: item for item in describe_keys() if item.type != "section"}
+    described = {item.key: item for item in describe_keys(DEFAULT_CONFIG) if item.type != "section"}
     assert list(described) == list(TYPES)
     assert described["data.batch_size"][1:] == (
         "int",
