@@ -1,8 +1,8 @@
-// Damages packed files and has the engine read and run them. Nothing may follow but success or an error with a message.
+// Fuzzer of the engine: damages packed files, then opens and runs them. Each must end in success or a named error.
 //
 //   fuzz_packed COUNT SEED file.packed...    see scripts/run_fuzz.sh
 //
-// With -DBIMLP_LIBFUZZER it is a target for libFuzzer instead: clang++ -fsanitize=fuzzer,address,undefined.
+// -DBIMLP_LIBFUZZER makes a target for libFuzzer instead: clang++ -fsanitize=fuzzer,address,undefined.
 #include <algorithm>
 #include <cctype>
 #include <cstdint>
@@ -24,13 +24,13 @@ namespace {
 using Bytes = std::vector<uint8_t>;
 
 constexpr size_t kFields = 192, kChecksum = 4, kHeaderAt = 12, kSizeAt = 16, kMaxFile = 1 << 20;
-constexpr uint64_t kMaxWork = 1 << 22;  // of a forward pass: what a damaged header makes of a small network can take minutes
+constexpr uint64_t kMaxWork = 1 << 22;  // operations of a forward pass: a damaged header can make a small network take minutes
 constexpr const char *kSets[] = {"scalar", "avx2", "avx512"};
 
 class Random {
  public:
   explicit Random(uint64_t seed) : state_(seed * 2 + 1) {}
-  uint32_t next() {  // the upper bits of splitmix64
+  uint32_t next() {  // upper bits of splitmix64
     uint64_t z = state_ += 0x9e3779b97f4a7c15u;
     z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
     z = (z ^ z >> 27) * 0x94d049bb133111ebu;
@@ -53,12 +53,12 @@ uint64_t work_of(const bimlp::Description &d) {
   return work;
 }
 
-// What came of it: "" for success, else the message.
+// Message of an error, or "" for success.
 std::string run(const Bytes &file, const char *set, uint64_t seed) {
   setenv("BIMLP_INSTRUCTION_SET", set, 1);
   bimlp_engine *opened = nullptr;
   {
-    // on the heap and of the exact length, and gone before the network runs
+    // on the heap with the exact length, and freed before the network runs
     const std::unique_ptr<uint8_t[]> exact(new uint8_t[file.size()]);
     std::copy(file.begin(), file.end(), exact.get());
     if (bimlp_open_bytes(exact.get(), file.size(), 1 + static_cast<int>(seed % 2), &opened)) return bimlp_last_error();
@@ -93,7 +93,7 @@ uint32_t interesting(Random &random) {
   return random.one_in(8) ? random.next() : values[random.below(std::size(values))];
 }
 
-// One field of the header, whose numbers are 4 bytes long, or 8.
+// Changes one field of the header, 4 bytes.
 void change_field(Bytes &file, Random &random) {
   const size_t at = 8 + 4 * random.below((kFields - 8) / 4);
   uint32_t value;
@@ -116,7 +116,7 @@ void damage(Bytes &file, Random &random) {
     case 2: file.resize(random.one_in(2) ? at : file.size() - random.below(64)); break;
     case 3: file.insert(file.begin() + at, 1 + random.below(64), static_cast<uint8_t>(random.one_in(2) ? 0 : random.next())); break;
     case 4: put(file, at / 4 * 4, interesting(random), 4); break;
-    case 5: {  // two chunks change places
+    case 5: {  // swaps two chunks
       const size_t length = 1 + random.below(64), other = random.below(file.size());
       for (size_t i = 0; i < length && std::max(at, other) + i < file.size(); ++i) std::swap(file[at + i], file[other + i]);
       break;
@@ -127,7 +127,7 @@ void damage(Bytes &file, Random &random) {
   }
 }
 
-// A damaged file: half of them with a checksum that fits, half of those with a length that fits.
+// Damaged file. Half of the files get a right checksum, half of those a right length.
 Bytes damaged(const Bytes &seed, Random &random) {
   Bytes file = seed;
   for (size_t i = 0, times = 1 + random.below(3); i < times; ++i) damage(file, random);
@@ -138,7 +138,7 @@ Bytes damaged(const Bytes &seed, Random &random) {
   return file;
 }
 
-// A file whose description takes another length, as `message` says: of that length, its tensors zeros. Or an empty one.
+// File with the length that its description needs, as `message` says, and tensors of zeros; or empty.
 Bytes fitted(const Bytes &file, const std::string &message) {
   const std::string before = "packed file: size: expected ";
   if (message.rfind(before, 0) != 0 || message.find("as its description says") == std::string::npos) return {};
@@ -153,7 +153,7 @@ Bytes fitted(const Bytes &file, const std::string &message) {
   return out;
 }
 
-// without its numbers, so that messages can be counted
+// Message without its numbers, for counting.
 std::string kind(const std::string &message) {
   std::string out;
   for (const char c : message) {
@@ -171,7 +171,7 @@ std::string kind(const std::string &message) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   Bytes file(data, data + size);
-  if (size >= kFields + kChecksum) {  // it cannot find fitting checksums by itself
+  if (size >= kFields + kChecksum) {  // libFuzzer cannot find right checksums
     const uint32_t checksum = bimlp::crc32(data, size - kChecksum);
     std::memcpy(file.data() + size - kChecksum, &checksum, sizeof checksum);
   }
@@ -221,7 +221,7 @@ int main(int count, char **arguments) {
       others += message.empty();
     }
     ++counts[message.empty() ? "success" : kind(message)];
-    // named: by the reader, or by the run
+    // errors of the reader or of the run
     if (message.empty() || message.rfind("packed file: ", 0) == 0 || message.rfind("image ", 0) == 0) continue;
     std::printf("FAULT: mutation %d of seed %llu: %s\n", i, static_cast<unsigned long long>(seed), message.c_str());
     return 1;

@@ -1,17 +1,18 @@
-/* BiMLP with one-bit weights and activations, on a CPU, from a packed file. C interface.
+/* C interface of the engine: BiMLP with one-bit weights and activations on a CPU, from a packed file.
  *
  *   bimlp_engine *engine;
  *   if (bimlp_open("model.packed", 1, &engine)) { puts(bimlp_last_error()); return 1; }
  *   bimlp_run_pixels(engine, pixels, 1, logits);
  *   bimlp_close(engine);
  *
- * Transcendental that return int give 0, or 1 after an error, which bimlp_last_error() then puts into one line.
+ * A function of type int returns 0, or 1 after an error, which bimlp_last_error() describes in one line.
  *
- * Threads: every function may be called from any thread, at the same time as others. Runs of the same engine wait for each other,
- * those of different engines do not: threads that shall run at the same time open an engine each.
- * Forks: a process may fork at any time, also while another thread is in a call. The child can use the engine and must close its
- * copy itself: the first run there makes threads and maps of its own. A fork or a call to the same engine from within a function
- * that the engine calls (inspect.h) is not allowed, and neither is a function of this library in a signal handler.
+ * Threads: any thread may call any function at any time. Runs of one engine wait for each other, runs of different
+ * engines do not. Threads that shall run at the same time open an engine each.
+ * Forks: a process may fork at any time, also while another thread is in a call. The child can use the engine and must
+ * close its copy itself. The first run in the child makes threads and maps of its own.
+ * Not allowed: a fork or a call to the same engine within a function that the engine calls (inspect.h), and a call in a
+ * signal handler.
  */
 #ifndef BIMLP_H
 #define BIMLP_H
@@ -31,25 +32,28 @@ extern "C" {
 
 typedef struct bimlp_engine bimlp_engine;
 
-/* Reads a packed file. threads: 1 to 256. The instruction set is the best that the processor has, or what the environment variable
- * BIMLP_INSTRUCTION_SET names (scalar, avx2, avx512): an error where the processor or the build lacks it. */
+/* Opens a packed file. threads: 1 to 256. The instruction set is the best one of the processor, or the one that the
+ * environment variable BIMLP_INSTRUCTION_SET names (scalar, avx2, avx512). It is an error if the processor or the build
+ * lacks it. */
 BIMLP_API int bimlp_open(const char *path, int threads, bimlp_engine **engine);
 BIMLP_API int bimlp_open_bytes(const void *bytes, size_t size, int threads, bimlp_engine **engine);
-/* Waits for the calls under way and frees the engine; none may begin any more. Null is no engine. */
+/* Waits for the calls under way and frees the engine. No call may begin after this one. Null is allowed. */
 BIMLP_API void bimlp_close(bimlp_engine *engine);
-/* Waits for the calls under way, and frees nothing. */
+/* Waits for the calls under way. */
 BIMLP_API void bimlp_wait(bimlp_engine *engine);
 
-/* What an engine is, as one JSON object: variant, instruction set, threads, image size, classes, .. Valid until bimlp_close. */
+/* Description of an engine as one JSON object: variant, instruction set, threads, image size, classes, .. Valid until
+ * bimlp_close. */
 BIMLP_API const char *bimlp_describe(const bimlp_engine *engine);
 
-/* Images to logits (count x classes). Pixels: uint8, count x S x S x 3. Numbers: float, count x 3 x S x S, (pixel / 255 - mean) / std;
- * an error where one is not finite. An error also where logits are not, or numbers that lead to them, which huge ones in the file or
- * the image can give. After an error all logits are NaN. Results do not depend on the process's locale and floating-point mode. */
+/* Logits (count x classes) of images. Pixels: uint8, count x S x S x 3. Numbers: float, count x 3 x S x S,
+ * (pixel / 255 - mean) / std. Errors: a number that is not finite; logits, or numbers that lead to them, that are not
+ * finite, for huge numbers in the file or the image. After an error all logits are NaN. Results do not depend on the
+ * process's locale and floating-point mode. */
 BIMLP_API int bimlp_run_pixels(bimlp_engine *engine, const uint8_t *images, int count, float *logits);
 BIMLP_API int bimlp_run_numbers(bimlp_engine *engine, const float *images, int count, float *logits);
 
-/* The last error of the calling thread. */
+/* Last error of the calling thread. */
 BIMLP_API const char *bimlp_last_error(void);
 
 #ifdef __cplusplus

@@ -1,4 +1,4 @@
-// Values to bits, and the binary FCs over channels.
+// Activations to bits, and binary FCs over channels.
 #pragma once
 #include "kernels.h"
 
@@ -9,7 +9,7 @@ struct BinaryFCs {
   using F = typename V::F;
   using I = typename V::I;
 
-  // bits of `tokens` rows of `slots` numbers: 1 where x > threshold; row t goes to padded_index[t], or to t
+  // Bits of `tokens` rows of `slots` numbers: 1 if x > threshold. Row t goes to row padded_index[t], or t, of `bits`.
   static void pack_signs(const float *x, int tokens, int slots, const float *threshold, uint32_t *bits,
                     const int32_t *padded_index = nullptr) {
     for (int block = 0; block < slots; block += 2 * kLanes) {
@@ -23,12 +23,12 @@ struct BinaryFCs {
     }
   }
 
-  // What follows the sums of a binary FC: sink(t, block, RPReLU(factor * sum + offset + source)) for token t and a block out.
+  // Epilogue of a binary FC: sink(t, block, RPReLU(factor * sum + offset + source)) for token t and an output block.
   template <class Sink>
   struct Finish {
     const BinaryFC &layer;
     const float *source;
-    int stride;  // of the source, from token to token
+    int stride;  // numbers of the source per token
     Sink sink;
 
     struct Block {
@@ -51,6 +51,7 @@ struct BinaryFCs {
     }
   };
 
+  // A binary FC over `tokens` tokens.
   template <class Sink>
   static void binary_fc(const BinaryFC &layer, const uint32_t *bits, int tokens, const float *source, int source_stride, Sink sink) {
     const Finish<Sink> finish = {layer, source, source_stride, sink};
@@ -59,13 +60,14 @@ struct BinaryFCs {
     binary_rest<V::kTokens - 1>(layer, bits, t, tokens - t, finish);
   }
 
+  // The last tokens, fewer than a tile.
   template <int T, class Sink>
   static void binary_rest(const BinaryFC &layer, const uint32_t *bits, int first, int tokens, const Finish<Sink> &finish) {
     if (tokens == T) return binary_tile<T>(layer, bits, first, finish);
     if constexpr (T > 1) binary_rest<T - 1>(layer, bits, first, tokens, finish);
   }
 
-  // T tokens from `first` on
+  // All output blocks of T tokens from `first` on.
   template <int T, class Sink>
   static void binary_tile(const BinaryFC &layer, const uint32_t *bits, int first, const Finish<Sink> &finish) {
     int block = 0;
@@ -73,6 +75,7 @@ struct BinaryFCs {
     for (; block < layer.blocks; ++block) binary_blocks<T, 1>(layer, bits, first, block, finish);
   }
 
+  // J output blocks of T tokens.
   template <int T, int J, class Sink>
   static BIMLP_INLINE void binary_blocks(const BinaryFC &layer, const uint32_t *bits, int first, int block, const Finish<Sink> &finish) {
     const size_t block_size = static_cast<size_t>(layer.words) * kLanes;
@@ -84,8 +87,7 @@ struct BinaryFCs {
     });
   }
 
-  // --- by itself, for those who check it ---
-
+  // A binary FC alone, for tests.
   static void single_fc(const BinaryFC &layer, const uint32_t *bits, int tokens, const float *source, int stride, float *out) {
     const int slots = kLanes * layer.blocks;
     binary_fc(layer, bits, tokens, source, stride,

@@ -1,30 +1,31 @@
-// Slots: which channel each position of a row of numbers or bits holds (see plan.h).
+// Orders of channels in rows of slots (picture in plan.h).
 #pragma once
 #include <cstdint>
 #include <vector>
 
 namespace bimlp {
 
-using ChannelOrder = std::vector<int32_t>;  // per slot the channel, or -1
+using ChannelOrder = std::vector<int32_t>;  // channel of each slot, or -1 for padding
 
-int round_up(int n, int unit);  // up
+// Smallest multiple of `unit` that is at least n.
+int round_up(int n, int unit);
 
-// of a map: the halves of its channels, each filled up to whole blocks
+// Order of a map: both halves of its channels, each padded to whole blocks.
 ChannelOrder halves_order(int channels);
 
-// channels in turn, filled up
+// Channel i in slot i, padded to a multiple of `unit`.
 ChannelOrder identity_order(int channels, int unit);
 
-// channel -> slot
+// Slot of each channel.
 ChannelOrder slots_of_channels(const ChannelOrder &order, int channels);
 
-// The phase's and amplitude's channels: block 2 p holds 2 c, block 2 p + 1 holds 2 c + 1 for the channels c of block p.
+// Order of phase and amplitude: block 2 p holds channels 2 c, block 2 p + 1 channels 2 c + 1, for the c of block p.
 ChannelOrder even_odd_order(const ChannelOrder &trunk, int channels);
 
-// The hidden layer's channels: block 4 q + i holds 4 c + i for the channels c of block q.
+// Order of the hidden layer: block 4 q + i holds channels 4 c + i for the channels c of block q.
 ChannelOrder quarters_order(const ChannelOrder &trunk);
 
-// The wave's even (0) or odd (1) channels: those that are an input of the local FC's channel at a slot.
+// Order of the wave's even (0) or odd (1) channels, which are input 0 or 1 of the local FC's channel in the same slot.
 ChannelOrder wave_input_order(const ChannelOrder &trunk, int odd);
 
 }  // namespace bimlp

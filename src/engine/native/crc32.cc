@@ -5,10 +5,10 @@
 namespace bimlp {
 namespace {
 
-constexpr int kBytes = 8;  // at a time
+constexpr int kBytes = 8;  // bytes of a step
 using Tables = std::array<std::array<uint32_t, 256>, kBytes>;
 
-// tables[k][b]: what byte b does to the remainder k bytes later
+// Tables of the remainder: tables[k][b] is the effect of byte b after k more bytes.
 Tables make_tables() {
   Tables tables;
   for (uint32_t b = 0; b < 256; ++b) {

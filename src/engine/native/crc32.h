@@ -5,6 +5,7 @@
 
 namespace bimlp {
 
+// Checksum of `size` bytes.
 uint32_t crc32(const uint8_t *data, size_t size);
 
 }  // namespace bimlp

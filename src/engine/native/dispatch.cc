@@ -22,7 +22,7 @@ struct Row {
   bool (*supported)();
 };
 
-// the best first
+// Instruction sets, the best first.
 constexpr Row kRows[] = {
     {"avx512", avx512_kernels, has_avx512},
     {"avx2", avx2_kernels, has_avx2},
@@ -57,7 +57,7 @@ const Kernels *choose_kernels() {
   for (const Row &row : kRows) {
     if (row.supported() && row.kernels()) return row.kernels();
   }
-  throw Error("no instruction set");  // cannot be: scalar is always there
+  throw Error("no instruction set");  // unreachable: every build has scalar
 }
 
 }  // namespace bimlp

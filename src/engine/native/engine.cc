@@ -11,7 +11,7 @@
 
 namespace {
 
-// Of fixed length: to keep a message must not fail, not even without memory.
+// Last error of the thread. Its length is fixed, so that storing a message cannot fail, even without memory.
 thread_local char last_error[2048];
 constexpr int kMaxThreads = 256;
 
@@ -21,7 +21,7 @@ void expect_there(const void *p, const char *name) {
   if (!p) throw bimlp::Error(std::string(name) + ": expected a pointer, got null");
 }
 
-// of bimlp_run_pixels and bimlp_run_numbers
+// Throws Error for wrong arguments of bimlp_run_pixels or bimlp_run_numbers.
 void check_arguments(const bimlp_engine *engine, const void *images, int count, const float *logits) {
   expect_there(engine, "engine");
   if (count < 0) throw bimlp::Error("count: expected 0 or more images, got " + std::to_string(count));
@@ -50,10 +50,10 @@ std::string quoted(const std::string &s) {
 std::string number(uint32_t v) { return std::to_string(v); }
 std::string number(double v) { return bimlp::exact(v); }
 
-// Throws Error for the first of `count` images of `size` numbers that is not finite throughout.
+// Throws Error for the first of `count` images of `size` numbers with a number that is not finite.
 void check_finite(const float *images, size_t count, size_t size) {
   for (size_t i = 0; i < count; ++i) {
-    uint32_t largest = 0;  // of the numbers' bits without their signs: from the exponent of all ones on, not a number
+    uint32_t largest = 0;  // bits of the largest |number|; infinities and NaNs have an exponent of ones
     for (size_t k = 0; k < size; ++k) {
       uint32_t bits;
       std::memcpy(&bits, images + i * size + k, sizeof bits);
@@ -123,7 +123,7 @@ bimlp::EngineLock::Guard bimlp_engine::enter() {
 
 void bimlp_engine::abandon_team() {
   tracer = {};
-  if (bimlp::Team *abandoned = team.release()) abandoned->workspaces.clear();  // the rest of it stays for ever
+  if (bimlp::Team *abandoned = team.release()) abandoned->workspaces.clear();  // the rest is never freed
 }
 
 template <class Fill>
@@ -131,14 +131,14 @@ void bimlp_engine::run(int count, float *logits, Fill fill) {
   const bimlp::DefaultFloats mode;
   if (!team) team = std::make_unique<bimlp::Team>(*network, threads);
   const size_t classes = description().classes;
-  // `left`: whether threads have left the finite numbers
+  // nonfinite(): whether the image's threads have made a number that is not finite
   const auto one = [&](size_t i, bimlp::Workspace &workspace, bimlp::ThreadPool &several, auto nonfinite) {
     fill(i, workspace.image);
     bimlp::run_image(*network, workspace, several, tracer);
     std::copy(workspace.logits, workspace.logits + classes, logits + i * classes);
     if (nonfinite()) logits[i * classes] = std::numeric_limits<float>::quiet_NaN();
   };
-  const size_t images = count, shared = images / threads * threads;  // images of which each thread has as many
+  const size_t images = count, shared = images / threads * threads;  // images that the threads share evenly
   if (threads > 1 && shared) {
     team->threads.each_thread([&](int t) {
       for (size_t i = t; i < shared; i += threads) one(i, *team->workspaces[t], *team->alone[t], bimlp::test_and_clear_nonfinite);
@@ -153,15 +153,15 @@ void bimlp_engine::run(int count, float *logits, Fill fill) {
       return found.load();
     });
   }
-  // numbers of a file or an image that are finite can be so large that those they lead to are not
+  // finite numbers of a file or an image can be so large that later ones are not finite
   for (size_t i = 0; i < images * classes; ++i) {
     if (std::isfinite(logits[i])) continue;
-    team.reset();  // nothing of it reaches the next call
+    team.reset();  // so that no such number reaches the next call
     throw bimlp::Error("image " + std::to_string(i / classes) + ": the network's logits are not finite, or numbers that lead to them");
   }
 }
 
-// A run of images that have been checked by nobody: `logits` are those, or all NaN.
+// Result of a run on unchecked images, whose logits are NaN after an error.
 template <class Run>
 int run_or_nan(bimlp_engine *engine, const void *images, int count, float *logits, Run run) {
   return bimlp::guarded([&] {
@@ -214,7 +214,7 @@ int bimlp_open_bytes(const void *bytes, size_t size, int threads, bimlp_engine *
       throw bimlp::Error("threads: expected 1 to " + std::to_string(kMaxThreads) + ", got " + std::to_string(threads));
     }
     const auto *data = static_cast<const uint8_t *>(bytes);
-    std::vector<uint8_t> aligned;  // numbers are read where they lie
+    std::vector<uint8_t> aligned;  // the reader points into the file's bytes
     if (reinterpret_cast<uintptr_t>(data) % alignof(float) != 0) {
       aligned.assign(data, data + size);
       data = aligned.data();

@@ -1,4 +1,4 @@
-// What a bimlp_engine is: a network, a team to run it, and the calls that take turns.
+// Engine: a network, and the threads and workspaces that run it, one call at a time.
 #pragma once
 #include <memory>
 #include <string>
@@ -8,12 +8,12 @@
 
 namespace bimlp {
 
-// What the calls of one process work with: threads, and as many workspaces as images can be under way.
+// Threads of one process, and a workspace for each image that can be under way.
 struct Team {
   Team(const Network &network, int count);
 
-  ThreadPool threads;                              // over images, or over the rows of one
-  std::vector<std::unique_ptr<ThreadPool>> alone;  // one thread each
+  ThreadPool threads;                              // share images, or the rows of one image
+  std::vector<std::unique_ptr<ThreadPool>> alone;  // pools of one thread
   std::vector<std::unique_ptr<Workspace>> workspaces;
 };
 
@@ -23,15 +23,15 @@ struct bimlp_engine {
   bimlp_engine(const uint8_t *data, size_t size, int threads);
   ~bimlp_engine();
 
-  // Waits for this call's turn.
+  // Waits for the turn of this call, which lasts as long as the guard.
   bimlp::EngineLock::Guard enter();
-  // Waits for the end of the calls under way.
+  // Waits for the calls under way.
   void wait();
 
-  // Of a call that has its turn. fill(image, workspace) puts an image into the workspace
+  // Logits of `count` images, for a call that has its turn. fill(i, numbers) writes image i into a workspace.
   template <class Fill>
   void run(int count, float *logits, Fill fill);
-  // As bimlp_run_numbers
+  // bimlp_run_numbers, for a call that has its turn.
   void run_numbers(const float *images, int count, float *logits);
 
   const bimlp::Description &description() const { return network->description; }
@@ -40,26 +40,27 @@ struct bimlp_engine {
   const int threads;
   std::unique_ptr<bimlp::Team> team;  // null in a forked process until its first run
   bimlp::EngineLock lock;
-  std::vector<float> normalised;      // per channel and pixel value
-  bimlp::Tracer tracer;                 // of the call that has its turn
+  std::vector<float> normalised;      // number of each channel and pixel value
+  bimlp::Tracer tracer;  // of the call that has its turn
   std::string text;
 
  private:
-  // In a forked process. Of the parent's team, the threads are not there: they cannot be joined, and their locks may be held.
+  // For a forked process, which lacks the threads of its parent's team. They cannot be joined, so the team is never
+  // destroyed.
   void abandon_team();
 };
 
 namespace bimlp {
 
-// The kernels to be used, by BIMLP_INSTRUCTION_SET or the processor. Throws Error.
+// Kernels of the instruction set that BIMLP_INSTRUCTION_SET names, else of the processor's best one. Throws Error.
 const Kernels *choose_kernels();
-// By name; null where the build or the processor lacks them. Throws Error for an unknown name.
+// Kernels of an instruction set, or null if the build or the processor lacks it. Throws Error for an unknown name.
 const Kernels *kernels_named(const std::string &name);
 
-// Those that there are, the best first, with spaces between them.
+// Names of the instruction sets of this build and processor, the best first, separated by spaces.
 std::string available_names();
 
-// Runs `call` and turns what it throws into 1 and a last error.
+// 0 after `call`; or 1 for an exception, with its message as the thread's last error.
 int guarded(void (*call)(void *), void *context);
 
 template <class Call>

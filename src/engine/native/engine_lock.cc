@@ -8,7 +8,7 @@ namespace {
 std::atomic<uint64_t> count{0};
 std::mutex mutex;
 
-// When the library is loaded: in the middle of a first call another thread could fork.
+// Registered when the library is loaded, for another thread could fork in the middle of a first call.
 [[maybe_unused]] const int registered = pthread_atfork(
     [] { mutex.lock(); }, [] { mutex.unlock(); },
     [] {

@@ -1,4 +1,4 @@
-// Who is inside an engine: one call at a time, in the process that opened it and in those that are forked from it.
+// Lock of an engine: one call at a time, in the process that opened it and in forked ones.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -8,14 +8,14 @@
 
 namespace bimlp {
 
-// Forks between the process that loaded the library and this one.
+// Number of forks between the process that loaded the library and this one.
 uint64_t fork_count();
-// Held by the thread that forks, so that what it guards is whole in the child.
+// Mutex that a thread holds while it forks, so that the child finds what it guards in order.
 std::mutex &fork_mutex();
 
 class EngineLock {
  public:
-  // A call's stay: it waits for its turn, and `wait` for the end of all that have begun.
+  // Turn of one call. The constructor waits for it; EngineLock::wait waits for all that have begun.
   class Guard {
    public:
     explicit Guard(EngineLock &lock) : inside_(lock.locks_.inside), turn_(lock.locks_.turn) {}
@@ -25,8 +25,8 @@ class EngineLock {
     std::lock_guard<std::mutex> turn_;
   };
 
-  // To be called before anything else: in a process other than the last one, makes the locks anew, which threads of the
-  // parent may have held, and runs `leave`, which must not throw.
+  // First step of every call. In a forked process it makes new locks, for threads of the parent may have held the old
+  // ones, and runs on_fork, which must not throw.
   template <class OnFork>
   void renew_after_fork(OnFork on_fork) {
     if (process_ == fork_count()) return;
@@ -37,6 +37,7 @@ class EngineLock {
     process_ = fork_count();
   }
 
+  // Waits for all calls that have begun.
   void wait() { std::unique_lock<std::shared_mutex> last(locks_.inside); }
 
  private:

@@ -20,8 +20,8 @@ struct Closer {
 
 [[noreturn]] void fail(const std::string &path) { throw Error(path + ": expected a file, got: " + std::strerror(errno)); }
 
-// A pipe may never say anything, a device never end: looked at before opening, which can do something to a device, and
-// after, should it have changed.
+// Throws Error unless the path is a regular file: reading a pipe or a device may never end. The check precedes the
+// opening, which can act on a device, and follows it, for the file may have changed.
 void require_regular(const struct stat &status, const std::string &path) {
   if (S_ISREG(status.st_mode)) return;
   throw Error(path + ": expected a file, got: " + (S_ISDIR(status.st_mode) ? "Is a directory" : "Not a regular file"));

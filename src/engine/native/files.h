@@ -1,4 +1,4 @@
-// Whole files.
+// Reading of files.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -7,7 +7,7 @@
 
 namespace bimlp {
 
-// Throws Error, naming the file, also for what is no regular file and for more than `max_bytes` bytes.
+// Content of a file. Throws Error with the path, also if it is no regular file or longer than `max_bytes`.
 std::vector<uint8_t> read_file(const std::string &path, size_t max_bytes);
 
 }  // namespace bimlp

@@ -1,10 +1,10 @@
-// The processor's floating-point mode and flags, which every thread has of its own.
+// Floating-point mode and flags of the processor. Each thread has its own.
 #pragma once
 #include <cfenv>
 
 namespace bimlp {
 
-// Rounding, small numbers and exceptions as in a new process while this lives, then again as the host program has them.
+// Scope with the default rounding, denormals and exceptions. Its end restores the mode of the host program.
 class DefaultFloats {
  public:
   DefaultFloats() {
@@ -18,8 +18,8 @@ class DefaultFloats {
   std::fenv_t kept_;
 };
 
-// Whether finite numbers have led to one that is not since the last question: the processor takes note of an infinity and of
-// a NaN when it makes them, whatever then becomes of them.
+// Whether this thread has made an infinity or NaN of finite numbers since the last call. The processor's flags record it,
+// even if the result does not reach the output. Clears the flags.
 inline bool test_and_clear_nonfinite() {
   constexpr int kFlags = FE_OVERFLOW | FE_INVALID | FE_DIVBYZERO;
   if (!std::fetestexcept(kFlags)) return false;

@@ -1,4 +1,4 @@
-// What is of full precision: FCs, pools and the head.
+// Full-precision kernels: FC, pooling, head.
 #pragma once
 #include "row_ops.h"
 
@@ -8,7 +8,7 @@ template <class V>
 struct FullPrecision {
   using F = typename V::F;
 
-  // out: tokens x blocks. Run s of token t starts at x + s * run_stride + t * token_stride.
+  // A full-precision FC. out: tokens x blocks. Run s of token t starts at x + s * run_stride + t * token_stride.
   static void full_fc(const FullFC &layer, const float *x, size_t run_stride, size_t token_stride, int tokens, float *out) {
     constexpr int T = V::kFullTokens;
     int t = 0;
@@ -16,6 +16,7 @@ struct FullPrecision {
     full_rest<T - 1>(layer, x + t * token_stride, run_stride, token_stride, tokens - t, out, t);
   }
 
+  // The last tokens, fewer than a tile.
   template <int T>
   static void full_rest(const FullFC &layer, const float *x, size_t run_stride, size_t token_stride, int tokens, float *out,
                         int first) {
@@ -23,6 +24,7 @@ struct FullPrecision {
     if constexpr (T > 1) full_rest<T - 1>(layer, x, run_stride, token_stride, tokens, out, first);
   }
 
+  // All output blocks of T tokens.
   template <int T>
   static void full_tile(const FullFC &layer, const float *x, size_t run_stride, size_t token_stride, float *out,
                         int first) {
@@ -32,6 +34,7 @@ struct FullPrecision {
     for (; block < layer.blocks; ++block) full_blocks<T, 1>(layer, x, run_stride, token_stride, out, first, block);
   }
 
+  // J output blocks of T tokens.
   template <int T, int J>
   static void full_blocks(const FullFC &layer, const float *x, size_t run_stride, size_t token_stride, float *out,
                           int first, int block) {
@@ -61,7 +64,7 @@ struct FullPrecision {
     });
   }
 
-  // Row y of the mean of the four max-pools, from a map of size x size tokens; column: size x 4 blocks of scratch.
+  // Row y of the mean of the four max-pools of a map of size x size tokens. column: scratch, size x 4 blocks.
   static void pool_row(const float *map, int size, int blocks, int y, float *column, float *out) {
     const int slots = kLanes * blocks, half = (size + 1) / 2;
     const PoolWindows rows(size, y);
@@ -88,7 +91,7 @@ struct FullPrecision {
     }
   }
 
-  // the maximum over window w from that over window w - 1, which lies in it
+  // Maximum over window w, from `maximum` over window w - 1, which lies in it.
   template <class Value>
   static F widened(F maximum, const PoolWindows &windows, int w, Value value) {
     const int inner_begin = w ? windows.begin[w - 1] : windows.begin[0], inner_end = w ? windows.end[w - 1] : windows.begin[0];
@@ -97,7 +100,7 @@ struct FullPrecision {
     return maximum;
   }
 
-  // logits = W (factor * mean + offset) + bias
+  // Logits W (factor * mean + offset) + bias.
   static void head(const Head &head, const float *mean, float *normed, float *logits) {
     RowOps<V>::affine(mean, 1, head.inputs / kLanes, head.norm_factor, head.norm_offset, normed);
     for (int block = 0; block < head.blocks; ++block) {

@@ -10,20 +10,20 @@ namespace {
 
 using namespace bimlp;
 
-// A function to be called within a run, and what it is given.
+// Function that a run calls, and its argument.
 struct TraceCallback {
   bimlp_trace_function function;
   void *user;
 };
 
-// Whatever the function does to the processor's floating-point flags is none of the network's.
+// Calls the function of a TraceCallback, whose floating-point flags do not reach the network's.
 void call_isolated(void *callback, int layer, int token, int count, const uint32_t *bits, const uint32_t *odd) {
   const DefaultFloats mode;
   const auto *to = static_cast<const TraceCallback *>(callback);
   to->function(to->user, layer, token, count, bits, odd);
 }
 
-// An engine's call is watched as long as this lives.
+// Scope in which an engine's call has a tracer.
 class ScopedTracer {
  public:
   ScopedTracer(bimlp_engine &engine, const Tracer &tracer) : engine_(engine) { engine.tracer = tracer; }
@@ -49,7 +49,7 @@ PackedBinary packed(const bimlp_layer &layer, uint32_t inputs, uint32_t outputs,
           floats(layer.shift_out, outputs)};
 }
 
-// rows of channels as rows of slots
+// Rows of channels as rows of slots.
 float *to_slots(Memory &memory, const float *rows, size_t count, size_t channels, const ChannelOrder &order) {
   float *to = memory.get<float>(count * order.size());
   for (size_t r = 0; r < count; ++r) {
@@ -60,6 +60,7 @@ float *to_slots(Memory &memory, const float *rows, size_t count, size_t channels
   return to;
 }
 
+// Rows of slots as rows of channels, in `out`.
 void from_slots(const float *rows, size_t count, size_t channels, const ChannelOrder &order, float *out) {
   for (size_t r = 0; r < count; ++r) {
     for (size_t i = 0; i < order.size(); ++i) {

@@ -1,4 +1,4 @@
-/* What tests and benchmarks see of the engine beyond bimlp.h. It may change with every version. */
+/* Interface of the engine for tests and benchmarks, beyond bimlp.h. It may change with every version. */
 #ifndef BIMLP_INSPECT_H
 #define BIMLP_INSPECT_H
 
@@ -8,24 +8,23 @@
 extern "C" {
 #endif
 
-/* The names of the instruction sets, the best first, with spaces between them; those that this processor and build lack are not
- * among them. */
+/* Names of the instruction sets of this build and processor, the best first, separated by spaces. */
 BIMLP_API const char *bimlp_instruction_sets(void);
 
-/* Seconds per kind of work that `count` images (as in bimlp_run_numbers) take; the names of the kinds, with line feeds between
- * them. An error for an engine of several threads. */
+/* Seconds that `count` images (as in bimlp_run_numbers) take, by kind of operation, and the names of the kinds,
+ * separated by line feeds. An error for an engine of several threads. */
 BIMLP_API int bimlp_profile(bimlp_engine *engine, const float *images, int count, double *seconds);
 BIMLP_API const char *bimlp_op_kinds(void);
 
-/* Runs one image and calls `trace` for the bits that each binary layer reads: of `count` tokens from `token` on, rows of 32-bit
- * words. The two inputs of a local FC's group come in `bits` and `odd`; else odd is null. */
+/* Runs one image and calls `trace` for the bits that each binary layer reads: rows of 32-bit words, `count` tokens from
+ * `token` on. The two inputs of a local FC's group come in `bits` and `odd`; else odd is null. */
 typedef void (*bimlp_trace_function)(void *user, int layer, int token, int count, const uint32_t *bits, const uint32_t *odd);
 BIMLP_API int bimlp_trace(bimlp_engine *engine, const float *image, bimlp_trace_function trace, void *user, float *logits);
 
-/* The channel that each of these bits is of, or -1: `slots` of them in *order, of input `group` of the layer's groups. */
+/* Channels of these bits, or -1 for padding: `slots` of them in *order, for input `group` of the layer's groups. */
 BIMLP_API int bimlp_layer_order(const bimlp_engine *engine, int layer, int group, const int32_t **order, int *slots);
 
-/* A binary layer by itself, on one instruction set: tensors as in a packed file (weight: words of bits). */
+/* Binary layer alone, on one instruction set. Tensors as in a packed file (weight: words of bits). */
 typedef struct {
   const float *shift;
   const uint32_t *weight;

@@ -1,4 +1,4 @@
-// What an instruction set offers: the passes over one image as a table of functions, one table per instruction set.
+// Kernels of an instruction set: the passes over one image, as a table of functions.
 #pragma once
 #include "../../native/inline.h"
 #include "plan.h"
@@ -6,21 +6,21 @@
 
 namespace bimlp {
 
-// Room that a thread works in.
+// Scratch memory of a thread.
 struct Scratch {
   float *z, *gathered, *phase, *amplitude, *column;
   uint32_t *bits, *hidden_bits;
-  uint8_t *slices[4], *counts;  // of a row of a local FC, in bits and in bytes
+  uint8_t *slices[4], *counts;  // mismatches in a row of a local FC: bit slices, and bytes
 };
 
-// What the passes over one MBB block of one image read and write.
+// Data of the passes over one MBB block of one image.
 struct BlockPass {
   const Stage *stage;
   const Block *block;
-  int branches;          // of MBB block 1
+  int branches;          // branches of MBB block 1
   float *x;              // the map: tokens x slots
   float *const *branch;  // a map per branch
-  uint8_t *const *planes;  // bits, with margins of zeros: two maps for every pair of spatial branches
+  uint8_t *const *planes;  // maps of bits with margins (plan.h), two per spatial branch
   float *row_sums;       // rows x slots
   const float *branch_weights;  // branches x slots
   Tracer tracer;
@@ -28,7 +28,7 @@ struct BlockPass {
 
 constexpr int kPools = 4;
 
-// Windows of the max-pools 2, 3, 5, 7 with stride 2 and padding SAME at output i; each lies in the next.
+// Windows of the max-pools 2, 3, 5, 7 with stride 2 and padding SAME at output i. Each lies in the next one.
 struct PoolWindows {
   int begin[kPools], end[kPools];
 
@@ -43,10 +43,11 @@ struct PoolWindows {
   }
 };
 
+// Table of the functions of one instruction set.
 struct Kernels {
   const char *name;
   void (*full_fc)(const FullFC &, const float *x, size_t run_stride, size_t token_stride, int tokens, float *out);
-  void (*branch)(const BlockPass &, const Scratch &, int first, int count);  // of tokens
+  void (*branch)(const BlockPass &, const Scratch &, int first, int count);  // tokens
   void (*mix_row)(const BlockPass &, const Scratch &, int y);
   void (*reweight)(const BlockPass &, const Scratch &, const float *mean, float *weights);
   void (*project)(const BlockPass &, const Scratch &, int first, int count);
@@ -54,7 +55,7 @@ struct Kernels {
   void (*pool_row)(const float *map, int size, int blocks, int y, float *column, float *out);
   void (*head)(const Head &, const float *mean, float *normed, float *logits);
 
-  // parts, for those who check them: signs, a channel FC, a row of a local FC
+  // single layers, for tests
   void (*pack_signs)(const float *x, int tokens, int slots, const float *threshold, uint32_t *bits, const int32_t *padded_index);
   void (*single_fc)(const BinaryFC &, const uint32_t *bits, int tokens, const float *source, int stride, float *out);
   void (*single_local)(const LocalFC &, const uint8_t *const *planes, int size, int y, const Scratch &, const float *source,
@@ -62,7 +63,7 @@ struct Kernels {
 };
 
 const Kernels *scalar_kernels();
-const Kernels *avx2_kernels();    // null where it was not compiled
+const Kernels *avx2_kernels();    // null if not compiled
 const Kernels *avx512_kernels();
 
 }  // namespace bimlp

@@ -1,4 +1,4 @@
-// AVX2 with FMA: 16 numbers in two halves; bits are counted by a table of nibbles.
+// Kernels of AVX2 with FMA: 16 numbers in two registers, popcount by a table of nibbles.
 #include "kernels.h"
 #if defined(__AVX2__) && defined(__FMA__)
 #include <immintrin.h>
@@ -78,7 +78,7 @@ struct Avx2 {
     return _mm256_or_si256(_mm256_and_si256(a, b), _mm256_and_si256(c, _mm256_or_si256(a, b)));
   }
   static void store_bits(uint8_t *p, B v) { _mm256_storeu_si256(reinterpret_cast<__m256i *>(p), v); }
-  // bytes of value where a bit is set
+  // Bytes, `value` for a set bit, else 0.
   static B spread(const uint8_t *bits, char value) {
     uint32_t four;
     std::memcpy(&four, bits, sizeof four);
@@ -99,7 +99,7 @@ struct Avx2 {
     return {_mm256_cvtepu8_epi32(n), _mm256_cvtepu8_epi32(_mm_srli_si128(n, 8))};
   }
 
-  // how many bits of each byte are 1
+  // Number of set bits of each byte.
   static B ones_of_bytes(B v) {
     const B table = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4,  //
                                      0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4);
@@ -111,7 +111,7 @@ struct Avx2 {
     return _mm256_madd_epi16(_mm256_maddubs_epi16(v, _mm256_set1_epi8(1)), _mm256_set1_epi16(1));
   }
 
-  static constexpr int kWordsPerByte = 31;  // a byte holds the ones of so many words
+  static constexpr int kWordsPerByte = 31;  // words whose ones a byte can count
 
   template <int T, int J>
   static void mismatches(const uint32_t *bits, int words, const uint32_t *weight, I (&counts)[T][J]) {

@@ -1,4 +1,4 @@
-// AVX-512: binary FCs by XOR and VPOPCNTDQ.
+// Kernels of AVX-512: binary FCs by XOR and VPOPCNTDQ.
 #include "kernels.h"
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VPOPCNTDQ__)
 #include "lanes_avx512.h"
@@ -11,7 +11,7 @@ struct Avx512 : Avx512Lanes {
   static constexpr const char *kName = "avx512";
   static constexpr int kTokens = 8, kBlocks = 2;
 
-  // T tokens, J blocks: how many bits differ
+  // Number of bits that differ, for T tokens and J blocks.
   template <int T, int J>
   static BIMLP_INLINE void mismatches(const uint32_t *bits, int words, const uint32_t *weight, I (&counts)[T][J]) {
     unrolled<T * J>([&](auto i) BIMLP_INLINED { counts[i / J][i % J] = _mm512_setzero_si512(); });

@@ -1,4 +1,4 @@
-// One number after the other, in plain C++: for every processor, and the judge of the other instruction sets.
+// Kernels in plain C++, for every processor, and the reference of the other instruction sets.
 #include <cmath>
 #include <cstring>
 

@@ -1,4 +1,4 @@
-// 16 numbers, or 512 bits, in one register of AVX-512.
+// Lanes of AVX-512: 16 numbers, or 512 bits, in one register.
 #pragma once
 #include <immintrin.h>
 
@@ -7,7 +7,7 @@
 namespace bimlp {
 namespace {
 
-// GCC 12 warns of its own header where an operation without a mask leaves "undefined" lanes: hence masks of ones.
+// Mask of all lanes. GCC 12 warns of its own header for operations without a mask, which leave "undefined" lanes.
 constexpr __mmask16 kAll = 0xffff;
 
 struct Avx512Lanes {
@@ -25,6 +25,7 @@ struct Avx512Lanes {
   static F divide(F a, F b) { return _mm512_div_ps(a, b); }
   static F fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }
   static F max(F a, F b) { return _mm512_maskz_max_ps(kAll, a, b); }
+  // 16 bits of x > threshold.
   static void store_gt_bits(uint16_t *to, F x, F threshold) {
     _store_mask16(reinterpret_cast<__mmask16 *>(to), _mm512_cmp_ps_mask(x, threshold, _CMP_GT_OQ));
   }
@@ -33,17 +34,17 @@ struct Avx512Lanes {
     return _mm512_mask_add_ps(_mm512_fmadd_ps(slope, t, shift_out), positive, t, shift_out);
   }
   static F to_float(I v) { return _mm512_maskz_cvtepi32_ps(kAll, v); }
-  // z, negated where the whole number in the low bits of `shifted` is odd
+  // -z in lanes in which the integer in the low bits of `shifted` is odd, else z.
   static F negate_if_odd(F z, F shifted) {
     const I sign = _mm512_maskz_slli_epi32(kAll, _mm512_castps_si512(shifted), 31);
     return _mm512_castsi512_ps(_mm512_xor_si512(_mm512_castps_si512(z), sign));
   }
-  // y * 2^n, n the whole number in the low bits of `shifted`
+  // y * 2^n, n the integer in the low bits of `shifted`.
   static F times_power_of_two(F y, F shifted) {
     const I n = _mm512_maskz_slli_epi32(kAll, _mm512_castps_si512(shifted), 23);
     return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(y), n));
   }
-  // a block of a Gather: row -> its 16 numbers
+  // One block of a Gather, as a function of the row.
   struct LaneGather {
     I index, offset;
     __mmask16 there, upper;
@@ -70,6 +71,7 @@ struct Avx512Lanes {
   static B xor3(B a, B b, B c) { return _mm512_ternarylogic_epi64(a, b, c, 0x96); }
   static B majority3(B a, B b, B c) { return _mm512_ternarylogic_epi64(a, b, c, 0xe8); }
   static void store_bits(uint8_t *p, B v) { _mm512_storeu_si512(p, v); }
+  // Byte i of `numbers`: the number whose bit d is bit i of slices[d], d < count.
   static void bitslice_to_bytes(const uint8_t *const *slices, int count, size_t bytes, uint8_t *numbers) {
     const auto mask = [&](int d, size_t i) { return _load_mask64(reinterpret_cast<__mmask64 *>(const_cast<uint8_t *>(slices[d] + i))); };
     const I two = _mm512_set1_epi8(2), four = _mm512_set1_epi8(4), eight = _mm512_set1_epi8(8);

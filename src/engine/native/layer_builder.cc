@@ -7,6 +7,7 @@
 namespace bimlp {
 namespace {
 
+// Whether a bit is set.
 bool bit(const Bits &bits, size_t row, size_t column) {
   return bits.data[row * bits.words + column / 32] >> column % 32 & 1;
 }
@@ -25,7 +26,7 @@ const int32_t *LayerBuilder::copy(const ChannelOrder &values) {
   return to;
 }
 
-// x + shift > 0 exactly where x > -shift; filling slots never
+// Thresholds of the bits: x + shift > 0 exactly if x > -shift. Padding never exceeds infinity.
 const float *LayerBuilder::threshold(const Floats &shift, const ChannelOrder &order) {
   float *to = memory_.get<float>(order.size());
   for (size_t i = 0; i < order.size(); ++i) {
@@ -34,7 +35,7 @@ const float *LayerBuilder::threshold(const Floats &shift, const ChannelOrder &or
   return to;
 }
 
-// the sum of `count` signs is count - 2 d, d of which differ from the weights: that is what is counted
+// Affine of the count d of mismatches, for the sum of `count` signs is count - 2 d.
 Affine LayerBuilder::affine(const PackedBinary &layer, const ChannelOrder &out, int count) {
   float *factor = memory_.get<float>(out.size()), *offset = memory_.get<float>(out.size());
   for (size_t i = 0; i < out.size(); ++i) {
@@ -83,7 +84,7 @@ LocalFC LayerBuilder::local_fc(const PackedBinary &layer, const std::vector<Chan
   fc.height = height;
   fc.blocks = static_cast<int>(out.size()) / kLanes;
   for (int g = 0; g < fc.groups; ++g) fc.threshold[g] = threshold(layer.shift, in[g]);
-  // a row of bits for each input and tap, repeated for each token
+  // a row of bits for each input and tap, repeated for each token of a row of the map
   const size_t token = out.size() / 8, stride = round_up(static_cast<int>(token * size), kLine);
   uint8_t *weight = memory_.get<uint8_t>(stride * fc.groups * kTaps);
   for (int r = 0; r < fc.groups * kTaps; ++r) {
@@ -95,7 +96,7 @@ LocalFC LayerBuilder::local_fc(const PackedBinary &layer, const std::vector<Chan
   }
   fc.weight = weight;
   fc.weight_stride = stride;
-  // classes of positions by the taps that lie inside, [first, last)
+  // position classes, by the taps [first, last) that lie inside the map
   std::map<std::pair<int, int>, int> classes;
   int32_t *position = memory_.get<int32_t>(size);
   for (int p = 0; p < size; ++p) {
@@ -109,7 +110,7 @@ LocalFC LayerBuilder::local_fc(const PackedBinary &layer, const std::vector<Chan
     const double f = layer.factor.data[out[o]];
     factor[o] = static_cast<float>(-2 * f);
     for (const auto &[taps, number] : classes) {
-      // a bit of a margin is 0, and so differs from the weights that are 1: they are taken off again
+      // bits of the margin are 0 and differ from weights of 1: the offset takes these mismatches off
       int inside = 0, outside_ones = 0;
       for (int g = 0; g < fc.groups; ++g) {
         for (int k = 0; k < kTaps; ++k) {
@@ -139,7 +140,7 @@ FullFC LayerBuilder::full_fc(const PackedFull &layer, int runs, const ChannelOrd
   return fc;
 }
 
-// blocks x runs x length x 16
+// Weights as blocks x runs x length x 16.
 const float *LayerBuilder::full_weight(const float *weight, size_t inputs, int runs, const ChannelOrder &in, const ChannelOrder &out) {
   float *to = memory_.get<float>(out.size() * runs * in.size()), *at = to;
   for (size_t block = 0; block < out.size(); block += kLanes) {

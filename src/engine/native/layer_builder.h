@@ -1,4 +1,4 @@
-// From a packed file's layers to those that the kernels read: slots instead of channels, thresholds instead of shifts.
+// Layers of a packed file in the form that the kernels read: slots instead of channels, thresholds instead of shifts.
 #pragma once
 #include "memory.h"
 #include "channel_order.h"
@@ -11,20 +11,20 @@ class LayerBuilder {
  public:
   explicit LayerBuilder(Memory &memory) : memory_(memory) {}
 
-  // numbers in the order of slots
+  // Numbers in the order of slots, 0 in padding.
   const float *in_slots(const Floats &from, const ChannelOrder &order);
-  // into memory of its own
+  // Copy of an order, in the builder's memory.
   const int32_t *copy(const ChannelOrder &values);
 
-  // shortcut: per block out the block of the shortcut's row
+  // shortcut: for each output block, the block of the shortcut's row.
   BinaryFC binary_fc(const PackedBinary &layer, const ChannelOrder &in, const ChannelOrder &out, const int32_t *shortcut);
-  // in[g]: the channel that is input g of the output at a slot; size: H = W of the map
+  // in[g]: the channel that is input g of each output slot. size: H = W of the map.
   LocalFC local_fc(const PackedBinary &layer, const std::vector<ChannelOrder> &in, const ChannelOrder &out, bool height, int size);
-  // in: per place in a run the input, of which -1 has weight 0; runs follow each other in the file
+  // in: the input at each position of a run, -1 for weight 0. The file holds run after run.
   FullFC full_fc(const PackedFull &layer, int runs, const ChannelOrder &in, const ChannelOrder &out);
   Head head(const Packed &packed, const ChannelOrder &in);
 
-  // what each binary layer reads, in the order of their indices: one ChannelOrder per input of a group
+  // Inputs of each binary layer, by its index: a ChannelOrder for each input of a group.
   std::vector<std::vector<ChannelOrder>> inputs;
 
  private:

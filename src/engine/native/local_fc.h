@@ -1,4 +1,4 @@
-// The binary FCs over the seven places along a row or a column of the map: one row of the map.
+// Binary FCs over seven neighbours along a row or a column of the map, one row of the map at a time.
 #pragma once
 #include "kernels.h"
 
@@ -9,9 +9,7 @@ struct LocalFCs {
   using F = typename V::F;
   using B = typename V::B;
 
-  // --- local FC ---
-
-  // Three binary slices of how many of seven bits are 1.
+  // Bit slices of the number of ones among seven bits.
   struct BitSlices {
     B ones, twos, fours;
   };
@@ -22,13 +20,14 @@ struct LocalFCs {
     return {V::xor3(s1, s2, a[6]), V::xor3(c1, c2, c3), V::majority3(c1, c2, c3)};
   }
 
+  // Bit slices of the number of taps at which bits and weights differ.
   static BitSlices mismatches(const uint8_t *const (&x)[kTaps], const uint8_t *weight, size_t stride, size_t at) {
     B a[kTaps];
     for (int k = 0; k < kTaps; ++k) a[k] = V::mismatch(x[k] + at, weight + k * stride + at);
     return count7(a);
   }
 
-  // counts: at how many taps bits and weights differ, for every slot of row y of the map
+  // Number of taps at which bits and weights differ, for every slot of row y of the map, into scratch.counts.
   static void local_counts(const LocalFC &layer, const uint8_t *const *planes, int size, int y, const Scratch &scratch) {
     uint8_t *const *slices = scratch.slices;
     const size_t token = 2 * layer.blocks, row = (size + 2 * kMargin) * token, bytes = size * token;
@@ -58,12 +57,12 @@ struct LocalFCs {
     V::bitslice_to_bytes(slices, layer.groups == 1 ? 3 : 4, bytes, scratch.counts);
   }
 
-  // sink(t, block, value) for row y of a local FC; source(t, block): its shortcut
+  // Row y of a local FC: sink(t, block, value). source(t, block): the shortcut.
   template <class Source, class Sink>
   static void local_fc(const LocalFC &layer, const uint8_t *const *planes, int size, int y, const Scratch &scratch,
                        Source source, Sink sink) {
     local_counts(layer, planes, size, y, scratch);
-    // what stores might change, for all the compiler knows, is not left in structures
+    // copies in locals: the compiler must assume that stores change the structures
     const uint8_t *counts = scratch.counts;
     const int32_t *position = layer.position, along = layer.height ? 0 : 1;
     const int blocks = layer.blocks, slots = kLanes * blocks;
@@ -82,8 +81,7 @@ struct LocalFCs {
     }
   }
 
-  // --- by itself, for those who check it ---
-
+  // Row y of a local FC alone, for tests.
   static void single_local(const LocalFC &layer, const uint8_t *const *planes, int size, int y, const Scratch &scratch,
                            const float *source, float *out) {
     local_fc(

@@ -1,4 +1,4 @@
-// Memory that starts at a cache line and is freed with its owner.
+// Arrays aligned to cache lines, freed with their owner.
 #pragma once
 #include <cstdint>
 #include <cstdlib>
@@ -13,7 +13,7 @@ constexpr size_t kLine = 64;
 
 class Memory {
  public:
-  // `count` values, zero, with a line to spare behind them: passes read and write whole lines
+  // `count` zeros, with a spare line behind them, for passes read and write whole lines.
   template <class T>
   T *get(size_t count) {
     const size_t bytes = (count * sizeof(T) + 2 * kLine - 1) / kLine * kLine;

@@ -5,14 +5,15 @@
 namespace bimlp {
 namespace {
 
+// Slots of a stage's maps.
 int slots_of(const Stage &stage) { return kLanes * stage.blocks_of_channels; }
 
-// EngineLock first(thread, y, count) for bands of rows and, as soon as the rows around it are there, then(thread, y): rows of a
-// thread's share in one sweep, while what it wrote last is still in the cache, and those at the borders of shares when
-// all threads are done.
+// Sweep over bands of rows: first(thread, y, count) for a band, then(thread, y) for every row whose neighbours are done.
+// Each thread sweeps its share of the rows while its last band is still in the cache. Rows at the borders of shares
+// follow when all threads are done.
 template <class First, class Then>
 void sweep(ThreadPool &threads, int rows, int band, First first, Then then) {
-  // one row more than the taps reach: whole registers are read, and their ends lie in the next row
+  // one row more than the taps reach: kernels read whole registers, whose ends lie in the next row
   const auto complete = [&](int y, int begin, int end) {
     return std::max(y - kMargin, 0) >= begin && std::min(y + kMargin + 1, rows - 1) < end;
   };
@@ -36,6 +37,7 @@ void sweep(ThreadPool &threads, int rows, int band, First first, Then then) {
   });
 }
 
+// row(thread, y) for every row.
 template <class Row>
 void each_row(ThreadPool &threads, int rows, Row row) {
   threads.each_thread([&](int thread) {
@@ -43,7 +45,7 @@ void each_row(ThreadPool &threads, int rows, Row row) {
   });
 }
 
-// the rows' sums over `count`, into mean
+// Sum of the rows over `count`, into mean.
 void mean_of_rows(const float *row_sums, int rows, int slots, int count, float *mean) {
   std::fill(mean, mean + slots, 0.0f);
   for (int y = 0; y < rows; ++y) {

@@ -1,4 +1,4 @@
-// A network made ready for one instruction set, and one image's way through it.
+// Network in the form that the kernels of one instruction set read, and its run on one image.
 #pragma once
 #include <memory>
 
@@ -17,14 +17,14 @@ struct Network {
   std::vector<Stage> stages;
   std::vector<FullFC> downsamples;
   Head head;
-  std::vector<std::vector<ChannelOrder>> layers;  // of the binary ones: what they read, one ChannelOrder per input of a group
+  std::vector<std::vector<ChannelOrder>> layers;  // inputs of each binary layer: a ChannelOrder for each input of a group
   Memory memory;
 };
 
-// Copies everything it needs from the packed network. Throws Error for an instruction set that is not there.
+// Network from a packed one, which it does not refer to afterwards.
 std::unique_ptr<Network> prepare(const Packed &packed, const Kernels *kernels);
 
-// Maps and scratch for one image at a time and `threads` threads.
+// Maps and scratch memory of one image and `threads` threads.
 struct Workspace {
   Workspace(const Network &network, int threads);
 
@@ -36,14 +36,14 @@ struct Workspace {
   Memory memory;
 };
 
-// Where an image's rows begin in workspace.image, and their length in numbers.
+// Layout of workspace.image: the index of the first row's first number, and the numbers of a row.
 struct ImageLayout {
   explicit ImageLayout(const Description &d)
       : margin(d.stem_padding), row((d.image_size + 2 * d.stem_padding) * 3), begin(margin * row + margin * 3) {}
   size_t margin, row, begin;
 };
 
-// workspace.image -> workspace.logits
+// Logits of workspace.image, into workspace.logits.
 void run_image(const Network &network, Workspace &workspace, ThreadPool &threads, const Tracer &tracer);
 
 }  // namespace bimlp

@@ -16,7 +16,7 @@ namespace {
 constexpr uint8_t kMagic[8] = {0x89, 'B', 'i', 'M', 'L', 'P', '\r', '\n'};
 constexpr uint32_t kVersion = 1, kMaxStages = 8, kMaxWidth = 16384, kMaxDepth = 1000, kMaxClasses = 1000000;
 constexpr uint32_t kMaxImage = 2048, kMaxKernel = 64, kMaxBranches = 64, kMaxName = 64;
-constexpr uint64_t kMaxNumbers = 1 << 26;  // of a stage's maps, and of all rows of local FCs: 256 MiB each at most
+constexpr uint64_t kMaxNumbers = 1 << 26;  // limit of a stage's maps, and of all rows of local FCs: 256 MiB each
 constexpr double kMaxColour = 1000, kMinStd = 0.001;
 constexpr size_t kFixed = 192, kAlignment = 16, kChecksum = 4;
 constexpr uint32_t kTaps = 7, kRatio = 4;
@@ -29,7 +29,7 @@ void expect(bool good, const char *what, const std::string &wanted, uint64_t got
   if (!good) fail(std::string(what) + ": expected " + wanted + ", got " + text(got));
 }
 
-// Counts what a network's tensors take, or hands them out: one walk through the file's order serves both.
+// Walk through the tensors in the file's order, which gives them, or only counts their bytes.
 class Walker {
  public:
   Walker(const uint8_t *data, size_t at, size_t end) : data_(data), at_(at), end_(end) {}
@@ -58,12 +58,12 @@ class Walker {
   uint64_t at() const { return at_; }
 
  private:
-  // null while only counting
+  // Null while only counting.
   const void *take(uint64_t bytes) {
     const uint64_t from = at_;
     at_ += bytes;
     if (!data_) return nullptr;
-    if (at_ > end_) fail("expected more bytes");  // cannot be: the size was compared before
+    if (at_ > end_) fail("expected more bytes");  // unreachable: the size was compared before
     return data_ + from;
   }
 
@@ -147,7 +147,7 @@ uint64_t bytes_of_block(uint32_t width, const std::array<uint32_t, 4> &branches)
   return counter.at();
 }
 
-// The end of the tensors, without a list as long as the network is deep.
+// End of the tensors in bytes. Does not allocate by the depth of the network.
 uint64_t end_of_tensors(const Description &d, uint64_t begin) {
   Description shallow = d;
   for (auto &depth : shallow.depths) depth = 0;
@@ -158,6 +158,7 @@ uint64_t end_of_tensors(const Description &d, uint64_t begin) {
   return end;
 }
 
+// Numbers of the header, one after the other.
 class Fields {
  public:
   explicit Fields(const uint8_t *at) : at_(at) {}
@@ -176,6 +177,7 @@ class Fields {
   const uint8_t *at_;
 };
 
+// Throws Error for a field out of its range.
 void check(const Description &d) {
   expect(d.image_size >= 1 && d.image_size <= kMaxImage, "image size", "1 to " + text(kMaxImage) + " pixels", d.image_size);
   expect(d.resize >= d.image_size && d.resize <= 2 * kMaxImage, "resize", "at least the image size", d.resize);
@@ -197,8 +199,7 @@ void check(const Description &d) {
   }
 }
 
-// Sides of the stages' maps. A small file must not make the engine need memory without end, however large its header says
-// that images are.
+// H = W of each stage's maps. Limits the memory that a small file can ask for with large images in its header.
 std::vector<uint32_t> sizes_of(const Description &d) {
   std::vector<uint32_t> sizes;
   uint64_t side = (d.image_size + 2 * d.stem_padding - d.stem_kernel) / d.stem_stride + 1, rows = 0;
@@ -213,7 +214,7 @@ std::vector<uint32_t> sizes_of(const Description &d) {
   return sizes;
 }
 
-// Whether it is UTF-8 without control characters but line feeds.
+// Whether the bytes are UTF-8 without control characters except line feeds.
 bool is_text(const uint8_t *at, const uint8_t *end) {
   while (at < end) {
     const uint32_t first = *at++;
@@ -228,7 +229,7 @@ bool is_text(const uint8_t *at, const uint8_t *end) {
       if ((*at & 0xc0) != 0x80) return false;
       code = code << 6 | (*at++ & 0x3f);
     }
-    // longer than needed, halves of pairs, beyond the last one
+    // overlong, surrogates, beyond the last code
     if ((more == 2 && code < 0x800) || (more == 3 && code < 0x10000) || (code >= 0xd800 && code < 0xe000) || code > 0x10ffff) {
       return false;
     }
@@ -236,13 +237,13 @@ bool is_text(const uint8_t *at, const uint8_t *end) {
   return true;
 }
 
-// The variant's name and the class names.
+// Reads the variant's name and the class names.
 void read_texts(const uint8_t *from, uint32_t name_bytes, uint32_t names_bytes, Description &d) {
   const uint8_t *names = from + name_bytes, *end = names + names_bytes;
   if (!is_text(from, names) || !is_text(names, end)) fail("texts: expected UTF-8 without control characters, got other bytes");
   d.variant.assign(from, names);
   expect(d.variant.find('\n') == std::string::npos, "variant's name", "one line", 2);
-  // counted before they are kept: a string takes more than its line feed in the file
+  // counted before they are stored: a string takes more memory than its line feed in the file
   const auto count = static_cast<uint64_t>(std::count(names, end, '\n'));
   expect(count == 0 || count == d.classes, "class names", "none or " + text(d.classes), count);
   expect(names == end || end[-1] == '\n', "class names", "a line feed behind the last one, code 10", names == end ? 0 : end[-1]);

@@ -1,4 +1,4 @@
-// A packed file, read and checked as FORMAT.md describes it. What it allocates grows with the file alone.
+// Reader of packed files, which checks them as FORMAT.md says. Its memory grows with the file alone.
 #pragma once
 #include <array>
 #include <cstddef>
@@ -11,24 +11,24 @@ namespace bimlp {
 
 constexpr size_t kMaxBytes = size_t{1} << 31;  // of a packed file
 
-// What is wrong, in one line.
+// Error with a message of one line.
 struct Error : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
 struct Description {
   std::string variant;
-  uint32_t image_size, resize;             // pixels: H = W of the input, shorter side of a picture before the middle is cut
+  uint32_t image_size, resize;             // pixels: H = W of the input; shorter side of a picture before the centre crop
   uint32_t stem_kernel, stem_stride, stem_padding;
   std::vector<uint32_t> widths, depths;    // per stage
   std::array<uint32_t, 4> branches;        // S1, C1, S2, C2
   uint32_t classes;
   std::vector<std::string> class_names;    // none, or one per class
   std::array<double, 3> mean, std;         // of pixels in [0, 1]
-  std::vector<uint32_t> sizes;             // H = W of each stage's maps, which follow from the rest
+  std::vector<uint32_t> sizes;             // H = W of each stage's maps, derived from the other fields
 };
 
-// Numbers and bits as they lie in the file.
+// Views of numbers and bits in the file.
 struct Floats {
   const float *data;
   size_t size;
@@ -76,7 +76,7 @@ struct Packed {
   Floats head_weight, head_bias;
 };
 
-// The network in `size` bytes at `data`, 4-byte aligned, into which the result points. Throws Error.
+// Network in `size` bytes at `data`, 4-byte aligned. The result points into them. Throws Error.
 Packed read_packed(const uint8_t *data, size_t size);
 
 }  // namespace bimlp

@@ -1,7 +1,7 @@
-// The passes over one image, written once for every instruction set.
+// Passes over one image, written once for every instruction set.
 //
-// V says how 16 numbers at a time are computed with: types F (floats), I (counts), B (a run of bits), and operations on
-// them. A pass handles some tokens or one row of a map, in channels-last order, and none depends on another of its kind.
+// V is an instruction set: types F (16 floats), I (16 counts), B (a register of bits), and operations on them. A pass
+// handles some tokens or one row of a channels-last map. Passes of one kind do not depend on each other.
 #pragma once
 #include "binary_fc.h"
 #include "full_precision.h"
@@ -20,7 +20,7 @@ struct Passes : BinaryFCs<V>, LocalFCs<V>, FullPrecision<V>, RowOps<V>, Transcen
   using LocalFCs<V>::local_fc;
   using RowOps<V>::affine, RowOps<V>::column_sum, RowOps<V>::fill, RowOps<V>::gather;
 
-  // f(first, tokens) for tiles of `count` tokens
+  // f(first, tokens) for the tiles of `count` tokens.
   template <class Tile>
   static void in_tiles(int count, int slots, Tile f) {
     const int length = tile_of(slots);
@@ -29,7 +29,7 @@ struct Passes : BinaryFCs<V>, LocalFCs<V>, FullPrecision<V>, RowOps<V>, Transcen
 
   // --- MBB block 1 ---
 
-  // Branches of `count` tokens on z = Norm1(x): waves and their bits, and the Channel Binary FCs.
+  // Branches of `count` tokens of z = Norm1(x): the waves and their bits, and the Channel Binary FCs.
   static void branch(const BlockPass &pass, const Scratch &scratch, int first, int count) {
     const Stage &stage = *pass.stage;
     const Block &block = *pass.block;
@@ -54,7 +54,7 @@ struct Passes : BinaryFCs<V>, LocalFCs<V>, FullPrecision<V>, RowOps<V>, Transcen
     });
   }
 
-  // One Channel Binary FC of z, into rows.
+  // A Channel Binary FC of z, into the rows `out`.
   static void to_rows(const BlockPass &pass, const BinaryFC &layer, const Scratch &scratch, int token, int tokens,
                       const float *source, float *out) {
     pass.tracer.enter(OpKind::kSigns);
@@ -66,7 +66,7 @@ struct Passes : BinaryFCs<V>, LocalFCs<V>, FullPrecision<V>, RowOps<V>, Transcen
               [=](int t, int b, F value) { V::store(out + t * slots + kLanes * b, value); });
   }
 
-  // The wave of `tokens` tokens at `padded_index` of the planes: the shortcut of the local FC, and the bits.
+  // Waves of `tokens` tokens: the shortcut of the local FC, into `mean`, and the bits, into the planes at `padded_index`.
   static void waves(const LocalFC &mix, const Scratch &scratch, int tokens, const int32_t *padded_index, float *mean,
                     uint8_t *const *planes) {
     const int blocks = mix.blocks, pairs = blocks / 2, slots = kLanes * blocks;
@@ -74,7 +74,7 @@ struct Passes : BinaryFCs<V>, LocalFCs<V>, FullPrecision<V>, RowOps<V>, Transcen
     const float *phase = scratch.phase, *amplitude = scratch.amplitude, *evens = mix.threshold[0], *odds = mix.threshold[1];
     const F half = V::set(0.5f);
     for (int p = 0; p < pairs; ++p) {
-      const auto keep = [=](int t, int block, F even, F odd) {
+      const auto store_pair = [=](int t, int block, F even, F odd) {
         const int i = padded_index[t] * blocks + block;
         V::store(mean + t * slots + kLanes * block, V::mul(half, V::add(even, odd)));
         V::store_gt_bits(even_bits + i, even, V::load(evens + kLanes * block));
@@ -84,13 +84,13 @@ struct Passes : BinaryFCs<V>, LocalFCs<V>, FullPrecision<V>, RowOps<V>, Transcen
         const int i = t * slots + 2 * p * kLanes;
         const Wave even = wave(V::load(phase + i), V::load(amplitude + i));
         const Wave odd = wave(V::load(phase + i + kLanes), V::load(amplitude + i + kLanes));
-        keep(t, p, even.cosine, odd.cosine);
-        keep(t, p + pairs, even.sine, odd.sine);
+        store_pair(t, p, even.cosine, odd.cosine);
+        store_pair(t, p + pairs, even.sine, odd.sine);
       }
     }
   }
 
-  // the bits that a local FC reads of row y, for those who tracer
+  // Passes the bits of row y that a local FC reads to the tracer.
   static void trace_row(const BlockPass &pass, const LocalFC &layer, int y, const uint8_t *const *planes) {
     if (!pass.tracer.trace) return;
     const int size = pass.stage->size;
@@ -99,7 +99,7 @@ struct Passes : BinaryFCs<V>, LocalFCs<V>, FullPrecision<V>, RowOps<V>, Transcen
                      layer.groups == 2 ? reinterpret_cast<const uint32_t *>(planes[1] + at) : nullptr);
   }
 
-  // Local FCs of the waves for row y, in padded_index of their shortcuts, and the row's share of GAP(sum f_i + z).
+  // Row y of the local FCs of the waves, which replace their shortcuts, and the row's part of GAP(sum f_i + z).
   static void mix_row(const BlockPass &pass, const Scratch &scratch, int y) {
     const Stage &stage = *pass.stage;
     const Block &block = *pass.block;
@@ -124,7 +124,7 @@ struct Passes : BinaryFCs<V>, LocalFCs<V>, FullPrecision<V>, RowOps<V>, Transcen
     }
   }
 
-  // a = softmax over the branches of ReweightMLP(mean): branches x slots
+  // Softmax over the branches of ReweightMLP(mean), branches x slots, into `weights`.
   static void reweight(const BlockPass &pass, const Scratch &scratch, const float *mean, float *weights) {
     pass.tracer.enter(OpKind::kReweight);
     const Block &block = *pass.block;
@@ -164,8 +164,9 @@ struct Passes : BinaryFCs<V>, LocalFCs<V>, FullPrecision<V>, RowOps<V>, Transcen
     }
   }
 
-  // Of `count` tokens x <- x + projection(sum f_i a_i + z), then of MBB block 2 on m = Norm2(x) what a token needs no
-  // other for: the bits of the Spatial Binary FCs, and the Channel Binary MLPs, whose weighted sum goes into branch 0.
+  // End of MBB block 1 for `count` tokens, x <- x + projection(sum f_i a_i + z), and the part of MBB block 2 on
+  // m = Norm2(x) that needs no other token: the bits of the Spatial Binary FCs, and the Channel Binary MLPs, whose
+  // weighted sum goes into branch 0.
   static void project(const BlockPass &pass, const Scratch &scratch, int first, int count) {
     const Stage &stage = *pass.stage;
     const Block &block = *pass.block;
@@ -201,7 +202,7 @@ struct Passes : BinaryFCs<V>, LocalFCs<V>, FullPrecision<V>, RowOps<V>, Transcen
     });
   }
 
-  // sum f_i a_i + z
+  // Weighted branches sum f_i a_i + z, into `out`.
   static void merged(const BlockPass &pass, int tokens, size_t at, float *out) {
     const Block &block = *pass.block;
     const int blocks = pass.stage->blocks_of_channels, slots = kLanes * blocks, branches = pass.branches;
@@ -219,7 +220,7 @@ struct Passes : BinaryFCs<V>, LocalFCs<V>, FullPrecision<V>, RowOps<V>, Transcen
     }
   }
 
-  // out (+)= weight * ChannelBinaryMLP(z). The hidden layer's 4 blocks 4 q .. 4 q + 3 have the mean that is the second
+  // Weighted Channel Binary MLP: out (+)= weight * MLP(z). The mean of the hidden blocks 4 q .. 4 q + 3 is the second
   // layer's shortcut at block q.
   static void channel_mlp(const BlockPass &pass, const ChannelMLP &mlp, const Scratch &scratch, int token, int tokens,
                           float weight, bool first, float *out) {
@@ -247,7 +248,7 @@ struct Passes : BinaryFCs<V>, LocalFCs<V>, FullPrecision<V>, RowOps<V>, Transcen
 
   // --- MBB block 2 ---
 
-  // Row y of x <- x + sum w_i f_i, the Spatial Binary FCs computed here, the others taken from branch 0.
+  // Row y of x <- x + sum w_i f_i: computes the Spatial Binary FCs and takes the sum of the others from branch 0.
   static void merge_row(const BlockPass &pass, const Scratch &scratch, int y) {
     const Stage &stage = *pass.stage;
     const Block &block = *pass.block;
@@ -270,7 +271,7 @@ struct Passes : BinaryFCs<V>, LocalFCs<V>, FullPrecision<V>, RowOps<V>, Transcen
           float *to = out + t * slots + kLanes * b;
           V::store(to, V::fma(weight, value, V::load(to)));
         });
-      } else {  // the last one: m of this padded_index will not be needed any more
+      } else {  // the last one, after which m of this token is not needed
         local_fc(layer, pass.planes + 2 * i, size, y, scratch, m, [=](int t, int b, F value) {
           float *to = x + t * slots + kLanes * b;
           V::store(to, V::add(V::load(to), V::fma(weight, value, V::load(out + t * slots + kLanes * b))));
@@ -283,6 +284,7 @@ struct Passes : BinaryFCs<V>, LocalFCs<V>, FullPrecision<V>, RowOps<V>, Transcen
   }
 };
 
+// Table of the passes for one instruction set.
 template <class V>
 Kernels pass_kernels() {
   using P = Passes<V>;

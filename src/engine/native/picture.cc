@@ -11,8 +11,8 @@ namespace {
 
 constexpr int kColours = 3;
 constexpr int kMaxSide = 65536;
-constexpr int kBits = 22;         // of the filter's weights behind the point
-constexpr double kReach = 2.0;    // of the bicubic filter, in pixels of the coarser picture
+constexpr int kBits = 22;         // fractional bits of the filter's weights
+constexpr double kReach = 2.0;    // radius of the bicubic filter, in pixels of the coarser picture
 
 double bicubic(double x) {
   constexpr double a = -0.5;
@@ -21,13 +21,13 @@ double bicubic(double x) {
   return x < 2 ? (((x - 5) * x + 8) * x - 4) * a : 0;
 }
 
-// What one pixel of a resized line is made of.
+// Pixels and weights of the sum that gives one pixel of a resized line.
 struct Window {
   int first;
   std::vector<int> weights;
 };
 
-// of pixels [begin, begin + count) of a line of `from` pixels that is resized to `to`
+// Windows of pixels [begin, begin + count) of a line that is resized from `from` pixels to `to`.
 std::vector<Window> windows(int from, int to, int begin, int count) {
   const double scale = static_cast<double>(from) / to, filter = std::max(scale, 1.0), reach = kReach * filter;
   std::vector<Window> result;
@@ -51,7 +51,7 @@ std::vector<Window> windows(int from, int to, int begin, int count) {
   return result;
 }
 
-// three numbers of a window's pixels, which are `step` bytes apart
+// Weighted sum of a window's pixels, which are `step` bytes apart, into three bytes.
 void filter(const Window &window, const uint8_t *from, size_t step, uint8_t *to) {
   int64_t sum[kColours] = {1 << (kBits - 1), 1 << (kBits - 1), 1 << (kBits - 1)};
   from += window.first * step;
@@ -62,17 +62,18 @@ void filter(const Window &window, const uint8_t *from, size_t step, uint8_t *to)
   for (int c = 0; c < kColours; ++c) to[c] = static_cast<uint8_t>(std::min<int64_t>(255, std::max<int64_t>(0, sum[c] >> kBits)));
 }
 
-// pixels of a side when the shorter one gets `target`; in single precision, as the training pipeline counts
+// Length of a side after the shorter one is resized to `target`, in single precision as in the training pipeline.
 int resized(int side, int shortest, int target) {
   if (side == shortest) return target;
   return static_cast<int>(static_cast<float>(side) / static_cast<float>(shortest) * static_cast<float>(target));
 }
 
+// Header of a PNM file.
 class Header {
  public:
   Header(const std::vector<uint8_t> &bytes, const std::string &name) : bytes_(bytes), name_(name) {}
 
-  // the next whole number, behind spaces and comments
+  // Next integer, behind spaces and comments.
   int number() {
     const size_t before = at_;
     while (at_ < bytes_.size() && (is_space(bytes_[at_]) || bytes_[at_] == '#')) {
@@ -81,13 +82,13 @@ class Header {
     }
     int value = 0;
     const size_t begin = at_;
-    // not beyond what is too large anyway
+    // limited, against overflow
     for (; at_ < bytes_.size() && is_digit(bytes_[at_]); ++at_) value = std::min(10 * value + bytes_[at_] - '0', kMaxSide + 1);
     if (at_ == begin || begin == before) throw Error(name_ + ": expected a whole PNM header");
     return value;
   }
 
-  // where the pixels begin: one space behind the last number
+  // Index of the first pixel, one space behind the last number.
   size_t end() const {
     if (at_ == bytes_.size() || !is_space(bytes_[at_])) throw Error(name_ + ": expected a whole PNM header");
     return at_ + 1;
@@ -132,7 +133,7 @@ std::vector<uint8_t> centre(const Picture &picture, int size, int shorter) {
   const int width = resized(picture.width, shortest, shorter), height = resized(picture.height, shortest, shorter);
   const auto columns = windows(picture.width, width, (width - size) / 2, size);
   const auto rows = windows(picture.height, height, (height - size) / 2, size);
-  // columns first, of the rows alone that are needed, then rows
+  // columns first, only of the rows that are needed, then rows
   const int top = rows.front().first, bottom = rows.back().first + static_cast<int>(rows.back().weights.size());
   const size_t line = size_t(picture.width) * kColours, narrow = size_t(size) * kColours;
   std::vector<uint8_t> between(narrow * (bottom - top)), out(narrow * size);

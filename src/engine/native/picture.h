@@ -1,4 +1,4 @@
-// Pictures from files, and cut as the network was trained on them.
+// Pictures from files, with the resize and crop of the network's evaluation.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -11,14 +11,14 @@ struct Picture {
   std::vector<uint8_t> pixels;  // height x width x 3
 };
 
-// Whether it begins like a picture that read_pnm reads.
+// Whether the bytes begin like a picture that read_pnm reads.
 bool is_pnm(const std::vector<uint8_t> &bytes);
 
-// A binary PNM picture: P6 (colour) or P5 (grey) with sides up to 65,536 and values up to 255. Throws Error, naming the file.
+// Binary PNM picture: P6 (colour) or P5 (grey) with sides up to 65,536 and values up to 255. Throws Error with the name.
 Picture read_pnm(const std::vector<uint8_t> &bytes, const std::string &name);
 
-// The middle size x size of the picture whose shorter side is resized to `shorter`: bicubic with antialiasing in 8 bits,
-// columns before rows, to the bit what Pillow's resize gives.
+// Centre crop, size x size, of the picture resized to a shorter side of `shorter`: bicubic with antialiasing in 8 bits,
+// columns before rows, the same bits as Pillow's resize.
 std::vector<uint8_t> centre(const Picture &picture, int size, int shorter);
 
 }  // namespace bimlp

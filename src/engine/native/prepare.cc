@@ -1,4 +1,4 @@
-// A packed network's layers, made ready and put in their places.
+// Conversion of a packed network into the form that the kernels read.
 #include <algorithm>
 #include <map>
 
@@ -32,7 +32,7 @@ class Preparer {
   }
 
  private:
-  // Distinct blocks of sources[slot] (slots in a row, or -1), and for each block of `sources` which of them it is.
+  // Gather of the distinct blocks of `sources` (slots of a row, or -1). Appends the number of each block to `which`.
   Gather gather(const ChannelOrder &sources, int slots, std::vector<int32_t> &which) {
     std::map<ChannelOrder, int> found;
     ChannelOrder index, window;
@@ -46,7 +46,7 @@ class Preparer {
         if (s >= 0) low = std::min(low, s), high = std::max(high, s);
       }
       low = low / kLanes * kLanes;
-      // four blocks are read from the window's begin on: it must not lie at the row's end
+      // the kernel reads four blocks from the window on, which must lie in the row
       if (low + 4 * kLanes > slots) low = std::max(0, slots - 4 * kLanes);
       window.push_back(high - low < 4 * kLanes && low + 4 * kLanes <= slots ? low : -1);
       index.insert(index.end(), lanes.begin(), lanes.end());

@@ -1,4 +1,4 @@
-// Rows of numbers: norms, gathering, sums.
+// Operations on rows of numbers: affine, gather, sum, fill.
 #pragma once
 #include "kernels.h"
 
@@ -8,7 +8,7 @@ template <class V>
 struct RowOps {
   using F = typename V::F;
 
-  // rows of factor * x + offset
+  // Rows factor * x + offset, into `out`.
   static void affine(const float *x, int tokens, int blocks, const float *factor, const float *offset, float *out) {
     for (int block = 0; block < blocks; ++block) {
       const F f = V::load(factor + kLanes * block), o = V::load(offset + kLanes * block);
@@ -19,6 +19,7 @@ struct RowOps {
     }
   }
 
+  // Blocks gathered from rows of `slots` numbers, into `out`.
   static void gather(const float *x, int tokens, int slots, const Gather &gather, float *out) {
     const int blocks = gather.blocks;
     for (int block = 0; block < blocks; ++block) {
@@ -27,7 +28,7 @@ struct RowOps {
     }
   }
 
-  // of a block of `count` tokens; in four sums, each of which would wait for itself
+  // Sum of a block over `count` tokens, in four sums, which do not wait for each other.
   static F column_sum(const float *from, int stride, int count) {
     F sum[4];
     unrolled<4>([&](auto i) BIMLP_INLINED { sum[i] = V::set(0.0f); });
@@ -39,6 +40,7 @@ struct RowOps {
     return V::add(V::add(sum[0], sum[1]), V::add(sum[2], sum[3]));
   }
 
+  // `count` numbers of one value.
   static void fill(float *p, int count, float value) {
     for (int i = 0; i < count; i += kLanes) V::store(p + i, V::set(value));
   }

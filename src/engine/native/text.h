@@ -1,15 +1,15 @@
-// Numbers and characters as text, the same whatever the process's locale is.
+// Numbers and characters as text, independent of the process's locale.
 #pragma once
 #include <string>
 
 namespace bimlp {
 
-// With 17 significant digits, so that it reads as the same number.
+// Number with 17 significant digits, which reads as the same double.
 std::string exact(double value);
-// With `digits` digits behind the point, filled with spaces to `width` characters.
+// Number with `digits` digits behind the point, padded with spaces to `width` characters.
 std::string fixed(double value, int digits, int width);
 
-// Of ASCII alone.
+// ASCII digits and spaces.
 constexpr bool is_digit(unsigned char c) { return c >= '0' && c <= '9'; }
 constexpr bool is_space(unsigned char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 

@@ -1,4 +1,4 @@
-// Where the time goes, by kind of work; measured only for those who ask.
+// Time by kind of operation, and the bits of binary layers; recorded only on request.
 #pragma once
 #include <chrono>
 #include <cstdint>
@@ -7,14 +7,16 @@
 
 namespace bimlp {
 
+// Kinds of operation in a profile.
 enum class OpKind { kStem, kNorms, kSigns, kChannelFC, kWave, kLocalFC, kReweight, kMerges, kDownsampleFC, kPools, kHead };
 constexpr int kOpKinds = 11;
 constexpr const char *kOpKindNames[kOpKinds] = {"stem",     "norms and gathers", "signs",           "channel FCs", "waves", "local FCs",
                                                   "reweight", "merges",            "downsampling FCs", "pools",       "head"};
 
+// Seconds by kind of operation.
 class Profile {
  public:
-  // Charges the time since the last call to the work of then.
+  // Begins an operation. The time since the last call belongs to the operation of that call.
   void enter(OpKind work);
   void leave() {
     enter(OpKind::kHead);
@@ -29,11 +31,11 @@ class Profile {
   bool started_ = false;
 };
 
-// What may tracer a run: nobody, as a rule.
+// Observer of a run. The default observes nothing.
 struct Tracer {
   Profile *profile = nullptr;
-  // bits of `count` tokens from `token` on that a layer reads; of a wave `bits` are those of the even channels, `odd` those of
-  // the odd ones
+  // Gets the bits that a layer reads, `count` tokens from `token` on. For a wave, `bits` has the even channels and `odd`
+  // the odd ones.
   void (*trace)(void *user, int layer, int token, int count, const uint32_t *bits, const uint32_t *odd) = nullptr;
   void *user = nullptr;
 

@@ -1,9 +1,9 @@
-// One step of AdamW over all parameters, with the gradients scaled down to a global norm first.
+// AdamW step over all parameters, with gradients clipped to a global norm.
 //
-// Inputs: coefficients (rate, eps, decay, beta1, beta2, clip_norm, and with a loss scale its inverse, by which the
-// gradients are multiplied first; without it their bits stay as they are), decays (n: 1 where weight decay holds, else 0),
-// n weights, n first moments, n second moments, n gradients, loss (1). Output: the gradients' norm before clipping.
-// Weights and moments are changed in place, unless norm or loss is not finite.
+// Inputs: coefficients (rate, eps, decay, beta1, beta2, clip_norm; with a loss scale also its inverse, by which the
+// gradients are multiplied first), decays (n, 1 with weight decay, else 0), n weights, n first moments, n second
+// moments, n gradients, loss (1). Output: norm of the gradients before clipping. Weights and moments change in place,
+// unless norm or loss is not finite.
 #include <atomic>
 #include <cmath>
 
@@ -16,12 +16,13 @@ namespace bimlp {
 namespace {
 std::atomic<int64_t> updates{0};
 
+// Counts a run at its end.
 struct Counted {
   ~Counted() { ++updates; }
 };
 }  // namespace
 
-// How often the operator has run in this process.
+// Number of times that the operator has run in this process.
 extern "C" int64_t adamw_updates() { return updates; }
 
 OPERATOR(adamw) {

@@ -1,7 +1,7 @@
-// The product of signs by counting: of the bits of `in` channels, as many as differ count -1, the others +1.
+// Matrix product of signs by xor and popcount: a sum of C products of signs is C - 2 d, d the number of bits that differ.
 //
-// A word holds 32 channels of one position; words lie as [word][position], so that a vector holds the same word of
-// neighbouring positions. A set bit is +1. Bits beyond the last channel are clear on both sides: they never differ.
+// A word holds 32 channels of one position. Words lie as [word][position], so that a vector holds the same word of
+// neighbouring positions. A set bit is +1. Bits beyond the last channel are 0 in both operands and never differ.
 #pragma once
 #include <algorithm>
 
@@ -18,13 +18,14 @@ namespace bimlp {
 typedef uint32_t VecWord __attribute__((vector_size(kLanes * sizeof(uint32_t))));
 
 constexpr int kWordBits = 32;
-constexpr int64_t kTilePositions = 2 * kLanes;  // positions that are counted together
-constexpr int64_t kPassPositions = 16 * kTilePositions;  // positions that stay in the nearest cache while the rows go over them
+constexpr int64_t kTilePositions = 2 * kLanes;  // positions of one tile
+constexpr int64_t kPassPositions = 16 * kTilePositions;  // positions whose words stay in the L1 cache for all rows
 
 inline int64_t words_of(int64_t channels) { return (channels + kWordBits - 1) / kWordBits; }
-// Positions with room for full_tile vectors.
+// Positions rounded up to whole tiles.
 inline int64_t padded_positions(int64_t n) { return (n + kTilePositions - 1) / kTilePositions * kTilePositions; }
 
+// Set bits of each word.
 inline VecWord popcounts(VecWord v) {
 #if defined(__AVX512VPOPCNTDQ__)
   return reinterpret_cast<VecWord>(_mm512_popcnt_epi32(reinterpret_cast<__m512i>(v)));
@@ -39,7 +40,7 @@ inline VecWord load_words(const uint32_t *p) {
   return v;
 }
 
-// bits[word][position] of sign(x + b), x (channels, n); `bits` has room for padded_positions.
+// Bits of sign(x + b), x (channels, n), as bits[word][position]. `bits` has room for padded_positions(n) positions.
 inline void pack_bits(const float *x, const float *b, int64_t channels, int64_t n, uint32_t *bits) {
   const int64_t stride = padded_positions(n), passes = (n + kPassPositions - 1) / kPassPositions;
   thread_pool().each(words_of(channels) * passes, [&](int64_t item) {
@@ -64,13 +65,13 @@ inline void pack_bits(const float *x, const float *b, int64_t channels, int64_t 
   });
 }
 
-// The signs of one filter of `count` weights, as words.
+// Signs of one filter of `count` weights, as words.
 inline void pack_filter(const float *w, int64_t count, uint32_t *words) {
   std::fill(words, words + words_of(count), 0u);
   for (int64_t c = 0; c < count; ++c) words[c / kWordBits] |= static_cast<uint32_t>(w[c] > 0) << (c % kWordBits);
 }
 
-// kTilePositions sums of R filters at one place of the bits, into out[r n + i], i < count.
+// Sums of R filters at kTilePositions positions from `bits` on, into out[r n + i] for i < count.
 template <int R>
 inline void count_tile(const uint32_t *filters, const uint32_t *bits, int64_t words, int64_t stride, float channels,
                        float *out, int64_t n, int64_t count) {
@@ -96,7 +97,7 @@ inline void count_tile(const uint32_t *filters, const uint32_t *bits, int64_t wo
   }
 }
 
-// out (rows, n) = the sums of sign(x + b) sign(W) for the rows [first, last) of W, from their words.
+// Rows [first, last) of sign(W) sign(x + b), (rows, n), into `out`, from the words of both operands.
 inline void binary_matmul(const uint32_t *filters, const uint32_t *bits, int64_t channels, int64_t n, int64_t first,
                           int64_t last, float *out) {
   constexpr int R = 4;

@@ -1,7 +1,7 @@
-// A full-precision FC with bias, y = W x + bias, forward and backward.
+// Full-precision FC with bias, y = W x + bias, forward and backward.
 //
-// x (K, B, H, W) as a matrix of K rows and N columns, W (O, ...) as one of O rows and K columns. Outputs of the
-// forward pass: y and a copy of W for the backward pass (see saved.h).
+// x (K, B, H, W) is a matrix of K rows and N columns, W (O, ...) one of O rows and K columns. The forward pass also
+// gives a copy of W for the backward pass (see saved.h).
 #include "matmul.h"
 #include "pool.h"
 #include "scratch.h"
@@ -10,6 +10,7 @@
 namespace bimlp {
 namespace {
 
+// Panels of the matrix x, (rows, n).
 float *pack(const float *x, int64_t rows, int64_t n) {
   float *panels = Scratch::get<float>(0, panels_of(n) * rows * kColumns);
   thread_pool().each((rows + 7) / 8, [&](int64_t group) {

@@ -1,4 +1,4 @@
-// What follows a binary layer's sums, for one output channel: BatchNorm, shortcut, RPReLU; forward and backward.
+// Epilogue of a binary layer for one output channel: BatchNorm, shortcut, RPReLU; forward and backward.
 #pragma once
 #include "norm_rprelu.h"
 #include "saved.h"
@@ -6,13 +6,13 @@
 
 namespace bimlp {
 
-// The parameters behind the sums, as the forward pass is given them.
+// Parameters of the epilogue, as the forward pass gets them.
 struct EpilogueParameters {
   const float *gamma, *beta, *b1, *slope, *b2;
   Running running;
 };
 
-// y of channel o from its n sums and shortcut (null for none); keeps what the backward pass needs.
+// Output y of channel o from its n sums and its shortcut (null for none). Saves what the backward pass needs.
 inline void epilogue_forward(int64_t o, const float *sums, const float *shortcut, int64_t n, float scale, bool training,
                              const EpilogueParameters &p, const Saved &saved, float *y) {
   const Statistics used = p.running.use(o, sums, n, scale, training);
@@ -20,12 +20,12 @@ inline void epilogue_forward(int64_t o, const float *sums, const float *shortcut
   activation_forward(sums, shortcut, n, affine_of(used, p.gamma[o], p.beta[o], scale), {p.b1[o], p.slope[o], p.b2[o]}, y);
 }
 
-// Where the gradients of those parameters go.
+// Gradients of these parameters.
 struct EpilogueGradients {
   float *gamma, *beta, *b1, *slope, *b2;
 };
 
-// The gradient of the shortcut's addition into dt, and that of the sums as a function of dt and the sums.
+// Gradient dt of the sum with the shortcut, and the gradient of the layer's sums as a function of dt and the sums.
 inline NormGradients epilogue_backward(int64_t o, const float *dy, const float *sums, const float *shortcut, int64_t n,
                                        float scale, bool training, const Saved &saved, const EpilogueGradients &g,
                                        float *dt) {

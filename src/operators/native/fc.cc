@@ -1,6 +1,6 @@
 // Channel Binary FC: RPReLU(BN(FC(sign(x + b))) + U(x)), forward and backward.
 //
-// x (C, B, H, W) as a matrix of C rows and N = B H W columns, W (O, C, 1, 1).
+// x (C, B, H, W) is a matrix of C rows and N = B H W columns; W (O, C, 1, 1).
 #include "binary_matmul.h"
 #include "epilogue.h"
 #include "operands.h"
@@ -14,7 +14,7 @@
 namespace bimlp {
 namespace {
 
-// The operand of the product in panels: sign(x + b), or x.
+// Right operand of the product, sign(x + b) or x, in panels.
 float *pack_input(const float *x, const float *b, int64_t channels, int64_t n, const Settings &set) {
   float *panels = Scratch::get<float>(0, panels_of(n) * channels * kColumns);
   thread_pool().each((channels + 7) / 8, [&](int64_t group) {
@@ -28,13 +28,13 @@ float *pack_input(const float *x, const float *b, int64_t channels, int64_t n, c
   return panels;
 }
 
-// Rows that one thread takes at a time: few enough to share them out, many for each reading of the other operand.
+// Rows in one work item of a thread: few enough for all threads to have work, many per reading of the other operand.
 int64_t rows_at_once(int64_t rows) {
   const int64_t share = rows / (2 * thread_pool().size()) / kRows * kRows;
   return std::max<int64_t>(kRows, std::min<int64_t>(32, share));
 }
 
-// The sums of the forward pass: by counting where both operands are signs, else by multiplying.
+// Sums of the forward pass, by popcount if both operands are signs, else by multiplication.
 class Product {
  public:
   Product(const float *x, const float *b, const float *w, int64_t in, int64_t out, int64_t n, const Settings &set)
@@ -49,7 +49,7 @@ class Product {
     }
   }
 
-  // Rows [first, last) into s; `first` is a multiple of kRows.
+  // Rows [first, last) of the sums into s. `first` is a multiple of kRows.
   void rows(int64_t first, int64_t last, float *s) const {
     if (set_.binary_weight()) {
       for (int64_t o = first; o < last; ++o) pack_filter(w_ + o * in_, in_, filters_ + o * words_of(in_));

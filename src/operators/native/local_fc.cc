@@ -1,7 +1,7 @@
 // Spatial Binary FC: RPReLU(BN(LFC(sign(x + b))) + U(x)) along one axis, forward and backward.
 //
-// x (O G, B, H, W), W (O, G, 1, 7) along the width or (O, G, 7, 1) along the height. Output channel o needs
-// input channels o G .. o G + G - 1 alone, so one thread does all of a channel.
+// x (O G, B, H, W); W (O, G, 1, 7) along the width or (O, G, 7, 1) along the height. Output channel o reads the input
+// channels o G .. o G + G - 1 alone, so one thread computes all of a channel.
 #include "epilogue.h"
 #include "padded_lines.h"
 #include "operands.h"
@@ -14,14 +14,14 @@
 namespace bimlp {
 namespace {
 
-// A zeroed row between zeros; returns the padded numbers, `lines.margin()` after the start of the memory.
+// Padded numbers of a row, all zero, `lines.margin()` after the start of the memory in the slot.
 float *zeroed(const PaddedLines &lines, int slot) {
   float *room = Scratch::get<float>(slot, lines.room());
   std::fill(room, room + lines.room(), 0.0f);
   return room + lines.margin();
 }
 
-// out[i] = sum_k w[k] in[i + shift(k)], or with shifts the other way round.
+// Correlation out[i] = sum_k w[k] in[i + shift(k)], or convolution, in[i - shift(k)], if `reverse`.
 void correlate(const PaddedLines &lines, const float *in, const float *w, bool reverse, bool add, float *out) {
   const int first = lines.first_tap(), last = lines.last_tap();
   over(lines.padded(), [&](auto tag, int64_t i) {

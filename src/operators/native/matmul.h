@@ -1,7 +1,7 @@
 // Matrix products on operands in panels.
 //
-// A matrix of R rows and N columns lies in panels of kColumns columns: [panel][row][kColumns], the last panel
-// filled up with zeros. So a product reads memory in order, whatever N is.
+// A matrix of R rows and N columns lies in panels of kColumns columns, as [panel][row][kColumns]. The last panel is
+// padded with zeros. A product reads memory in order, whatever N is.
 #pragma once
 #include <algorithm>
 
@@ -12,13 +12,12 @@
 namespace bimlp {
 
 constexpr int kColumns = 2 * kLanes;
-constexpr int kRows = kLanes == 16 ? 8 : 4;  // rows of one tile: as many sums as registers hold
+constexpr int kRows = kLanes == 16 ? 8 : 4;  // rows of one tile, whose sums fill the registers
 
 inline int64_t panels_of(int64_t n) { return (n + kColumns - 1) / kColumns; }
 inline int64_t blocks_of(int64_t rows) { return (rows + kRows - 1) / kRows; }
 
-// Writes f(v) for the values v of one row of n columns into row `row` of panels with `rows` rows.
-// f takes and gives a vector or a float, by position: f(T{}, i).
+// Fills row `row` of panels with `rows` rows by the values f(T{}, i), i < n, vectors or floats.
 template <class F>
 inline void fill_row(float *panels, int64_t rows, int64_t row, int64_t n, F f) {
   int64_t p = 0;
@@ -36,8 +35,7 @@ inline void fill_row(float *panels, int64_t rows, int64_t row, int64_t n, F f) {
   }
 }
 
-// The left operand: kRows rows at a time, [block][k][kRows], the last block filled up with zeros.
-// element(row, k) gives a value.
+// Fills one block of the left operand, [block][k][kRows], with element(row, k). The last block is padded with zeros.
 template <class F>
 inline void fill_block(float *blocks, int64_t block, int64_t rows, int64_t depth, F element) {
   float *to = blocks + block * depth * kRows;
@@ -49,7 +47,7 @@ inline void fill_block(float *blocks, int64_t block, int64_t rows, int64_t depth
   }
 }
 
-// out[r][i] = sum_k left[r][k] right[k][i] for the rows of one block and all columns of one panel.
+// One tile of the product: sums[r][i] = sum_k block[k][r] panel[k][i].
 inline void matmul_tile(const float *block, const float *panel, int64_t depth, Vec (&sums)[kRows][2]) {
   for (auto &row : sums) row[0] = row[1] = Vec{};
   for (int64_t k = 0; k < depth; ++k) {
@@ -62,7 +60,7 @@ inline void matmul_tile(const float *block, const float *panel, int64_t depth, V
   }
 }
 
-// Rows [first, last) of the product into `out` (leading dimension n); first is a multiple of kRows.
+// Rows [first, last) of the product into `out`, (rows, n). `first` is a multiple of kRows.
 inline void matmul(const float *blocks, const float *panels, int64_t depth, int64_t n, int64_t first, int64_t last,
                      float *out) {
   Vec sums[kRows][2];
@@ -86,11 +84,11 @@ inline void matmul(const float *blocks, const float *panels, int64_t depth, int6
 
 constexpr int kLeftRows = kLanes == 16 ? 4 : 2;  // rows of `left` in a tile
 constexpr int kRightRows = kLanes == 16 ? 6 : 3;      // rows of `right` in a tile
-constexpr int64_t kSlabPanels = 1024 / kColumns;         // panels, and
-constexpr int64_t kGroupRows = 256;                   // rows of `left`, that stay in the second cache together
+constexpr int64_t kSlabPanels = 1024 / kColumns;         // panels of a slab
+constexpr int64_t kGroupRows = 256;                   // rows of `left` that stay in the L2 cache with a slab
 
-// out[r][c] += sum_i left[r][i] right[c][i] for R rows of left and the first `count` of kRightRows rows of right, over
-// `panels` panels.
+// One tile of the product with a transposed operand, over `panels` panels: out[r][c] += sum_i left[r][i] right[c][i]
+// for R rows of left and the first `count` of kRightRows rows of right.
 template <int R>
 inline void transposed_tile(const float *left, int64_t left_rows, const float *right, int64_t panels, int64_t count,
                            float *out, int64_t stride) {
@@ -113,8 +111,8 @@ inline void transposed_tile(const float *left, int64_t left_rows, const float *r
   }
 }
 
-// out[r][c] = sum_i left[r][i] right[c][i] for all rows of left and the rows [first, last) of right; left in panels,
-// right by position: right(c, T{}, i) gives a vector or a float. out has `stride` columns.
+// Product with a transposed operand: out[r][c] = sum_i left[r][i] right[c][i] for all rows of left and the rows
+// [first, last) of right. left lies in panels; right(c, T{}, i) gives a vector or a float. out has `stride` columns.
 template <class F>
 inline void matmul_transposed(const float *left, int64_t left_rows, int64_t n, int64_t first, int64_t last, F right, float *out,
                       int64_t stride) {
@@ -142,7 +140,7 @@ inline void matmul_transposed(const float *left, int64_t left_rows, int64_t n, i
   }
 }
 
-// Rows of `right` that one thread takes at a time.
+// Rows of `right` in one work item of a thread.
 inline int64_t transposed_rows_at_once(int64_t rows) {
   const int64_t share = rows / (2 * thread_pool().size());
   return std::clamp<int64_t>((share + kRightRows - 1) / kRightRows, 1, 8) * kRightRows;

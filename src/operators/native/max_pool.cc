@@ -1,8 +1,8 @@
-// The mean of four max-pools with kernels 2, 3, 5, 7 and stride 2, padding SAME, forward and backward.
+// Mean of four max-pools with kernels 2, 3, 5, 7, stride 2 and padding SAME, forward and backward.
 //
-// All images of a channel are worked through at once. Its numbers are sorted by the parity of row and column into
-// four arrays, each with two rows and columns of -inf around every image: then the number at offset (r, c) from
-// the corner (2i, 2j) of output (i, j) lies in the array of its parities, at the output's position plus a fixed shift.
+// One pass handles all images of a channel. It sorts their numbers by the parity of row and column into four arrays,
+// with two rows and columns of -inf around every image. The number at offset (r, c) from the corner (2i, 2j) of output
+// (i, j) then lies in the array of its parities, at the output's position plus a fixed shift.
 #include <algorithm>
 #include <limits>
 
@@ -16,11 +16,11 @@ namespace {
 
 constexpr int kPools = 4;
 constexpr int kGap = 2;
-constexpr int kCode = 16;  // the position of a maximum is coded as kCode * row offset + column offset
+constexpr int kCode = 16;  // a maximum's position is kCode * row offset + column offset
 constexpr int kRound = kCode * kCode + kCode / 2;
 
-// The offsets that each kernel's window adds to the window before, on an axis of even or odd size. With P the
-// padding that makes ceil(size / 2) outputs fit, a window starts P / 2 before 2i: windows lie in one another.
+// Offsets that each window adds to the next smaller one, on an axis of even or odd size. Each window contains the
+// smaller ones: it starts P / 2 before 2i, P the padding for ceil(size / 2) outputs.
 struct Offsets {
   int count, values[2];
 };
@@ -41,8 +41,8 @@ class Planes {
         room_(count_ + 2 * (kGap * pitch_ + kGap) + kLanes),
         arrays_(Scratch::get<float>(0, room_ * (6 + 4 * kPools)) + kGap * pitch_ + kGap) {}
 
-  // The maxima of window k at every output of one channel, and where they are: f(k, values, codes), arrays in
-  // which output (b, i, j) lies at position(b, i, j).
+  // f(k, values, codes) for every pool k of one channel: the maxima and the codes of their positions, in arrays whose
+  // order each_output gives.
   template <class F>
   void each_pool(const float *x, F f) const {
     sort(x);
@@ -54,7 +54,7 @@ class Planes {
     }
   }
 
-  // f(output's number, its position, the index of its corner in the channel) for all outputs of a channel.
+  // f(number, position in the arrays, index of the corner in the channel) for all outputs of a channel.
   template <class F>
   void each_output(F f) const {
     int64_t o = 0;
@@ -67,15 +67,15 @@ class Planes {
     }
   }
 
-  // How far the number that `code` means lies behind its output's corner.
+  // Distance of the number that `code` means from its output's corner, in numbers.
   int64_t distance(float code) const {
     const int shifted = static_cast<int>(code) + kRound;  // the column offset is less than kCode / 2 from 0
     return (shifted / kCode - kRound / kCode) * width_ + shifted % kCode - kCode / 2;
   }
 
  private:
-  // 0 .. 3: the sorted numbers by parity of row and column; then values and codes along the rows per kernel and
-  // parity of the row; then those of the whole window.
+  // Array 0 .. 3: numbers by parity of row and column. Then values and codes along the rows, by pool and parity of the
+  // row. The last two: values and codes of the whole window.
   float *array(int number) const { return arrays_ + number * room_; }
   float *numbers(int row_parity, int column_parity) const { return array(2 * row_parity + column_parity); }
   float *row_values(int k, int parity) const { return array(4 + 4 * k + 2 * parity); }
@@ -141,12 +141,12 @@ class Planes {
   }
 
   int64_t images_, height_, width_, out_height_, out_width_, pitch_, plane_, count_, room_;
-  float *arrays_;  // of the thread that made this
+  float *arrays_;  // scratch of the thread that made the object
 };
 
 }  // namespace
 
-// x (C, B, H, W) -> (C, B, ceil(H / 2), ceil(W / 2)).
+// Input: x (C, B, H, W). Output: y (C, B, ceil(H / 2), ceil(W / 2)).
 OPERATOR(max_pool_forward) {
   const float *x = t.get(0);
   float *y = t.get(1);
@@ -161,7 +161,7 @@ OPERATOR(max_pool_forward) {
   });
 }
 
-// The gradient goes to one maximum of each window.
+// Inputs: dy, x. Output: dx. One maximum of each window gets its gradient.
 OPERATOR(max_pool_backward) {
   const float *dy = t.get(0), *x = t.get(1);
   float *dx = t.get(2);

@@ -1,4 +1,4 @@
-// How the branches of the MBB blocks come together, forward and backward.
+// Merges of the branches of MBB blocks, forward and backward.
 #include <algorithm>
 
 #include "pool.h"
@@ -8,9 +8,9 @@
 namespace bimlp {
 namespace {
 
-constexpr int kMaxBranches = 16;  // branches
+constexpr int kMaxBranches = 16;  // MAX_BRANCHES of ../cells.py
 
-// The softmax of one image's and channel's branch logits: logits (branches C, B), branch i of channel c in row
+// Softmax over the branches of image b and channel c. logits: (branches C, B), branch i of channel c in row
 // branches c + i.
 void softmax(const float *logits, int64_t branches, int64_t images, int64_t c, int64_t b, float *weights) {
   float top = -INFINITY, sum = 0;
@@ -24,7 +24,7 @@ void softmax(const float *logits, int64_t branches, int64_t images, int64_t c, i
 
 }  // namespace
 
-// Inputs f_1 .. f_n (C, B, H, W); output (C, B, 1, 1): the mean over H, W of their sum.
+// Inputs: f_1 .. f_n (C, B, H, W). Output: the mean of their sum over H, W, (C, B, 1, 1).
 OPERATOR(mean_of_sum) {
   const int inputs = t.count() - 1;
   float *out = t.get(inputs);
@@ -62,7 +62,7 @@ OPERATOR(mean_of_sum_backward) {
   });
 }
 
-// out = z + sum_i softmax_i(logits) f_i: inputs logits (n C, B, 1, 1), z, f_1 .. f_n.
+// Inputs: logits (n C, B, 1, 1), z, f_1 .. f_n. Output: z + sum_i softmax_i(logits) f_i.
 OPERATOR(softmax_merge_forward) {
   const int64_t branches = t.count() - 3;
   const float *logits = t.get(0), *z = t.get(1);
@@ -85,7 +85,7 @@ OPERATOR(softmax_merge_forward) {
   });
 }
 
-// Inputs dout, logits, f_1 .. f_n; outputs dlogits, df_1 .. df_n. (dz is dout.)
+// Inputs: dout, logits, f_1 .. f_n. Outputs: dlogits, df_1 .. df_n. (dz is dout.)
 OPERATOR(softmax_merge_backward) {
   const int64_t branches = (t.count() - 3) / 2;
   const float *dout = t.get(0), *logits = t.get(1);
@@ -117,8 +117,7 @@ OPERATOR(softmax_merge_backward) {
   });
 }
 
-// out = sum_{i < n} w_i f_i + (1 - sum_{i < n} w_i) f_n: inputs w (n - 1), f_1 .. f_n; outputs out, a
-// copy of w.
+// Inputs: w (n - 1), f_1 .. f_n. Outputs: sum_{i < n} w_i f_i + (1 - sum_{i < n} w_i) f_n, and a copy of w.
 OPERATOR(scalar_merge_forward) {
   const int branches = t.count() - 3;
   const float *w = t.get(0);
@@ -136,7 +135,7 @@ OPERATOR(scalar_merge_forward) {
   });
 }
 
-// Inputs dout, w, f_1 .. f_n; outputs the gradients' parts per channel (C, n - 1), df_1 .. df_n.
+// Inputs: dout, w, f_1 .. f_n. Outputs: each channel's part of dw (C, n - 1), df_1 .. df_n.
 OPERATOR(scalar_merge_backward) {
   const int branches = (t.count() - 3) / 2;
   const float *dout = t.get(0), *w = t.get(1);

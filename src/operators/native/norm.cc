@@ -1,11 +1,11 @@
-// BatchNorm over a map, and RPReLU over a map, forward and backward.
+// BatchNorm and RPReLU of a map, forward and backward.
 #include "pool.h"
 #include "norm_rprelu.h"
 #include "tensors.h"
 
 namespace bimlp {
 
-// Inputs settings, x, gamma, beta, running mean and variance, which move in training; outputs y, saved (3 C: gamma,
+// Inputs: settings, x, gamma, beta, running mean and variance, which training updates. Outputs: y, saved (3 C: gamma,
 // mean, variance).
 OPERATOR(norm_forward) {
   const Settings set(t.get<int32_t>(0));
@@ -27,7 +27,7 @@ OPERATOR(norm_forward) {
   });
 }
 
-// Inputs settings, dy, x, saved; outputs dx, dgamma, dbeta.
+// Inputs: settings, dy, x, saved. Outputs: dx, dgamma, dbeta.
 OPERATOR(norm_backward) {
   const Settings set(t.get<int32_t>(0));
   const float *dy = t.get(1), *x = t.get(2), *saved = t.get(3);
@@ -46,7 +46,7 @@ OPERATOR(norm_backward) {
   });
 }
 
-// Inputs x, b1, slope, b2; outputs y, saved (2 C: b1, slope).
+// Inputs: x, b1, slope, b2. Outputs: y, saved (2 C: b1, slope).
 OPERATOR(rprelu_forward) {
   const float *x = t.get(0), *b1 = t.get(1), *slope = t.get(2), *b2 = t.get(3);
   float *y = t.get(4), *saved = t.get(5);
@@ -58,7 +58,7 @@ OPERATOR(rprelu_forward) {
   });
 }
 
-// Inputs dy, x, saved; outputs dx, db1, dslope, db2.
+// Inputs: dy, x, saved. Outputs: dx, db1, dslope, db2.
 OPERATOR(rprelu_backward) {
   const float *dy = t.get(0), *x = t.get(1), *saved = t.get(2);
   float *dx = t.get(3), *db1 = t.get(4), *dslope = t.get(5), *db2 = t.get(6);

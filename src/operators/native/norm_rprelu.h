@@ -1,7 +1,7 @@
-// What follows the linear part of a layer, for one channel at a time: BatchNorm, shortcut, RPReLU.
+// BatchNorm, shortcut and RPReLU of one channel, forward and backward.
 //
-// u = scale * s (s: the layer's sums); n = gamma (u - mean) / sqrt(var + kEpsilon) + beta; t = n + shortcut + b1;
-// y = max(t, 0) + w min(t, 0) + b2. Without an activation y = n.
+// With the layer's sums s: u = scale * s, n = gamma (u - mean) / sqrt(var + kEpsilon) + beta, t = n + shortcut + b1,
+// y = max(t, 0) + slope min(t, 0) + b2. Without an activation y = n.
 #pragma once
 #include "settings.h"
 #include "simd.h"
@@ -11,10 +11,12 @@ namespace bimlp {
 constexpr float kEpsilon = 1e-5f;
 constexpr float kMomentum = 0.9f;
 
+// Mean and variance of a channel.
 struct Statistics {
   float mean, variance;
 };
 
+// Statistics of scale * s over the n positions of the batch, with the biased variance.
 inline Statistics statistics(const float *s, int64_t n, float scale) {
   Sum sum, squares;
   over(n, [&](auto tag, int64_t i) { sum.add(load<decltype(tag)>(s + i)); });
@@ -26,12 +28,12 @@ inline Statistics statistics(const float *s, int64_t n, float scale) {
   return {scale * mean, scale * scale * (squares.total() / n)};
 }
 
-// The running statistics of a norm.
+// Running statistics of a norm, by channel.
 struct Running {
   float *mean, *variance;
 
-  // The statistics to use for channel c: the batch's in training, which move the running ones, else those. The
-  // running variance moves by the unbiased estimate.
+  // Statistics to normalise channel c with: the batch's in training, else the running ones. Training updates the
+  // running statistics, with the unbiased variance.
   Statistics use(int64_t c, const float *s, int64_t n, float scale, bool training) const {
     if (!training) return {mean[c], variance[c]};
     const Statistics batch = statistics(s, n, scale);
@@ -42,11 +44,12 @@ struct Running {
   }
 };
 
+// Parameters of RPReLU.
 struct Activation {
   float b1, slope, b2;
 };
 
-// n as an affine function of s: n = factor s + offset.
+// BatchNorm as an affine function of the sums: n = factor s + offset.
 struct Affine {
   float factor, offset;
 };
@@ -56,7 +59,7 @@ inline Affine affine_of(Statistics used, float gamma, float beta, float scale) {
   return {gamma * inverse * scale, beta - gamma * inverse * used.mean};
 }
 
-// shortcut: a row, or null for none.
+// Output y of shortcut and RPReLU. shortcut: a row, or null for none.
 inline void activation_forward(const float *s, const float *shortcut, int64_t n, Affine affine, Activation act,
                                float *y) {
   const float offset = affine.offset + act.b1;
@@ -69,11 +72,12 @@ inline void activation_forward(const float *s, const float *shortcut, int64_t n,
   });
 }
 
+// Gradients of the activation's parameters.
 struct ActivationGradients {
   float b1, slope, b2;
 };
 
-// dt from dy, and the gradients of the activation's parameters.
+// Gradient dt from dy, and the gradients of the activation's parameters.
 inline ActivationGradients activation_backward(const float *dy, const float *s, const float *shortcut, int64_t n,
                                                Affine affine, Activation act, float *dt) {
   Sum b1, slope, b2;
@@ -91,13 +95,14 @@ inline ActivationGradients activation_backward(const float *dy, const float *s, 
   return {b1.total(), slope.total(), b2.total()};
 }
 
+// Gradients of a norm.
 struct NormGradients {
   float gamma, beta;
   // ds = a dn + b s + c
   float a, b, c;
 };
 
-// The gradients of the norm's parameters from dn, and ds as a function of dn and s.
+// Gradients of the norm's parameters from dn, and ds as a function of dn and s.
 inline NormGradients norm_backward(const float *dn, const float *s, int64_t n, Statistics used, float gamma,
                                    float scale, bool training) {
   Sum sum, product;

@@ -1,8 +1,8 @@
-// A channel's positions along one axis of its images, with zeros between one line and the next, so that a
-// 7-tap filter with zero padding is a sum of shifted copies.
+// Lines of a channel along one axis of its images, with zeros between them. A 7-tap filter with zero padding is then a
+// sum of shifted copies.
 //
-// Along the width a line is a row of W numbers; along the height it is a whole image, and one position is a
-// row of W numbers. Between lines lie min(3, D - 1) positions of zeros, D the number of positions.
+// Along the width a line is a row of W numbers. Along the height it is an image, whose positions are rows of W numbers.
+// Between lines of D positions lie min(3, D - 1) positions of zeros.
 #pragma once
 #include <algorithm>
 
@@ -15,7 +15,7 @@ constexpr int kCentre = kTaps / 2;
 
 class PaddedLines {
  public:
-  // n numbers in images of height x width.
+  // Lines of n numbers in images of height x width.
   PaddedLines(int64_t n, int64_t height, int64_t width, bool along_width)
       : unit_(along_width ? 1 : width),
         positions_(along_width ? width : height),
@@ -23,23 +23,22 @@ class PaddedLines {
         count_(n / length_),
         gap_(std::min<int64_t>(kCentre, positions_ - 1) * unit_) {}
 
-  // Numbers with their zeros; reads of a tap stay within `room()` numbers of which the first is `margin()`
-  // before the padded numbers.
+  // Count of the numbers with their zeros. A tap reads from `margin()` numbers before them on, `room()` in all.
   int64_t padded() const { return gap_ + count_ * (length_ + gap_); }
   int64_t margin() const { return gap_; }
   int64_t room() const { return padded() + 2 * gap_ + kLanes; }
 
-  // Taps that can meet a number at all: the others see only zeros.
+  // First and last tap that can meet a number; the others meet zeros alone.
   int first_tap() const { return kCentre - static_cast<int>(gap_ / unit_); }
   int last_tap() const { return kCentre + static_cast<int>(gap_ / unit_); }
   int64_t shift(int tap) const { return (tap - kCentre) * unit_; }
 
-  // Copies a row of n numbers between the zeros. `padded` is zero elsewhere.
+  // Copies a row of n numbers between the zeros of `padded`.
   void spread(const float *row, float *padded) const {
     copy_lines([&](int64_t line, auto copy) { copy(padded + start(line), row + line * length_); });
   }
 
-  // The reverse of spread.
+  // Copies the numbers of `padded` into a row of n numbers.
   void gather(const float *padded, float *row) const {
     copy_lines([&](int64_t line, auto copy) { copy(row + line * length_, padded + start(line)); });
   }
@@ -53,7 +52,7 @@ class PaddedLines {
       f(line, [](float *to, const float *from) { std::memcpy(to, from, kLength * sizeof(float)); });
   }
 
-  // Short lines of a known length are moved by a few instructions instead of a call.
+  // f(line, copy) for every line. Copies of short lines, whose length the compiler knows, are a few instructions.
   template <class F>
   void copy_lines(F f) const {
     switch (length_) {

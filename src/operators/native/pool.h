@@ -4,7 +4,7 @@
 
 namespace bimlp {
 
-// The process's pool, made at first use, with a thread per processor that the process may use.
+// Pool of the process, made at first use, with a thread per processor that the process may use.
 ThreadPool &thread_pool();
 
 }  // namespace bimlp

@@ -1,6 +1,6 @@
-// What a layer's forward pass hands to its backward pass besides the maps: its parameters as they were, and the
-// statistics it used, in one tensor. So the backward pass reads no parameter, and the framework need not guard
-// parameters against the update that comes after it.
+// Tensor that a layer's forward pass saves for its backward pass: the parameters and the statistics that it used.
+//
+// The backward pass reads no parameter, so the framework need not guard parameters against the update that follows.
 #pragma once
 #include <cstdint>
 

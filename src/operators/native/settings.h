@@ -1,4 +1,4 @@
-// What a Cell tells its operator once, as int32: see cells.py.
+// Settings of an operator, an int32 tensor that its Cell makes (cells.py).
 #pragma once
 #include <cstdint>
 

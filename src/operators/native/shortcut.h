@@ -1,4 +1,4 @@
-// The Uni-shortcut of Eq. 12, row by row: identity, copies, or the mean of adjacent channels; or none.
+// Uni-shortcut of Eq. 12 by channel: identity, copies, or the mean of adjacent channels; or none.
 #pragma once
 #include "simd.h"
 
@@ -9,7 +9,7 @@ class Shortcut {
   Shortcut(int64_t in, int64_t out, int64_t n, bool there)
       : in_(in), out_(out), n_(n), group_(in > out ? in / out : 1), there_(there) {}
 
-  // The shortcut of output channel o, null for none; `buffer` (n floats) may be used for it.
+  // Shortcut of output channel o, n floats in x or in `buffer`; null for none.
   const float *forward(const float *x, int64_t o, float *buffer) const {
     if (!there_) return nullptr;
     if (group_ == 1) return x + (o % in_) * n_;
@@ -24,7 +24,7 @@ class Shortcut {
     return buffer;
   }
 
-  // The part of input channel c's gradient at position i, from the gradients of all outputs.
+  // Shortcut's part of the gradient of input channel c at position i, from the gradients dt of all outputs.
   template <class T>
   T backward(const float *dt, int64_t c, int64_t i) const {
     if (!there_) return splat<T>(0);

@@ -1,4 +1,4 @@
-// One vector type, and the few operations that the operators need, for a vector and for a single float alike.
+// A vector type, and operations that take a vector or a single float.
 #pragma once
 #include <cmath>
 #include <cstdint>
@@ -30,13 +30,13 @@ inline void store(float *p, T v) {
 inline Vec select(VecInt mask, Vec a, Vec b) { return mask ? a : b; }
 inline float select(bool mask, float a, float b) { return mask ? a : b; }
 
-// v in every lane; v - 0 is v for every v, so that no subtraction remains.
+// v in every lane. The compiler removes the subtraction, for v - 0 is v for every v.
 template <class T>
 inline T splat(float v) {
   return v - T{};
 }
 
-// Operations on T that ../../native/polynomials.h asks for.
+// Operations on T for ../../native/polynomials.h.
 template <class T>
 struct Arithmetic {
   static T set(float v) { return splat<T>(v); }
@@ -53,19 +53,19 @@ inline T minimum(T a, T b) {
   return select(a < b, a, b);
 }
 
-// sign(0) = sign(nan) = -1
+// +1 or -1, with sign(0) = sign(nan) = -1.
 template <class T>
 inline T sign(T v) {
   return select(v > splat<T>(0), splat<T>(1), splat<T>(-1));
 }
 
-// |v| <= 1
+// Whether |v| <= 1.
 template <class T>
 inline auto within_one(T v) {
   return (v <= splat<T>(1)) & (v >= splat<T>(-1));
 }
 
-// Truncated, and back.
+// Conversion to integers, truncated, and back.
 inline VecInt to_integer(Vec v) { return __builtin_convertvector(v, VecInt); }
 inline int32_t to_integer(float v) { return static_cast<int32_t>(v); }
 inline Vec to_float(VecInt v) { return __builtin_convertvector(v, Vec); }
@@ -89,7 +89,7 @@ inline Vec square_root(Vec v) {
 
 typedef float Four __attribute__((vector_size(4 * sizeof(float))));
 
-// By halves, so that few additions wait for each other.
+// Sum of all lanes, by halves, so that few additions wait for each other.
 inline float lanes_sum(Vec v) {
   Four parts[kLanes / 4];
   std::memcpy(parts, &v, sizeof v);
@@ -99,7 +99,7 @@ inline float lanes_sum(Vec v) {
   return (parts[0][0] + parts[0][1]) + (parts[0][2] + parts[0][3]);
 }
 
-// The sum of a row, in an order that depends on its length alone.
+// Sum of a row, in an order that depends on its length alone.
 class Sum {
  public:
   void add(Vec v) { lanes_ += v; }
@@ -111,7 +111,7 @@ class Sum {
   float rest_ = 0;
 };
 
-// f(T{}, i) for i in steps of a vector (T = Vec) as far as n reaches, then one by one (T = float).
+// Loop over [0, n): f(Vec{}, i) for whole vectors, then f(float{}, i) for each number that remains.
 template <class F>
 inline void over(int64_t n, F f) {
   int64_t i = 0;

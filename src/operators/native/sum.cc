@@ -1,14 +1,14 @@
-// Sums of maps: what flows back into a map that several layers read.
+// Sum of maps: the gradient of a map that several layers read.
 #include "pool.h"
 #include "simd.h"
 #include "tensors.h"
 
 namespace bimlp {
 namespace {
-constexpr int64_t kChunk = 4096;  // numbers that one thread takes at a time
+constexpr int64_t kChunk = 4096;  // numbers in one work item of a thread
 }
 
-// Inputs g_1 .. g_n of one shape; output their sum.
+// Inputs: g_1 .. g_n of one shape. Output: their sum.
 OPERATOR(sum_of) {
   const int inputs = t.count() - 1;
   const int64_t size = t.size(0);

@@ -1,4 +1,4 @@
-// What stands for the derivative of sign: the functions of src/model/binarize.py, where they are defined.
+// Surrogate gradients of sign, as src/model defines them.
 #pragma once
 #include "../../native/polynomials.h"
 #include "settings.h"
@@ -6,7 +6,7 @@
 
 namespace bimlp {
 
-// exp(-a) for a >= 0, to 3e-7 of its value; no less than exp(-80).
+// exp(-min(a, 80)) for a >= 0, to 3e-7 of its value.
 template <class T>
 inline T exp_of_negative(T a) {
   const T turns = -1.44269504f * minimum(a, splat<T>(80));
@@ -18,7 +18,7 @@ inline T exp_of_negative(T a) {
 constexpr float kDsqK = 1.09861229f, kDsqFactor = kDsqK / 0.8f;  // tanh(k) = 0.8
 constexpr float kBnnPlusBeta = 5;
 
-// The gradient of sign at v, times dv.
+// Surrogate gradient of sign at v, times dv.
 template <class T>
 inline T sign_backward(T v, T dv, Gradient gradient) {
   const T zero = splat<T>(0), one = splat<T>(1), size = maximum(v, -v);

@@ -1,4 +1,4 @@
-// The arguments of an operator as MindSpore hands them over: inputs first, then outputs.
+// Arguments of an operator as MindSpore passes them: inputs first, then outputs.
 #pragma once
 #include <cstdint>
 
@@ -28,7 +28,7 @@ class Tensors {
   int64_t **shapes_;
 };
 
-// Defines the exported function `name` with the body that follows; the body sees the Tensors `t`.
+// Definition of the exported function `name`, followed by its body, which sees the Tensors `t`. An exception gives 1.
 #define OPERATOR(name)                                                                                         \
   static void name##_body(const Tensors &t);                                                                   \
   extern "C" int name(int count, void **data, int *ranks, int64_t **shapes, const char **, void *, void *) {   \

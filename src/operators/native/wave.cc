@@ -1,4 +1,4 @@
-// The wave of the PATM: (theta, z) -> [z cos theta, z sin theta], 2 C channels, forward and backward.
+// Wave of the PATM: (theta, z) -> [z cos theta, z sin theta], 2 C channels, forward and backward.
 #include "../../native/polynomials.h"
 #include "pool.h"
 #include "simd.h"
@@ -7,7 +7,7 @@
 namespace bimlp {
 namespace {
 
-constexpr int64_t kChunk = 4096;  // numbers that one thread takes at a time
+constexpr int64_t kChunk = 4096;  // numbers in one work item of a thread
 
 // cos and sin to 4e-7 for |theta| <= 1e3: theta = 2 pi k + 2 h with |h| <= pi / 2, cos = 1 - 2 sin^2 h,
 // sin = 2 sin h cos h, by polynomials of h. PolynomialCosSin of the fast backend has the same ones.

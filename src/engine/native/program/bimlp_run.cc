@@ -1,4 +1,4 @@
-// bimlp_run: the five most likely classes of pictures by a packed file, without Python.
+// Program bimlp_run: the five most likely classes of pictures, from a packed file, without Python.
 #include <algorithm>
 #include <climits>
 #include <cmath>
@@ -24,7 +24,7 @@ constexpr const char *kUsage =
     "which instruction set runs it.\n"
     "image: PNM (P5, P6) of any size; or raw: S x S x 3 bytes, or 3 x S x S floats as the network takes them.\n";
 
-// with control characters, which a terminal would obey, as \xNN; those of two bytes in UTF-8 begin with 0xC2
+// Text with control characters, which a terminal would obey, as \xNN. Those of two bytes in UTF-8 begin with 0xC2.
 std::string printable(const std::string &text) {
   std::string result;
   char escape[5];
@@ -52,14 +52,14 @@ void check(int failed, const std::string &path) {
   if (failed) throw bimlp::Error(path + ": " + bimlp_last_error());
 }
 
-// all of it, or 0, which no engine takes
+// Number of threads, or 0 if it is not an integer that fits.
 int whole_number(const char *digits) {
   long long number = 0;
   for (; bimlp::is_digit(*digits) && number <= INT_MAX; ++digits) number = 10 * number + *digits - '0';
   return *digits || number > INT_MAX ? 0 : static_cast<int>(number);
 }
 
-// the logits of one image file
+// Logits of one image file.
 std::vector<float> logits_of(bimlp_engine *engine, const std::string &path) {
   const bimlp::Description &d = engine->description();
   const std::vector<uint8_t> bytes = bimlp::read_file(path, kMaxImageBytes);
