@@ -50,7 +50,7 @@ std::vector<uint8_t> read_file(const std::string &path, size_t max_bytes) {
   std::vector<uint8_t> bytes;
   uint8_t chunk[1 << 16];
   while (const size_t n = std::fread(chunk, 1, sizeof chunk, file.get())) {
-    if (n > max_bytes - bytes.size()) throw Error(path + ": expected at max_bytes " + std::to_string(max_bytes) + " bytes, got more");
+    if (n > max_bytes - bytes.size()) throw Error(path + ": expected at most " + std::to_string(max_bytes) + " bytes, got more");
     bytes.insert(bytes.end(), chunk, chunk + n);
   }
   if (std::ferror(file.get())) fail(path);
