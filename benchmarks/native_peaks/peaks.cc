@@ -56,8 +56,8 @@ void popcount(int64_t passes) {
         CHANGED(x);
         const __m256i bits = _mm256_xor_si256(x, w);
         const __m256i high = _mm256_and_si256(_mm256_srli_epi16(bits, 4), low);
-        const __m256i counts = _mm256_add_epi8(_mm256_shuffle_epi8(table, _mm256_and_si256(bits, low)),
-                                               _mm256_shuffle_epi8(table, high));
+        const __m256i counts =
+            _mm256_add_epi8(_mm256_shuffle_epi8(table, _mm256_and_si256(bits, low)), _mm256_shuffle_epi8(table, high));
         bytes[i] = _mm256_add_epi8(bytes[i], counts);
       }
     }
@@ -129,8 +129,14 @@ void tiles(int64_t passes) {
   } settings;
   asm volatile("" : : "r"(&settings) : "memory");  // compilers take it for read in part only
   _tile_loadconfig(&settings);
-  _tile_zero(0); _tile_zero(1); _tile_zero(2); _tile_zero(3);
-  _tile_zero(4); _tile_zero(5); _tile_zero(6); _tile_zero(7);
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  _tile_zero(4);
+  _tile_zero(5);
+  _tile_zero(6);
+  _tile_zero(7);
   for (int64_t pass = 0; pass < passes; ++pass) {
     _tile_dpbssd(0, 4, 6);
     _tile_dpbssd(1, 4, 7);

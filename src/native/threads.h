@@ -47,7 +47,9 @@ class ThreadPool {
   template <class Job>
   void each_thread(const Job &job) {
     if (workers_.empty()) return job(0);
-    run_threads([](const void *context, int64_t thread) { (*static_cast<const Job *>(context))(static_cast<int>(thread)); }, &job);
+    run_threads(
+        [](const void *context, int64_t thread) { (*static_cast<const Job *>(context))(static_cast<int>(thread)); },
+        &job);
   }
 
   // f(i) for every i in [0, items), in any order and on any thread; returns when all are done. The result of f(i) must

@@ -1,5 +1,6 @@
 // A program with a locale and a floating-point mode of its own that uses the engine.
-//   host_program model locale    prints 0.5, the engine's description, and its logits of a black image as hexadecimal bits
+//   host_program model locale    prints 0.5, the engine's description, and its logits of a black image as hexadecimal
+//   bits
 #include <cfenv>
 #include <clocale>
 #include <cstdio>

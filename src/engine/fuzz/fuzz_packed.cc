@@ -24,7 +24,8 @@ namespace {
 using Bytes = std::vector<uint8_t>;
 
 constexpr size_t kFields = 192, kChecksum = 4, kHeaderAt = 12, kSizeAt = 16, kMaxFile = 1 << 20;
-constexpr uint64_t kMaxWork = 1 << 22;  // operations of a forward pass: a damaged header can make a small network take minutes
+// Limit of a forward pass, in operations: a damaged header can make a small network take minutes.
+constexpr uint64_t kMaxWork = 1 << 22;
 constexpr const char *kSets[] = {"scalar", "avx2", "avx512"};
 
 class Random {
@@ -86,10 +87,11 @@ void put(Bytes &file, size_t at, uint64_t value, size_t bytes) {
 }
 
 uint32_t interesting(Random &random) {
-  constexpr uint32_t values[] = {0,    1,    2,    3,     4,          5,          6,          7,          8,          12,
-                                 16,   20,   31,   32,    33,         64,         65,         127,        128,        255,
-                                 1000, 2048, 4096, 16384, 0x7f800000, 0x7fc00000, 0x7f7fffff, 0xff7fffff, 0x7fffffff, 0x80000000,
-                                 10,   36,   48,   96,    1000000,    0x00800000, 0xfffffff0, 0xfffffffc, 0xfffffffe, 0xffffffff};
+  constexpr uint32_t values[] = {
+      0,    1,    2,    3,     4,          5,          6,          7,          8,          12,
+      16,   20,   31,   32,    33,         64,         65,         127,        128,        255,
+      1000, 2048, 4096, 16384, 0x7f800000, 0x7fc00000, 0x7f7fffff, 0xff7fffff, 0x7fffffff, 0x80000000,
+      10,   36,   48,   96,    1000000,    0x00800000, 0xfffffff0, 0xfffffffc, 0xfffffffe, 0xffffffff};
   return random.one_in(8) ? random.next() : values[random.below(std::size(values))];
 }
 
@@ -114,14 +116,19 @@ void damage(Bytes &file, Random &random) {
     case 0: file[at] ^= static_cast<uint8_t>(1 << random.below(8)); break;
     case 1: file[at] = static_cast<uint8_t>(random.next()); break;
     case 2: file.resize(random.one_in(2) ? at : file.size() - random.below(64)); break;
-    case 3: file.insert(file.begin() + at, 1 + random.below(64), static_cast<uint8_t>(random.one_in(2) ? 0 : random.next())); break;
+    case 3:
+      file.insert(file.begin() + at, 1 + random.below(64), static_cast<uint8_t>(random.one_in(2) ? 0 : random.next()));
+      break;
     case 4: put(file, at / 4 * 4, interesting(random), 4); break;
     case 5: {  // swaps two chunks
       const size_t length = 1 + random.below(64), other = random.below(file.size());
-      for (size_t i = 0; i < length && std::max(at, other) + i < file.size(); ++i) std::swap(file[at + i], file[other + i]);
+      for (size_t i = 0; i < length && std::max(at, other) + i < file.size(); ++i)
+        std::swap(file[at + i], file[other + i]);
       break;
     }
-    case 6: put(file, kFields + random.below(file.size() - kFields) / 4 * 4, 0x7f000000 | random.next() >> 9, 4); break;  // huge, finite
+    case 6:  // huge, finite
+      put(file, kFields + random.below(file.size() - kFields) / 4 * 4, 0x7f000000 | random.next() >> 9, 4);
+      break;
     case 7: put(file, kFields + random.below(128), interesting(random), 1); break;  // texts
     default: change_field(file, random);
   }
@@ -157,8 +164,10 @@ Bytes fitted(const Bytes &file, const std::string &message) {
 std::string kind(const std::string &message) {
   std::string out;
   for (const char c : message) {
-    if (!std::isdigit(static_cast<unsigned char>(c))) out += c;
-    else if (out.empty() || out.back() != '#') out += '#';
+    if (!std::isdigit(static_cast<unsigned char>(c)))
+      out += c;
+    else if (out.empty() || out.back() != '#')
+      out += '#';
   }
   return out;
 }

@@ -79,9 +79,10 @@ std::string description_of(const bimlp_engine &engine) {
   return "{\"variant\": " + quoted(d.variant) + ", \"instruction_set\": " + quoted(engine.network->kernels->name) +
          ", \"threads\": " + std::to_string(engine.threads) + ", \"image_size\": " + std::to_string(d.image_size) +
          ", \"resize\": " + std::to_string(d.resize) + ", \"classes\": " + std::to_string(d.classes) +
-         ", \"widths\": " + listed(d.widths) + ", \"depths\": " + listed(d.depths) + ", \"branches\": " + listed(d.branches) +
-         ", \"mean\": " + listed(d.mean) + ", \"std\": " + listed(d.std) +
-         ", \"binary_layers\": " + std::to_string(engine.network->layers.size()) + ", \"class_names\": [" + names + "]}";
+         ", \"widths\": " + listed(d.widths) + ", \"depths\": " + listed(d.depths) +
+         ", \"branches\": " + listed(d.branches) + ", \"mean\": " + listed(d.mean) + ", \"std\": " + listed(d.std) +
+         ", \"binary_layers\": " + std::to_string(engine.network->layers.size()) + ", \"class_names\": [" + names +
+         "]}";
 }
 
 }  // namespace
@@ -98,12 +99,14 @@ bimlp_engine::bimlp_engine(const uint8_t *data, size_t size, int count)
       threads(count),
       team(std::make_unique<bimlp::Team>(*network, count)) {
   if (bimlp::test_and_clear_nonfinite()) {
-    throw bimlp::Error("packed file: expected numbers whose products with the number of inputs are finite, got larger ones");
+    throw bimlp::Error(
+        "packed file: expected numbers whose products with the number of inputs are finite, got larger ones");
   }
   const bimlp::Description &d = description();
   for (int c = 0; c < 3; ++c) {
     for (int v = 0; v < 256; ++v) {
-      normalised.push_back((static_cast<float>(v) - static_cast<float>(d.mean[c] * 255)) / static_cast<float>(d.std[c] * 255));
+      normalised.push_back((static_cast<float>(v) - static_cast<float>(d.mean[c] * 255)) /
+                           static_cast<float>(d.std[c] * 255));
     }
   }
   text = description_of(*this);
@@ -141,7 +144,8 @@ void bimlp_engine::run(int count, float *logits, Fill fill) {
   const size_t images = count, shared = images / threads * threads;  // images that the threads share evenly
   if (threads > 1 && shared) {
     team->threads.each_thread([&](int t) {
-      for (size_t i = t; i < shared; i += threads) one(i, *team->workspaces[t], *team->alone[t], bimlp::test_and_clear_nonfinite);
+      for (size_t i = t; i < shared; i += threads)
+        one(i, *team->workspaces[t], *team->alone[t], bimlp::test_and_clear_nonfinite);
     });
   }
   for (size_t i = threads > 1 ? shared : 0; i < images; ++i) {
@@ -157,7 +161,8 @@ void bimlp_engine::run(int count, float *logits, Fill fill) {
   for (size_t i = 0; i < images * classes; ++i) {
     if (std::isfinite(logits[i])) continue;
     team.reset();  // so that no such number reaches the next call
-    throw bimlp::Error("image " + std::to_string(i / classes) + ": the network's logits are not finite, or numbers that lead to them");
+    throw bimlp::Error("image " + std::to_string(i / classes) +
+                       ": the network's logits are not finite, or numbers that lead to them");
   }
 }
 
@@ -170,7 +175,8 @@ int run_or_nan(bimlp_engine *engine, const void *images, int count, float *logit
       const auto guard = engine->enter();
       run();
     } catch (...) {
-      std::fill(logits, logits + size_t(count) * engine->description().classes, std::numeric_limits<float>::quiet_NaN());
+      std::fill(logits, logits + size_t(count) * engine->description().classes,
+                std::numeric_limits<float>::quiet_NaN());
       throw;
     }
   });
@@ -228,7 +234,8 @@ int bimlp_open(const char *path, int threads, bimlp_engine **engine) {
   return bimlp::guarded([&] {
     expect_there(path, "path");
     const std::vector<uint8_t> bytes = bimlp::read_file(path, bimlp::kMaxBytes);
-    if (bimlp_open_bytes(bytes.data(), bytes.size(), threads, engine)) throw bimlp::Error(std::string(path) + ": " + last_error);
+    if (bimlp_open_bytes(bytes.data(), bytes.size(), threads, engine))
+      throw bimlp::Error(std::string(path) + ": " + last_error);
   });
 }
 
@@ -247,7 +254,8 @@ int bimlp_run_pixels(bimlp_engine *engine, const uint8_t *images, int count, flo
     engine->run(count, logits, [&](size_t image, float *to) {
       const uint8_t *from = images + image * size * row;
       for (size_t y = 0; y < size; ++y) {
-        for (size_t i = 0; i < row; ++i) to[layout.begin + y * layout.row + i] = engine->normalised[i % 3 * 256 + from[y * row + i]];
+        for (size_t i = 0; i < row; ++i)
+          to[layout.begin + y * layout.row + i] = engine->normalised[i % 3 * 256 + from[y * row + i]];
       }
     });
   });

@@ -40,8 +40,8 @@ struct bimlp_engine {
   const int threads;
   std::unique_ptr<bimlp::Team> team;  // null in a forked process until its first run
   bimlp::EngineLock lock;
-  std::vector<float> normalised;      // number of each channel and pixel value
-  bimlp::Tracer tracer;  // of the call that has its turn
+  std::vector<float> normalised;  // number of each channel and pixel value
+  bimlp::Tracer tracer;           // of the call that has its turn
   std::string text;
 
  private:

@@ -18,7 +18,9 @@ struct Closer {
   void operator()(std::FILE *file) const { std::fclose(file); }
 };
 
-[[noreturn]] void fail(const std::string &path) { throw Error(path + ": expected a file, got: " + std::strerror(errno)); }
+[[noreturn]] void fail(const std::string &path) {
+  throw Error(path + ": expected a file, got: " + std::strerror(errno));
+}
 
 // Throws Error unless the path is a regular file: reading a pipe or a device may never end. The check precedes the
 // opening, which can act on a device, and follows it, for the file may have changed.
@@ -50,7 +52,8 @@ std::vector<uint8_t> read_file(const std::string &path, size_t max_bytes) {
   std::vector<uint8_t> bytes;
   uint8_t chunk[1 << 16];
   while (const size_t n = std::fread(chunk, 1, sizeof chunk, file.get())) {
-    if (n > max_bytes - bytes.size()) throw Error(path + ": expected at most " + std::to_string(max_bytes) + " bytes, got more");
+    if (n > max_bytes - bytes.size())
+      throw Error(path + ": expected at most " + std::to_string(max_bytes) + " bytes, got more");
     bytes.insert(bytes.end(), chunk, chunk + n);
   }
   if (std::ferror(file.get())) fail(path);

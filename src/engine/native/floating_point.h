@@ -18,8 +18,8 @@ class DefaultFloats {
   std::fenv_t kept_;
 };
 
-// Whether this thread has made an infinity or NaN of finite numbers since the last call. The processor's flags record it,
-// even if the result does not reach the output. Clears the flags.
+// Whether this thread has made an infinity or NaN of finite numbers since the last call. The processor's flags record
+// it, even if the result does not reach the output. Clears the flags.
 inline bool test_and_clear_nonfinite() {
   constexpr int kFlags = FE_OVERFLOW | FE_INVALID | FE_DIVBYZERO;
   if (!std::fetestexcept(kFlags)) return false;

@@ -9,7 +9,8 @@ struct FullPrecision {
   using F = typename V::F;
 
   // A full-precision FC. out: tokens x blocks. Run s of token t starts at x + s * run_stride + t * token_stride.
-  static void full_fc(const FullFC &layer, const float *x, size_t run_stride, size_t token_stride, int tokens, float *out) {
+  static void full_fc(const FullFC &layer, const float *x, size_t run_stride, size_t token_stride, int tokens,
+                      float *out) {
     constexpr int T = V::kFullTokens;
     int t = 0;
     for (; t + T <= tokens; t += T) full_tile<T>(layer, x + t * token_stride, run_stride, token_stride, out, t);
@@ -18,8 +19,8 @@ struct FullPrecision {
 
   // The last tokens, fewer than a tile.
   template <int T>
-  static void full_rest(const FullFC &layer, const float *x, size_t run_stride, size_t token_stride, int tokens, float *out,
-                        int first) {
+  static void full_rest(const FullFC &layer, const float *x, size_t run_stride, size_t token_stride, int tokens,
+                        float *out, int first) {
     if (tokens == T) return full_tile<T>(layer, x, run_stride, token_stride, out, first);
     if constexpr (T > 1) full_rest<T - 1>(layer, x, run_stride, token_stride, tokens, out, first);
   }
@@ -30,7 +31,8 @@ struct FullPrecision {
                         int first) {
     constexpr int J = V::kFullBlocks;
     int block = 0;
-    for (; block + J <= layer.blocks; block += J) full_blocks<T, J>(layer, x, run_stride, token_stride, out, first, block);
+    for (; block + J <= layer.blocks; block += J)
+      full_blocks<T, J>(layer, x, run_stride, token_stride, out, first, block);
     for (; block < layer.blocks; ++block) full_blocks<T, 1>(layer, x, run_stride, token_stride, out, first, block);
   }
 
@@ -73,7 +75,8 @@ struct FullPrecision {
         const float *from = map + static_cast<size_t>(x) * slots + kLanes * b;
         F maximum = V::load(from + static_cast<size_t>(rows.begin[0]) * size * slots);
         for (int w = 0; w < kPools; ++w) {
-          maximum = widened(maximum, rows, w, [&](int r) { return V::load(from + static_cast<size_t>(r) * size * slots); });
+          maximum =
+              widened(maximum, rows, w, [&](int r) { return V::load(from + static_cast<size_t>(r) * size * slots); });
           V::store(column + (w * size + x) * kLanes, maximum);
         }
       }
@@ -83,7 +86,8 @@ struct FullPrecision {
         for (int w = 0; w < kPools; ++w) {
           const float *from = column + w * size * kLanes;
           F maximum = V::load(from + columns.begin[w] * kLanes);
-          for (int c = columns.begin[w] + 1; c < columns.end[w]; ++c) maximum = V::max(maximum, V::load(from + c * kLanes));
+          for (int c = columns.begin[w] + 1; c < columns.end[w]; ++c)
+            maximum = V::max(maximum, V::load(from + c * kLanes));
           sum = V::add(sum, maximum);
         }
         V::store(out + static_cast<size_t>(x) * slots + kLanes * b, V::mul(sum, V::set(1.0f / kPools)));
@@ -94,7 +98,8 @@ struct FullPrecision {
   // Maximum over window w, from `maximum` over window w - 1, which lies in it.
   template <class Value>
   static F widened(F maximum, const PoolWindows &windows, int w, Value value) {
-    const int inner_begin = w ? windows.begin[w - 1] : windows.begin[0], inner_end = w ? windows.end[w - 1] : windows.begin[0];
+    const int inner_begin = w ? windows.begin[w - 1] : windows.begin[0],
+              inner_end = w ? windows.end[w - 1] : windows.begin[0];
     for (int i = windows.begin[w]; i < inner_begin; ++i) maximum = V::max(maximum, value(i));
     for (int i = inner_end; i < windows.end[w]; ++i) maximum = V::max(maximum, value(i));
     return maximum;

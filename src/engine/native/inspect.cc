@@ -41,12 +41,9 @@ const Kernels &available(const char *name) {
 
 PackedBinary packed(const bimlp_layer &layer, uint32_t inputs, uint32_t outputs, uint32_t rows, uint32_t columns) {
   const auto floats = [](const float *data, size_t count) { return Floats{data, count}; };
-  return {floats(layer.shift, inputs),
-          {layer.weight, rows, columns, (columns + 31) / 32},
-          floats(layer.factor, outputs),
-          floats(layer.offset, outputs),
-          floats(layer.slope, outputs),
-          floats(layer.shift_out, outputs)};
+  return {floats(layer.shift, inputs),   {layer.weight, rows, columns, (columns + 31) / 32},
+          floats(layer.factor, outputs), floats(layer.offset, outputs),
+          floats(layer.slope, outputs),  floats(layer.shift_out, outputs)};
 }
 
 // Rows of channels as rows of slots.
@@ -69,8 +66,8 @@ void from_slots(const float *rows, size_t count, size_t channels, const ChannelO
   }
 }
 
-void channel_layer(const Kernels &k, const bimlp_layer &layer, int inputs, int outputs, int tokens, const float *x, const float *shortcut,
-                   float *out) {
+void channel_layer(const Kernels &k, const bimlp_layer &layer, int inputs, int outputs, int tokens, const float *x,
+                   const float *shortcut, float *out) {
   Memory memory;
   LayerBuilder build(memory);
   const ChannelOrder in = identity_order(inputs, 2 * kLanes), to = identity_order(outputs, 2 * kLanes);
@@ -85,29 +82,31 @@ void channel_layer(const Kernels &k, const bimlp_layer &layer, int inputs, int o
   from_slots(result, tokens, outputs, to, out);
 }
 
-void local_layer(const Kernels &k, const bimlp_layer &layer, int groups, int channels, int size, bool height, const float *x,
-                 const float *shortcut, float *out) {
+void local_layer(const Kernels &k, const bimlp_layer &layer, int groups, int channels, int size, bool height,
+                 const float *x, const float *shortcut, float *out) {
   Memory memory;
   LayerBuilder build(memory);
   const ChannelOrder to = identity_order(channels, 2 * kLanes);
   const int slots = static_cast<int>(to.size()), side = size + 2 * kMargin, tokens = size * size;
   std::vector<ChannelOrder> in = {to};
   if (groups == 2) in = {wave_input_order(to, 0), wave_input_order(to, 1)};
-  const LocalFC fc = build.local_fc(packed(layer, groups * channels, channels, groups * kTaps, channels), in, to, height, size);
+  const LocalFC fc =
+      build.local_fc(packed(layer, groups * channels, channels, groups * kTaps, channels), in, to, height, size);
   ChannelOrder padded_index;
   for (int t = 0; t < tokens; ++t) padded_index.push_back((t / size + kMargin) * side + t % size + kMargin);
   uint8_t *planes[2];
   for (int g = 0; g < groups; ++g) {
     planes[g] = memory.get<uint8_t>(static_cast<size_t>(side) * side * slots / 8);
-    k.pack_signs(to_slots(memory, x, tokens, groups * channels, in[g]), tokens, slots, fc.threshold[g], reinterpret_cast<uint32_t *>(planes[g]),
-            padded_index.data());
+    k.pack_signs(to_slots(memory, x, tokens, groups * channels, in[g]), tokens, slots, fc.threshold[g],
+                 reinterpret_cast<uint32_t *>(planes[g]), padded_index.data());
   }
   Scratch scratch = {};
   for (auto &slice : scratch.slices) slice = memory.get<uint8_t>(static_cast<size_t>(size) * slots / 8);
   scratch.counts = memory.get<uint8_t>(static_cast<size_t>(size) * slots);
   const float *source = to_slots(memory, shortcut, tokens, channels, to);
   float *result = memory.get<float>(static_cast<size_t>(tokens) * slots);
-  for (int y = 0; y < size; ++y) k.single_local(fc, planes, size, y, scratch, source + y * size * slots, result + y * size * slots);
+  for (int y = 0; y < size; ++y)
+    k.single_local(fc, planes, size, y, scratch, source + y * size * slots, result + y * size * slots);
   from_slots(result, tokens, channels, to, out);
 }
 
@@ -122,7 +121,8 @@ const char *bimlp_instruction_sets(void) {
 
 int bimlp_profile(bimlp_engine *engine, const float *images, int count, double *seconds) {
   return guarded([&] {
-    if (engine->threads != 1) throw Error("profile: expected an engine of one thread, got " + std::to_string(engine->threads));
+    if (engine->threads != 1)
+      throw Error("profile: expected an engine of one thread, got " + std::to_string(engine->threads));
     Profile profile;
     std::vector<float> logits(static_cast<size_t>(count) * engine->description().classes);
     const auto guard = engine->enter();
@@ -158,14 +158,15 @@ int bimlp_layer_order(const bimlp_engine *engine, int layer, int group, const in
   });
 }
 
-int bimlp_channel_layer(const char *instruction_set, const bimlp_layer *layer, int inputs, int outputs, int tokens, const float *x,
-                        const float *shortcut, float *out) {
+int bimlp_channel_layer(const char *instruction_set, const bimlp_layer *layer, int inputs, int outputs, int tokens,
+                        const float *x, const float *shortcut, float *out) {
   return guarded([&] { channel_layer(available(instruction_set), *layer, inputs, outputs, tokens, x, shortcut, out); });
 }
 
-int bimlp_local_layer(const char *instruction_set, const bimlp_layer *layer, int groups, int channels, int size, int height, const float *x,
-                      const float *shortcut, float *out) {
-  return guarded([&] { local_layer(available(instruction_set), *layer, groups, channels, size, height, x, shortcut, out); });
+int bimlp_local_layer(const char *instruction_set, const bimlp_layer *layer, int groups, int channels, int size,
+                      int height, const float *x, const float *shortcut, float *out) {
+  return guarded(
+      [&] { local_layer(available(instruction_set), *layer, groups, channels, size, height, x, shortcut, out); });
 }
 
 }  // extern "C"

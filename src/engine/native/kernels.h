@@ -17,11 +17,11 @@ struct Scratch {
 struct BlockPass {
   const Stage *stage;
   const Block *block;
-  int branches;          // branches of MBB block 1
-  float *x;              // the map: tokens x slots
-  float *const *branch;  // a map per branch
-  uint8_t *const *planes;  // maps of bits with margins (plan.h), two per spatial branch
-  float *row_sums;       // rows x slots
+  int branches;                 // branches of MBB block 1
+  float *x;                     // the map: tokens x slots
+  float *const *branch;         // a map per branch
+  uint8_t *const *planes;       // maps of bits with margins (plan.h), two per spatial branch
+  float *row_sums;              // rows x slots
   const float *branch_weights;  // branches x slots
   Tracer tracer;
 };
@@ -56,14 +56,15 @@ struct Kernels {
   void (*head)(const Head &, const float *mean, float *normed, float *logits);
 
   // single layers, for tests
-  void (*pack_signs)(const float *x, int tokens, int slots, const float *threshold, uint32_t *bits, const int32_t *padded_index);
+  void (*pack_signs)(const float *x, int tokens, int slots, const float *threshold, uint32_t *bits,
+                     const int32_t *padded_index);
   void (*single_fc)(const BinaryFC &, const uint32_t *bits, int tokens, const float *source, int stride, float *out);
-  void (*single_local)(const LocalFC &, const uint8_t *const *planes, int size, int y, const Scratch &, const float *source,
-                       float *out);
+  void (*single_local)(const LocalFC &, const uint8_t *const *planes, int size, int y, const Scratch &,
+                       const float *source, float *out);
 };
 
 const Kernels *scalar_kernels();
-const Kernels *avx2_kernels();    // null if not compiled
+const Kernels *avx2_kernels();  // null if not compiled
 const Kernels *avx512_kernels();
 
 }  // namespace bimlp

@@ -89,7 +89,8 @@ struct Avx2 {
   }
   static void bitslice_to_bytes(const uint8_t *const *slices, int count, size_t bytes, uint8_t *numbers) {
     for (size_t i = 0; i < bytes; i += 4) {
-      B n = _mm256_add_epi8(_mm256_add_epi8(spread(slices[0] + i, 1), spread(slices[1] + i, 2)), spread(slices[2] + i, 4));
+      B n = _mm256_add_epi8(_mm256_add_epi8(spread(slices[0] + i, 1), spread(slices[1] + i, 2)),
+                            spread(slices[2] + i, 4));
       if (count > 3) n = _mm256_add_epi8(n, spread(slices[3] + i, 8));
       store_bits(numbers + 8 * i, n);
     }

@@ -73,7 +73,9 @@ struct Avx512Lanes {
   static void store_bits(uint8_t *p, B v) { _mm512_storeu_si512(p, v); }
   // Byte i of `numbers`: the number whose bit d is bit i of slices[d], d < count.
   static void bitslice_to_bytes(const uint8_t *const *slices, int count, size_t bytes, uint8_t *numbers) {
-    const auto mask = [&](int d, size_t i) { return _load_mask64(reinterpret_cast<__mmask64 *>(const_cast<uint8_t *>(slices[d] + i))); };
+    const auto mask = [&](int d, size_t i) {
+      return _load_mask64(reinterpret_cast<__mmask64 *>(const_cast<uint8_t *>(slices[d] + i)));
+    };
     const I two = _mm512_set1_epi8(2), four = _mm512_set1_epi8(4), eight = _mm512_set1_epi8(8);
     for (size_t i = 0; i < bytes; i += 8) {
       I n = _mm512_maskz_set1_epi8(mask(0, i), 1);

@@ -47,7 +47,8 @@ Affine LayerBuilder::affine(const PackedBinary &layer, const ChannelOrder &out, 
   return {factor, offset, in_slots(layer.slope, out), in_slots(layer.shift_out, out)};
 }
 
-BinaryFC LayerBuilder::binary_fc(const PackedBinary &layer, const ChannelOrder &in, const ChannelOrder &out, const int32_t *shortcut) {
+BinaryFC LayerBuilder::binary_fc(const PackedBinary &layer, const ChannelOrder &in, const ChannelOrder &out,
+                                 const int32_t *shortcut) {
   BinaryFC fc;
   fc.index = static_cast<int>(inputs.size());
   inputs.push_back({in});
@@ -66,7 +67,7 @@ BinaryFC LayerBuilder::binary_fc(const PackedBinary &layer, const ChannelOrder &
       if (in[i] >= 0) to[i / 32] |= (from[in[i] / 32] >> in[i] % 32 & 1) << i % 32;
     }
   }
-    auto *weight = memory_.get<uint32_t>(rows.size()), *at = weight;
+  auto *weight = memory_.get<uint32_t>(rows.size()), *at = weight;
   for (int b = 0; b < fc.blocks; ++b) {
     for (int k = 0; k < fc.words; ++k) {
       for (int l = 0; l < kLanes; ++l) *at++ = rows[static_cast<size_t>(kLanes * b + l) * fc.words + k];
@@ -76,7 +77,8 @@ BinaryFC LayerBuilder::binary_fc(const PackedBinary &layer, const ChannelOrder &
   return fc;
 }
 
-LocalFC LayerBuilder::local_fc(const PackedBinary &layer, const std::vector<ChannelOrder> &in, const ChannelOrder &out, bool height, int size) {
+LocalFC LayerBuilder::local_fc(const PackedBinary &layer, const std::vector<ChannelOrder> &in, const ChannelOrder &out,
+                               bool height, int size) {
   LocalFC fc;
   fc.index = static_cast<int>(inputs.size());
   inputs.push_back(in);
@@ -141,7 +143,8 @@ FullFC LayerBuilder::full_fc(const PackedFull &layer, int runs, const ChannelOrd
 }
 
 // Weights as blocks x runs x length x 16.
-const float *LayerBuilder::full_weight(const float *weight, size_t inputs, int runs, const ChannelOrder &in, const ChannelOrder &out) {
+const float *LayerBuilder::full_weight(const float *weight, size_t inputs, int runs, const ChannelOrder &in,
+                                       const ChannelOrder &out) {
   float *to = memory_.get<float>(out.size() * runs * in.size()), *at = to;
   for (size_t block = 0; block < out.size(); block += kLanes) {
     for (int r = 0; r < runs; ++r) {

@@ -1,7 +1,7 @@
 // Layers of a packed file in the form that the kernels read: slots instead of channels, thresholds instead of shifts.
 #pragma once
-#include "memory.h"
 #include "channel_order.h"
+#include "memory.h"
 #include "packed.h"
 #include "plan.h"
 
@@ -17,9 +17,11 @@ class LayerBuilder {
   const int32_t *copy(const ChannelOrder &values);
 
   // shortcut: for each output block, the block of the shortcut's row.
-  BinaryFC binary_fc(const PackedBinary &layer, const ChannelOrder &in, const ChannelOrder &out, const int32_t *shortcut);
+  BinaryFC binary_fc(const PackedBinary &layer, const ChannelOrder &in, const ChannelOrder &out,
+                     const int32_t *shortcut);
   // in[g]: the channel that is input g of each output slot. size: H = W of the map.
-  LocalFC local_fc(const PackedBinary &layer, const std::vector<ChannelOrder> &in, const ChannelOrder &out, bool height, int size);
+  LocalFC local_fc(const PackedBinary &layer, const std::vector<ChannelOrder> &in, const ChannelOrder &out, bool height,
+                   int size);
   // in: the input at each position of a run, -1 for weight 0. The file holds run after run.
   FullFC full_fc(const PackedFull &layer, int runs, const ChannelOrder &in, const ChannelOrder &out);
   Head head(const Packed &packed, const ChannelOrder &in);
@@ -30,7 +32,8 @@ class LayerBuilder {
  private:
   const float *threshold(const Floats &shift, const ChannelOrder &order);
   Affine affine(const PackedBinary &layer, const ChannelOrder &out, int count);
-  const float *full_weight(const float *weight, size_t inputs, int runs, const ChannelOrder &in, const ChannelOrder &out);
+  const float *full_weight(const float *weight, size_t inputs, int runs, const ChannelOrder &in,
+                           const ChannelOrder &out);
 
   Memory &memory_;
 };

@@ -28,7 +28,8 @@ struct LocalFCs {
   }
 
   // Number of taps at which bits and weights differ, for every slot of row y of the map, into scratch.counts.
-  static void local_counts(const LocalFC &layer, const uint8_t *const *planes, int size, int y, const Scratch &scratch) {
+  static void local_counts(const LocalFC &layer, const uint8_t *const *planes, int size, int y,
+                           const Scratch &scratch) {
     uint8_t *const *slices = scratch.slices;
     const size_t token = 2 * layer.blocks, row = (size + 2 * kMargin) * token, bytes = size * token;
     const uint8_t *x[2][kTaps];
@@ -85,7 +86,8 @@ struct LocalFCs {
   static void single_local(const LocalFC &layer, const uint8_t *const *planes, int size, int y, const Scratch &scratch,
                            const float *source, float *out) {
     local_fc(
-        layer, planes, size, y, scratch, [=](int t, int b) { return V::load(source + kLanes * (t * layer.blocks + b)); },
+        layer, planes, size, y, scratch,
+        [=](int t, int b) { return V::load(source + kLanes * (t * layer.blocks + b)); },
         [=](int t, int b, F value) { V::store(out + kLanes * (t * layer.blocks + b), value); });
   }
 };

@@ -8,9 +8,9 @@ namespace {
 // Slots of a stage's maps.
 int slots_of(const Stage &stage) { return kLanes * stage.blocks_of_channels; }
 
-// Sweep over bands of rows: first(thread, y, count) for a band, then(thread, y) for every row whose neighbours are done.
-// Each thread sweeps its share of the rows while its last band is still in the cache. Rows at the borders of shares
-// follow when all threads are done.
+// Sweep over bands of rows: first(thread, y, count) for a band, then(thread, y) for every row whose neighbours are
+// done. Each thread sweeps its share of the rows while its last band is still in the cache. Rows at the borders of
+// shares follow when all threads are done.
 template <class First, class Then>
 void sweep(ThreadPool &threads, int rows, int band, First first, Then then) {
   // one row more than the taps reach: kernels read whole registers, whose ends lie in the next row
@@ -54,13 +54,14 @@ void mean_of_rows(const float *row_sums, int rows, int slots, int count, float *
   for (int i = 0; i < slots; ++i) mean[i] *= 1.0f / static_cast<float>(count);
 }
 
-void run_stage(const Network &network, const Stage &stage, size_t index, Workspace &w, ThreadPool &threads, const Tracer &tracer) {
+void run_stage(const Network &network, const Stage &stage, size_t index, Workspace &w, ThreadPool &threads,
+               const Tracer &tracer) {
   const Kernels &k = *network.kernels;
   const int size = stage.size, band = (tile_of(slots_of(stage)) + size - 1) / size;
   for (const Block &block : stage.blocks) {
     const int branches = static_cast<int>(block.spatial1.size() + block.channel1.size());
-    const BlockPass pass = {&stage,          &block,     branches,         w.x, w.branches.data(),
-                            w.planes[index].data(), w.row_sums, w.branch_weights, tracer};
+    const BlockPass pass = {&stage,     &block,           branches, w.x, w.branches.data(), w.planes[index].data(),
+                            w.row_sums, w.branch_weights, tracer};
     sweep(
         threads, size, band, [&](int t, int y, int n) { k.branch(pass, w.scratch[t], y * size, n * size); },
         [&](int t, int y) { k.mix_row(pass, w.scratch[t], y); });
@@ -72,7 +73,8 @@ void run_stage(const Network &network, const Stage &stage, size_t index, Workspa
   }
 }
 
-void downsample(const Network &network, const Stage &from, const FullFC &fc, Workspace &w, ThreadPool &threads, const Tracer &tracer) {
+void downsample(const Network &network, const Stage &from, const FullFC &fc, Workspace &w, ThreadPool &threads,
+                const Tracer &tracer) {
   const Kernels &k = *network.kernels;
   const int slots = slots_of(from), size = from.size, out = kLanes * fc.blocks;
   tracer.enter(OpKind::kDownsampleFC);
@@ -97,11 +99,12 @@ void run_image(const Network &network, Workspace &w, ThreadPool &threads, const 
   tracer.enter(OpKind::kStem);
   each_row(threads, size, [&](int, int y) {
     k.full_fc(network.stem, w.image + y * d.stem_stride * layout.row, layout.row, 3 * d.stem_stride, size,
-               w.x + static_cast<size_t>(y) * size * slots);
+              w.x + static_cast<size_t>(y) * size * slots);
   });
   for (size_t s = 0; s < network.stages.size(); ++s) {
     run_stage(network, network.stages[s], s, w, threads, tracer);
-    if (s < network.downsamples.size()) downsample(network, network.stages[s], network.downsamples[s], w, threads, tracer);
+    if (s < network.downsamples.size())
+      downsample(network, network.stages[s], network.downsamples[s], w, threads, tracer);
   }
   tracer.enter(OpKind::kHead);
   const Stage &last = network.stages.back();
@@ -124,12 +127,13 @@ Workspace::Workspace(const Network &network, int threads) {
   const size_t branches = std::max(d.branches[0] + d.branches[1], 1u);
   for (size_t s = 0; s < network.stages.size(); ++s) {
     const Stage &stage = network.stages[s];
-    const size_t slots = slots_of(stage), size = stage.size, side = size + 2 * kMargin, tile = tile_of(stage.blocks_of_channels * kLanes);
+    const size_t slots = slots_of(stage), size = stage.size, side = size + 2 * kMargin,
+                 tile = tile_of(stage.blocks_of_channels * kLanes);
     map = std::max(map, size * size * slots);
     row = std::max(row, size * slots);
     wide = std::max(wide, slots);
-    gathered = std::max({gathered, size_t(kLanes) * std::max(stage.halves.blocks, stage.quarters.blocks) * tile,
-                         branches * slots});
+    gathered = std::max(
+        {gathered, size_t(kLanes) * std::max(stage.halves.blocks, stage.quarters.blocks) * tile, branches * slots});
     words = std::max({words, kRatio * slots / 32 * tile, branches * slots / 32});
     rows = std::max(rows, tile * slots);
     slices = std::max(slices, size * slots / 8);

@@ -2,11 +2,11 @@
 #pragma once
 #include <memory>
 
+#include "../../native/threads.h"
+#include "channel_order.h"
 #include "kernels.h"
 #include "memory.h"
-#include "channel_order.h"
 #include "packed.h"
-#include "../../native/threads.h"
 
 namespace bimlp {
 
@@ -17,7 +17,8 @@ struct Network {
   std::vector<Stage> stages;
   std::vector<FullFC> downsamples;
   Head head;
-  std::vector<std::vector<ChannelOrder>> layers;  // inputs of each binary layer: a ChannelOrder for each input of a group
+  std::vector<std::vector<ChannelOrder>>
+      layers;  // inputs of each binary layer: a ChannelOrder for each input of a group
   Memory memory;
 };
 

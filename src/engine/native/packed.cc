@@ -38,7 +38,8 @@ class Walker {
     const auto *from = static_cast<const float *>(take(count * sizeof(float)));
     if (from) {
       for (uint64_t i = 0; i < count; ++i) {
-        if (!std::isfinite(from[i])) fail("expected finite numbers, got one that is not, at byte " + text(at_ - (count - i) * 4));
+        if (!std::isfinite(from[i]))
+          fail("expected finite numbers, got one that is not, at byte " + text(at_ - (count - i) * 4));
       }
     }
     return {from, static_cast<size_t>(count)};
@@ -49,7 +50,8 @@ class Walker {
     const auto *from = static_cast<const uint32_t *>(take(uint64_t{rows} * words * sizeof(uint32_t)));
     if (from && columns % 32) {
       for (uint32_t r = 0; r < rows; ++r) {
-        if (from[size_t{r} * words + words - 1] >> columns % 32) fail("expected zeros behind the last bit of a row, got ones");
+        if (from[size_t{r} * words + words - 1] >> columns % 32)
+          fail("expected zeros behind the last bit of a row, got ones");
       }
     }
     return {from, rows, columns, words};
@@ -179,19 +181,23 @@ class Fields {
 
 // Throws Error for a field out of its range.
 void check(const Description &d) {
-  expect(d.image_size >= 1 && d.image_size <= kMaxImage, "image size", "1 to " + text(kMaxImage) + " pixels", d.image_size);
+  expect(d.image_size >= 1 && d.image_size <= kMaxImage, "image size", "1 to " + text(kMaxImage) + " pixels",
+         d.image_size);
   expect(d.resize >= d.image_size && d.resize <= 2 * kMaxImage, "resize", "at least the image size", d.resize);
   expect(d.stem_kernel >= 1 && d.stem_kernel <= kMaxKernel, "stem kernel", "1 to " + text(kMaxKernel), d.stem_kernel);
   expect(d.stem_stride >= 1 && d.stem_stride <= kMaxKernel, "stem stride", "1 to " + text(kMaxKernel), d.stem_stride);
   expect(d.stem_padding < d.stem_kernel, "stem padding", "less than the kernel", d.stem_padding);
   expect(d.image_size + 2 * d.stem_padding >= d.stem_kernel, "image size", "at least the stem's kernel", d.image_size);
   for (uint32_t width : d.widths) {
-    expect(width >= kRatio && width <= kMaxWidth && width % kRatio == 0, "width", "a multiple of 4 up to " + text(kMaxWidth), width);
+    expect(width >= kRatio && width <= kMaxWidth && width % kRatio == 0, "width",
+           "a multiple of 4 up to " + text(kMaxWidth), width);
   }
   for (uint32_t depth : d.depths) expect(depth >= 1 && depth <= kMaxDepth, "depth", "1 to " + text(kMaxDepth), depth);
   for (uint32_t count : d.branches) expect(count <= kMaxBranches, "branches", "at most " + text(kMaxBranches), count);
-  expect(d.branches[0] % 2 == 0 && d.branches[2] % 2 == 0, "branches", "even spatial counts", d.branches[0] % 2 ? d.branches[0] : d.branches[2]);
-  expect(d.branches[0] + d.branches[1] >= 1 && d.branches[2] + d.branches[3] >= 1, "branches", "one or more per block", 0);
+  expect(d.branches[0] % 2 == 0 && d.branches[2] % 2 == 0, "branches", "even spatial counts",
+         d.branches[0] % 2 ? d.branches[0] : d.branches[2]);
+  expect(d.branches[0] + d.branches[1] >= 1 && d.branches[2] + d.branches[3] >= 1, "branches", "one or more per block",
+         0);
   expect(d.classes >= 1 && d.classes <= kMaxClasses, "classes", "1 to " + text(kMaxClasses), d.classes);
   for (int i = 0; i < 3; ++i) {
     if (!(std::fabs(d.mean[i]) <= kMaxColour)) fail("mean: expected at most 1000 either way");
@@ -204,7 +210,8 @@ std::vector<uint32_t> sizes_of(const Description &d) {
   std::vector<uint32_t> sizes;
   uint64_t side = (d.image_size + 2 * d.stem_padding - d.stem_kernel) / d.stem_stride + 1, rows = 0;
   for (size_t s = 0; s < d.widths.size(); ++s, side = (side + 1) / 2) {
-    const uint64_t row = side * (d.widths[s] + 32), wider = std::max(d.widths[s], d.widths[std::min(s + 1, d.widths.size() - 1)]);
+    const uint64_t row = side * (d.widths[s] + 32),
+                   wider = std::max(d.widths[s], d.widths[std::min(s + 1, d.widths.size() - 1)]);
     const uint64_t maps = side * side * (wider + 32) * (std::max(d.branches[0], d.branches[2]) + d.branches[1] + 2);
     expect(maps <= kMaxNumbers, "maps of a stage", "at most " + text(kMaxNumbers) + " numbers", maps);
     rows += d.depths[s] * (2 * d.branches[0] + d.branches[2]) * row;
@@ -230,7 +237,8 @@ bool is_text(const uint8_t *at, const uint8_t *end) {
       code = code << 6 | (*at++ & 0x3f);
     }
     // overlong, surrogates, beyond the last code
-    if ((more == 2 && code < 0x800) || (more == 3 && code < 0x10000) || (code >= 0xd800 && code < 0xe000) || code > 0x10ffff) {
+    if ((more == 2 && code < 0x800) || (more == 3 && code < 0x10000) || (code >= 0xd800 && code < 0xe000) ||
+        code > 0x10ffff) {
       return false;
     }
   }
@@ -240,13 +248,15 @@ bool is_text(const uint8_t *at, const uint8_t *end) {
 // Reads the variant's name and the class names.
 void read_texts(const uint8_t *from, uint32_t name_bytes, uint32_t names_bytes, Description &d) {
   const uint8_t *names = from + name_bytes, *end = names + names_bytes;
-  if (!is_text(from, names) || !is_text(names, end)) fail("texts: expected UTF-8 without control characters, got other bytes");
+  if (!is_text(from, names) || !is_text(names, end))
+    fail("texts: expected UTF-8 without control characters, got other bytes");
   d.variant.assign(from, names);
   expect(d.variant.find('\n') == std::string::npos, "variant's name", "one line", 2);
   // counted before they are stored: a string takes more memory than its line feed in the file
   const auto count = static_cast<uint64_t>(std::count(names, end, '\n'));
   expect(count == 0 || count == d.classes, "class names", "none or " + text(d.classes), count);
-  expect(names == end || end[-1] == '\n', "class names", "a line feed behind the last one, code 10", names == end ? 0 : end[-1]);
+  expect(names == end || end[-1] == '\n', "class names", "a line feed behind the last one, code 10",
+         names == end ? 0 : end[-1]);
   while (names != end) {
     const uint8_t *next = std::find(names, end, '\n');
     d.class_names.emplace_back(names, next);
@@ -281,13 +291,15 @@ Packed read_packed(const uint8_t *data, size_t size) {
   std::array<uint32_t, kMaxStages> widths, depths;
   for (auto &v : widths) v = f.u32();
   for (auto &v : depths) v = f.u32();
-  for (uint32_t s = stages; s < kMaxStages; ++s) expect(!widths[s] && !depths[s], "unused stage", "zeros", widths[s] | depths[s]);
+  for (uint32_t s = stages; s < kMaxStages; ++s)
+    expect(!widths[s] && !depths[s], "unused stage", "zeros", widths[s] | depths[s]);
   d.widths.assign(widths.begin(), widths.begin() + stages);
   d.depths.assign(depths.begin(), depths.begin() + stages);
   check(d);
   expect(name_bytes <= kMaxName, "variant's name", "at most " + text(kMaxName) + " bytes", name_bytes);
   const uint64_t texts = kFixed + uint64_t{name_bytes} + names_bytes;
-  expect(header == (texts + kAlignment - 1) / kAlignment * kAlignment && header <= size, "header", "what its texts take", header);
+  expect(header == (texts + kAlignment - 1) / kAlignment * kAlignment && header <= size, "header",
+         "what its texts take", header);
   d.sizes = sizes_of(d);
   const uint64_t end = end_of_tensors(d, header);
   expect(end + kChecksum == size, "size", text(end + kChecksum) + " bytes, as its description says", size);

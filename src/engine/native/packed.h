@@ -18,14 +18,14 @@ struct Error : std::runtime_error {
 
 struct Description {
   std::string variant;
-  uint32_t image_size, resize;             // pixels: H = W of the input; shorter side of a picture before the centre crop
+  uint32_t image_size, resize;  // pixels: H = W of the input; shorter side of a picture before the centre crop
   uint32_t stem_kernel, stem_stride, stem_padding;
-  std::vector<uint32_t> widths, depths;    // per stage
-  std::array<uint32_t, 4> branches;        // S1, C1, S2, C2
+  std::vector<uint32_t> widths, depths;  // per stage
+  std::array<uint32_t, 4> branches;      // S1, C1, S2, C2
   uint32_t classes;
-  std::vector<std::string> class_names;    // none, or one per class
-  std::array<double, 3> mean, std;         // of pixels in [0, 1]
-  std::vector<uint32_t> sizes;             // H = W of each stage's maps, derived from the other fields
+  std::vector<std::string> class_names;  // none, or one per class
+  std::array<double, 3> mean, std;       // of pixels in [0, 1]
+  std::vector<uint32_t> sizes;           // H = W of each stage's maps, derived from the other fields
 };
 
 // Views of numbers and bits in the file.
@@ -44,7 +44,7 @@ struct PackedBinary {  // Channel or Spatial Binary FC
   Floats factor, offset, slope, shift_out;
 };
 struct PackedFull {
-  Floats weight;       // out x inputs
+  Floats weight;  // out x inputs
   Floats factor, offset, slope, shift_out;
 };
 struct PackedNorm {

@@ -5,9 +5,9 @@
 #pragma once
 #include "binary_fc.h"
 #include "full_precision.h"
-#include "transcendental.h"
 #include "local_fc.h"
 #include "row_ops.h"
+#include "transcendental.h"
 
 namespace bimlp {
 
@@ -66,12 +66,14 @@ struct Passes : BinaryFCs<V>, LocalFCs<V>, FullPrecision<V>, RowOps<V>, Transcen
               [=](int t, int b, F value) { V::store(out + t * slots + kLanes * b, value); });
   }
 
-  // Waves of `tokens` tokens: the shortcut of the local FC, into `mean`, and the bits, into the planes at `padded_index`.
+  // Waves of `tokens` tokens: the shortcut of the local FC, into `mean`, and the bits, into the planes at
+  // `padded_index`.
   static void waves(const LocalFC &mix, const Scratch &scratch, int tokens, const int32_t *padded_index, float *mean,
                     uint8_t *const *planes) {
     const int blocks = mix.blocks, pairs = blocks / 2, slots = kLanes * blocks;
     auto *even_bits = reinterpret_cast<uint16_t *>(planes[0]), *odd_bits = reinterpret_cast<uint16_t *>(planes[1]);
-    const float *phase = scratch.phase, *amplitude = scratch.amplitude, *evens = mix.threshold[0], *odds = mix.threshold[1];
+    const float *phase = scratch.phase, *amplitude = scratch.amplitude, *evens = mix.threshold[0],
+                *odds = mix.threshold[1];
     const F half = V::set(0.5f);
     for (int p = 0; p < pairs; ++p) {
       const auto store_pair = [=](int t, int block, F even, F odd) {
@@ -96,7 +98,7 @@ struct Passes : BinaryFCs<V>, LocalFCs<V>, FullPrecision<V>, RowOps<V>, Transcen
     const int size = pass.stage->size;
     const size_t at = ((y + kMargin) * (size + 2 * kMargin) + kMargin) * size_t(2 * layer.blocks);
     pass.tracer.trace(pass.tracer.user, layer.index, y * size, size, reinterpret_cast<const uint32_t *>(planes[0] + at),
-                     layer.groups == 2 ? reinterpret_cast<const uint32_t *>(planes[1] + at) : nullptr);
+                      layer.groups == 2 ? reinterpret_cast<const uint32_t *>(planes[1] + at) : nullptr);
   }
 
   // Row y of the local FCs of the waves, which replace their shortcuts, and the row's part of GAP(sum f_i + z).
@@ -141,7 +143,8 @@ struct Passes : BinaryFCs<V>, LocalFCs<V>, FullPrecision<V>, RowOps<V>, Transcen
     }
     pack_signs(mean, 1, mlp.first.inputs, mlp.first.threshold, scratch.bits);
     pass.tracer.tokens(mlp.first.index, 0, 1, scratch.bits);
-    binary_fc(mlp.first, scratch.bits, 1, shortcut, 0, [=](int, int b, F value) { V::store(inner + kLanes * b, value); });
+    binary_fc(mlp.first, scratch.bits, 1, shortcut, 0,
+              [=](int, int b, F value) { V::store(inner + kLanes * b, value); });
     for (size_t o = 0; o < block.reweight_second.size(); ++o) {
       const int32_t slot = block.reweight_second[o];
       shortcut[o] = slot < 0 ? 0.0f : inner[slot];
@@ -189,8 +192,8 @@ struct Passes : BinaryFCs<V>, LocalFCs<V>, FullPrecision<V>, RowOps<V>, Transcen
       affine(x, tokens, blocks, block.norm2_factor, block.norm2_offset, scratch.z);
       pass.tracer.enter(OpKind::kSigns);
       for (size_t i = 0; i < block.spatial2.size(); ++i) {
-        pack_signs(scratch.z, tokens, slots, block.spatial2[i].threshold[0], reinterpret_cast<uint32_t *>(pass.planes[2 * i]),
-              stage.padded_index + token);
+        pack_signs(scratch.z, tokens, slots, block.spatial2[i].threshold[0],
+                   reinterpret_cast<uint32_t *>(pass.planes[2 * i]), stage.padded_index + token);
       }
       pass.tracer.enter(OpKind::kNorms);
       gather(scratch.z, tokens, slots, stage.quarters, scratch.gathered);

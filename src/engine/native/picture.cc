@@ -11,8 +11,8 @@ namespace {
 
 constexpr int kColours = 3;
 constexpr int kMaxSide = 65536;
-constexpr int kBits = 22;         // fractional bits of the filter's weights
-constexpr double kReach = 2.0;    // radius of the bicubic filter, in pixels of the coarser picture
+constexpr int kBits = 22;       // fractional bits of the filter's weights
+constexpr double kReach = 2.0;  // radius of the bicubic filter, in pixels of the coarser picture
 
 double bicubic(double x) {
   constexpr double a = -0.5;
@@ -59,7 +59,8 @@ void filter(const Window &window, const uint8_t *from, size_t step, uint8_t *to)
     for (int c = 0; c < kColours; ++c) sum[c] += from[c] * weight;
     from += step;
   }
-  for (int c = 0; c < kColours; ++c) to[c] = static_cast<uint8_t>(std::min<int64_t>(255, std::max<int64_t>(0, sum[c] >> kBits)));
+  for (int c = 0; c < kColours; ++c)
+    to[c] = static_cast<uint8_t>(std::min<int64_t>(255, std::max<int64_t>(0, sum[c] >> kBits)));
 }
 
 // Length of a side after the shorter one is resized to `target`, in single precision as in the training pipeline.
@@ -77,13 +78,16 @@ class Header {
   int number() {
     const size_t before = at_;
     while (at_ < bytes_.size() && (is_space(bytes_[at_]) || bytes_[at_] == '#')) {
-      if (bytes_[at_] == '#') at_ = std::find(bytes_.begin() + at_, bytes_.end(), '\n') - bytes_.begin();
-      else ++at_;
+      if (bytes_[at_] == '#')
+        at_ = std::find(bytes_.begin() + at_, bytes_.end(), '\n') - bytes_.begin();
+      else
+        ++at_;
     }
     int value = 0;
     const size_t begin = at_;
     // limited, against overflow
-    for (; at_ < bytes_.size() && is_digit(bytes_[at_]); ++at_) value = std::min(10 * value + bytes_[at_] - '0', kMaxSide + 1);
+    for (; at_ < bytes_.size() && is_digit(bytes_[at_]); ++at_)
+      value = std::min(10 * value + bytes_[at_] - '0', kMaxSide + 1);
     if (at_ == begin || begin == before) throw Error(name_ + ": expected a whole PNM header");
     return value;
   }
@@ -115,12 +119,15 @@ Picture read_pnm(const std::vector<uint8_t> &bytes, const std::string &name) {
     throw Error(name + ": expected sides of 1 to " + std::to_string(kMaxSide) + " pixels");
   }
   const int max_value = header.number();
-  if (max_value < 1 || max_value > 255) throw Error(name + ": expected values up to 255, got up to " + std::to_string(max_value));
+  if (max_value < 1 || max_value > 255)
+    throw Error(name + ": expected values up to 255, got up to " + std::to_string(max_value));
   const size_t begin = header.end(), pixels = size_t(picture.width) * picture.height;
   const size_t bytes_per_pixel = bytes[1] == '6' ? kColours : 1, end = begin + pixels * bytes_per_pixel;
-  if (bytes.size() < end) throw Error(name + ": expected " + std::to_string(end) + " bytes, got " + std::to_string(bytes.size()));
+  if (bytes.size() < end)
+    throw Error(name + ": expected " + std::to_string(end) + " bytes, got " + std::to_string(bytes.size()));
   uint8_t values[256];
-  for (int v = 0; v < 256; ++v) values[v] = static_cast<uint8_t>(std::nearbyint(std::min(v, max_value) / static_cast<double>(max_value) * 255));
+  for (int v = 0; v < 256; ++v)
+    values[v] = static_cast<uint8_t>(std::nearbyint(std::min(v, max_value) / static_cast<double>(max_value) * 255));
   picture.pixels.resize(pixels * kColours);
   for (size_t i = 0; i < picture.pixels.size(); ++i) {
     picture.pixels[i] = values[bytes[begin + (bytes_per_pixel == 1 ? i / kColours : i)]];
@@ -139,12 +146,14 @@ std::vector<uint8_t> centre(const Picture &picture, int size, int shorter) {
   std::vector<uint8_t> between(narrow * (bottom - top)), out(narrow * size);
   for (int y = top; y < bottom; ++y) {
     for (int x = 0; x < size; ++x) {
-      filter(columns[x], picture.pixels.data() + y * line, kColours, between.data() + (y - top) * narrow + kColours * x);
+      filter(columns[x], picture.pixels.data() + y * line, kColours,
+             between.data() + (y - top) * narrow + kColours * x);
     }
   }
   for (int y = 0; y < size; ++y) {
     const Window window = {rows[y].first - top, rows[y].weights};
-    for (int x = 0; x < size; ++x) filter(window, between.data() + kColours * x, narrow, out.data() + y * narrow + kColours * x);
+    for (int x = 0; x < size; ++x)
+      filter(window, between.data() + kColours * x, narrow, out.data() + y * narrow + kColours * x);
   }
   return out;
 }

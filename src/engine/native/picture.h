@@ -14,7 +14,8 @@ struct Picture {
 // Whether the bytes begin like a picture that read_pnm reads.
 bool is_pnm(const std::vector<uint8_t> &bytes);
 
-// Binary PNM picture: P6 (colour) or P5 (grey) with sides up to 65,536 and values up to 255. Throws Error with the name.
+// Binary PNM picture: P6 (colour) or P5 (grey) with sides up to 65,536 and values up to 255. Throws Error with the
+// name.
 Picture read_pnm(const std::vector<uint8_t> &bytes, const std::string &name);
 
 // Centre crop, size x size, of the picture resized to a shorter side of `shorter`: bicubic with antialiasing in 8 bits,

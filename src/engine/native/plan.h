@@ -26,11 +26,11 @@
 
 namespace bimlp {
 
-constexpr int kLanes = 16;   // channels per block
-constexpr int kTaps = 7;     // taps of a local FC
-constexpr int kMargin = 3;   // margin of a plane in tokens: kTaps / 2
+constexpr int kLanes = 16;          // channels per block
+constexpr int kTaps = 7;            // taps of a local FC
+constexpr int kMargin = 3;          // margin of a plane in tokens: kTaps / 2
 constexpr int kTileNumbers = 4096;  // numbers of the rows in a tile: 16 KiB
-constexpr int kRatio = 4;    // expansion of the Channel Binary MLP's hidden layer
+constexpr int kRatio = 4;           // expansion of the Channel Binary MLP's hidden layer
 
 // Tokens of a tile, which a pass handles at a time.
 inline int tile_of(int slots) {
@@ -44,8 +44,8 @@ struct Affine {
   const float *factor, *offset, *slope, *shift_out;
 };
 
-// Blocks gathered from a row of slots: lane l of block i is row[index[16 i + l]], or 0 for index -1. All indices of block
-// i lie within 64 slots from window[i], or window[i] is -1.
+// Blocks gathered from a row of slots: lane l of block i is row[index[16 i + l]], or 0 for index -1. All indices of
+// block i lie within 64 slots from window[i], or window[i] is -1.
 struct Gather {
   int blocks;
   const int32_t *index, *window;
@@ -53,10 +53,10 @@ struct Gather {
 
 // Binary FC over channels. Weights of padding add nothing.
 struct BinaryFC {
-  int index;             // number of the layer in the file
-  int inputs;            // input slots, a multiple of 32
-  int words;             // 32-bit words of a token's bits
-  int blocks;            // output blocks
+  int index;               // number of the layer in the file
+  int inputs;              // input slots, a multiple of 32
+  int words;               // 32-bit words of a token's bits
+  int blocks;              // output blocks
   const float *threshold;  // by input slot: a bit is x > threshold; infinity in padding
   const uint32_t *weight;  // blocks x words x 16
   Affine affine;
@@ -66,14 +66,14 @@ struct BinaryFC {
 // Binary local FC along one axis. Positions have a class 0 .. classes - 1, by the taps that the border cuts off.
 struct LocalFC {
   int index;
-  int groups;            // input channels per output channel: 1, or 2 for the wave
-  bool height;           // axis: height or width
+  int groups;   // input channels per output channel: 1, or 2 for the wave
+  bool height;  // axis: height or width
   int blocks;
   const float *threshold[2];  // by input of the group
-  const uint8_t *weight; // groups * 7 rows of bits, each repeated for every token of a row of the map
-  size_t weight_stride;  // bytes
+  const uint8_t *weight;      // groups * 7 rows of bits, each repeated for every token of a row of the map
+  size_t weight_stride;       // bytes
   const float *factor, *slope, *shift_out;
-  const float *offset;   // classes x slots, corrected for zero padding
+  const float *offset;      // classes x slots, corrected for zero padding
   const int32_t *position;  // class of a row (height) or of a column
 };
 
@@ -104,24 +104,24 @@ struct Block {
 
 // Full-precision layer: convolution or FC.
 struct FullFC {
-  int runs, length;      // a token's inputs: `runs` runs of `length` numbers each
+  int runs, length;  // a token's inputs: `runs` runs of `length` numbers each
   int blocks;
-  const float *weight;   // blocks x (runs * length) x 16
+  const float *weight;  // blocks x (runs * length) x 16
   Affine affine;
 };
 
 // Head: logits = weight (norm_factor * mean + norm_offset) + bias.
 struct Head {
-  int inputs, blocks;    // input slots, output blocks
+  int inputs, blocks;  // input slots, output blocks
   const float *norm_factor, *norm_offset, *weight, *bias;
 };
 
 // Stage of the network, whose maps have one size.
 struct Stage {
   int channels, blocks_of_channels, size;  // size: H = W
-  const int32_t *padded_index;  // by token: its number in a plane
-  Gather halves;   // shortcuts of phase and amplitude in SpatialMLP
-  Gather quarters; // shortcuts of the hidden layer in ChannelMLP
+  const int32_t *padded_index;             // by token: its number in a plane
+  Gather halves;                           // shortcuts of phase and amplitude in SpatialMLP
+  Gather quarters;                         // shortcuts of the hidden layer in ChannelMLP
   std::vector<Block> blocks;
 };
 

@@ -59,7 +59,8 @@ class Preparer {
     stage.channels = channels;
     stage.blocks_of_channels = static_cast<int>(trunk.size()) / kLanes;
     stage.size = size;
-    const ChannelOrder slot = slots_of_channels(trunk, channels), hidden = quarters_order(trunk), phases = even_odd_order(trunk, channels);
+    const ChannelOrder slot = slots_of_channels(trunk, channels), hidden = quarters_order(trunk),
+                       phases = even_odd_order(trunk, channels);
     ChannelOrder phase_sources, hidden_sources, same, phase_shortcut, hidden_shortcut;
     for (int32_t c : phases) phase_sources.push_back(c < 0 ? -1 : slot[c]);
     for (int32_t c : hidden) hidden_sources.push_back(c < 0 ? -1 : slot[c % channels]);
@@ -67,10 +68,12 @@ class Preparer {
     stage.halves = gather(phase_sources, slots, phase_shortcut);
     stage.quarters = gather(hidden_sources, slots, hidden_shortcut);
     for (int b = 0; b < stage.blocks_of_channels; ++b) same.push_back(b);
-    const int32_t *to_phase = build_.copy(phase_shortcut), *to_hidden = build_.copy(hidden_shortcut), *to_same = build_.copy(same);
+    const int32_t *to_phase = build_.copy(phase_shortcut), *to_hidden = build_.copy(hidden_shortcut),
+                  *to_same = build_.copy(same);
 
     ChannelOrder padded_index;
-    for (int t = 0; t < size * size; ++t) padded_index.push_back((t / size + kMargin) * (size + 2 * kMargin) + t % size + kMargin);
+    for (int t = 0; t < size * size; ++t)
+      padded_index.push_back((t / size + kMargin) * (size + 2 * kMargin) + t % size + kMargin);
     stage.padded_index = build_.copy(padded_index);
 
     for (const PackedBlock &from : blocks) {
@@ -132,6 +135,8 @@ class Preparer {
 
 }  // namespace
 
-std::unique_ptr<Network> prepare(const Packed &packed, const Kernels *kernels) { return Preparer(packed, kernels).run(); }
+std::unique_ptr<Network> prepare(const Packed &packed, const Kernels *kernels) {
+  return Preparer(packed, kernels).run();
+}
 
 }  // namespace bimlp

@@ -8,10 +8,23 @@
 namespace bimlp {
 
 // Kinds of operation in a profile.
-enum class OpKind { kStem, kNorms, kSigns, kChannelFC, kWave, kLocalFC, kReweight, kMerges, kDownsampleFC, kPools, kHead };
+enum class OpKind {
+  kStem,
+  kNorms,
+  kSigns,
+  kChannelFC,
+  kWave,
+  kLocalFC,
+  kReweight,
+  kMerges,
+  kDownsampleFC,
+  kPools,
+  kHead
+};
 constexpr int kOpKinds = 11;
-constexpr const char *kOpKindNames[kOpKinds] = {"stem",     "norms and gathers", "signs",           "channel FCs", "waves", "local FCs",
-                                                  "reweight", "merges",            "downsampling FCs", "pools",       "head"};
+constexpr const char *kOpKindNames[kOpKinds] = {"stem",      "norms and gathers", "signs",  "channel FCs",      "waves",
+                                                "local FCs", "reweight",          "merges", "downsampling FCs", "pools",
+                                                "head"};
 
 // Seconds by kind of operation.
 class Profile {
@@ -34,8 +47,8 @@ class Profile {
 // Observer of a run. The default observes nothing.
 struct Tracer {
   Profile *profile = nullptr;
-  // Gets the bits that a layer reads, `count` tokens from `token` on. For a wave, `bits` has the even channels and `odd`
-  // the odd ones.
+  // Gets the bits that a layer reads, `count` tokens from `token` on. For a wave, `bits` has the even channels and
+  // `odd` the odd ones.
   void (*trace)(void *user, int layer, int token, int count, const uint32_t *bits, const uint32_t *odd) = nullptr;
   void *user = nullptr;
 

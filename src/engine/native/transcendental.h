@@ -14,7 +14,8 @@ struct Transcendental {
     F cosine, sine;
   };
 
-  // Wave of theta = n pi + r with |r| <= pi / 2. Both parts change their sign with every n. To 4e-7 z for |theta| <= 1e4.
+  // Wave of theta = n pi + r with |r| <= pi / 2. Both parts change their sign with every n. To 4e-7 z for |theta| <=
+  // 1e4.
   static Wave wave(F theta, F z) {
     const F shifted = V::fma(theta, V::set(0.31830988618379067f), V::set(12582912.0f));
     const F n = V::sub(shifted, V::set(12582912.0f));  // nearest integer

@@ -1,4 +1,5 @@
-// Matrix product of signs by xor and popcount: a sum of C products of signs is C - 2 d, d the number of bits that differ.
+// Matrix product of signs by xor and popcount: a sum of C products of signs is C - 2 d, d the number of bits that
+// differ.
 //
 // A word holds 32 channels of one position. Words lie as [word][position], so that a vector holds the same word of
 // neighbouring positions. A set bit is +1. Bits beyond the last channel are 0 in both operands and never differ.
@@ -18,7 +19,7 @@ namespace bimlp {
 typedef uint32_t VecWord __attribute__((vector_size(kLanes * sizeof(uint32_t))));
 
 constexpr int kWordBits = 32;
-constexpr int64_t kTilePositions = 2 * kLanes;  // positions of one tile
+constexpr int64_t kTilePositions = 2 * kLanes;           // positions of one tile
 constexpr int64_t kPassPositions = 16 * kTilePositions;  // positions whose words stay in the L1 cache for all rows
 
 inline int64_t words_of(int64_t channels) { return (channels + kWordBits - 1) / kWordBits; }
@@ -44,7 +45,8 @@ inline VecWord load_words(const uint32_t *p) {
 inline void pack_bits(const float *x, const float *b, int64_t channels, int64_t n, uint32_t *bits) {
   const int64_t stride = padded_positions(n), passes = (n + kPassPositions - 1) / kPassPositions;
   thread_pool().each(words_of(channels) * passes, [&](int64_t item) {
-    const int64_t word = item / passes, start = item % passes * kPassPositions, end = std::min(n, start + kPassPositions);
+    const int64_t word = item / passes, start = item % passes * kPassPositions,
+                  end = std::min(n, start + kPassPositions);
     const int64_t first = word * kWordBits, count = std::min<int64_t>(kWordBits, channels - first);
     uint32_t *to = bits + word * stride;
     int64_t i = start;
@@ -87,7 +89,8 @@ inline void count_tile(const uint32_t *filters, const uint32_t *bits, int64_t wo
   for (int r = 0; r < R; ++r) {
     Vec sums[2];
     for (int half = 0; half < 2; ++half)
-      sums[half] = splat<Vec>(channels) - 2.0f * __builtin_convertvector(reinterpret_cast<VecInt>(mismatches[r][half]), Vec);
+      sums[half] =
+          splat<Vec>(channels) - 2.0f * __builtin_convertvector(reinterpret_cast<VecInt>(mismatches[r][half]), Vec);
     if (count == kTilePositions) {
       store(out + r * n, sums[0]);
       store(out + r * n + kLanes, sums[1]);

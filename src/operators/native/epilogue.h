@@ -17,7 +17,8 @@ inline void epilogue_forward(int64_t o, const float *sums, const float *shortcut
                              const EpilogueParameters &p, const Saved &saved, float *y) {
   const Statistics used = p.running.use(o, sums, n, scale, training);
   saved.set(o, p.gamma[o], p.beta[o], p.b1[o], p.slope[o], used.mean, used.variance);
-  activation_forward(sums, shortcut, n, affine_of(used, p.gamma[o], p.beta[o], scale), {p.b1[o], p.slope[o], p.b2[o]}, y);
+  activation_forward(sums, shortcut, n, affine_of(used, p.gamma[o], p.beta[o], scale), {p.b1[o], p.slope[o], p.b2[o]},
+                     y);
 }
 
 // Gradients of these parameters.

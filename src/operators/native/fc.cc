@@ -3,8 +3,8 @@
 // x (C, B, H, W) is a matrix of C rows and N = B H W columns; W (O, C, 1, 1).
 #include "binary_matmul.h"
 #include "epilogue.h"
-#include "operands.h"
 #include "matmul.h"
+#include "operands.h"
 #include "pool.h"
 #include "scratch.h"
 #include "shortcut.h"
@@ -20,9 +20,8 @@ float *pack_input(const float *x, const float *b, int64_t channels, int64_t n, c
   thread_pool().each((channels + 7) / 8, [&](int64_t group) {
     for (int64_t c = group * 8; c < std::min(channels, group * 8 + 8); ++c) {
       const float *row = x + c * n;
-      fill_row(panels, channels, c, n, [&](auto tag, int64_t i) {
-        return input_operand(load<decltype(tag)>(row + i), b[c], set);
-      });
+      fill_row(panels, channels, c, n,
+               [&](auto tag, int64_t i) { return input_operand(load<decltype(tag)>(row + i), b[c], set); });
     }
   });
   return panels;
@@ -112,9 +111,8 @@ OPERATOR(fc_backward) {
   pool.each(out, [&](int64_t o) {
     const float *sums = s + o * n;
     float *d = dt + o * n;
-    const NormGradients norm =
-        epilogue_backward(o, dy + o * n, sums, shortcut.forward(x, o, Scratch::get<float>(2, n)), n,
-                          scale_of(w + o * in, in, set), set.training, saved, gradients, d);
+    const NormGradients norm = epilogue_backward(o, dy + o * n, sums, shortcut.forward(x, o, Scratch::get<float>(2, n)),
+                                                 n, scale_of(w + o * in, in, set), set.training, saved, gradients, d);
     fill_row(ds, out, o, n, [&](auto tag, int64_t i) {
       using T = decltype(tag);
       return norm.a * load<T>(d + i) + norm.b * load<T>(sums + i) + splat<T>(norm.c);
@@ -126,7 +124,8 @@ OPERATOR(fc_backward) {
   pool.each((in + inputs_at_once - 1) / inputs_at_once, [&](int64_t item) {
     const int64_t first = item * inputs_at_once, last = std::min(in, first + inputs_at_once);
     for (int64_t c = first; c < last; c += kRows)
-      fill_block(blocks, c / kRows, in, out, [&](int64_t row, int64_t o) { return weight_operand(w[o * in + row], set); });
+      fill_block(blocks, c / kRows, in, out,
+                 [&](int64_t row, int64_t o) { return weight_operand(w[o * in + row], set); });
     matmul(blocks, ds, out, n, first, last, dx);
     for (int64_t c = first; c < last; ++c) {
       float *d = dx + c * n;

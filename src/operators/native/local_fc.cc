@@ -3,8 +3,8 @@
 // x (O G, B, H, W); W (O, G, 1, 7) along the width or (O, G, 7, 1) along the height. Output channel o reads the input
 // channels o G .. o G + G - 1 alone, so one thread computes all of a channel.
 #include "epilogue.h"
-#include "padded_lines.h"
 #include "operands.h"
+#include "padded_lines.h"
 #include "pool.h"
 #include "scratch.h"
 #include "shortcut.h"
@@ -57,7 +57,8 @@ OPERATOR(local_fc_forward) {
       const int64_t c = o * group + g;
       float taps[kTaps];
       for (int k = 0; k < kTaps; ++k) taps[k] = weight_operand(filter[g * kTaps + k], set);
-      over(n, [&](auto tag, int64_t i) { store(row + i, input_operand(load<decltype(tag)>(x + c * n + i), b[c], set)); });
+      over(n,
+           [&](auto tag, int64_t i) { store(row + i, input_operand(load<decltype(tag)>(x + c * n + i), b[c], set)); });
       lines.spread(row, padded);
       correlate(lines, padded, taps, false, g > 0, sums);
     }
@@ -96,7 +97,8 @@ OPERATOR(local_fc_backward) {
       const int64_t c = o * group + g;
       float taps[kTaps], *dfilter = dw + c * kTaps;
       for (int k = 0; k < kTaps; ++k) taps[k] = weight_operand(filter[g * kTaps + k], set);
-      over(n, [&](auto tag, int64_t i) { store(row + i, input_operand(load<decltype(tag)>(x + c * n + i), b[c], set)); });
+      over(n,
+           [&](auto tag, int64_t i) { store(row + i, input_operand(load<decltype(tag)>(x + c * n + i), b[c], set)); });
       lines.spread(row, padded);
       for (int k = 0; k < kTaps; ++k) {
         Sum sum;

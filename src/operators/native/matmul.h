@@ -62,7 +62,7 @@ inline void matmul_tile(const float *block, const float *panel, int64_t depth, V
 
 // Rows [first, last) of the product into `out`, (rows, n). `first` is a multiple of kRows.
 inline void matmul(const float *blocks, const float *panels, int64_t depth, int64_t n, int64_t first, int64_t last,
-                     float *out) {
+                   float *out) {
   Vec sums[kRows][2];
   for (int64_t p = 0; p < panels_of(n); ++p) {
     int64_t start = p * kColumns, count = std::min<int64_t>(kColumns, n - start);
@@ -82,16 +82,16 @@ inline void matmul(const float *blocks, const float *panels, int64_t depth, int6
   }
 }
 
-constexpr int kLeftRows = kLanes == 16 ? 4 : 2;  // rows of `left` in a tile
-constexpr int kRightRows = kLanes == 16 ? 6 : 3;      // rows of `right` in a tile
-constexpr int64_t kSlabPanels = 1024 / kColumns;         // panels of a slab
-constexpr int64_t kGroupRows = 256;                   // rows of `left` that stay in the L2 cache with a slab
+constexpr int kLeftRows = kLanes == 16 ? 4 : 2;   // rows of `left` in a tile
+constexpr int kRightRows = kLanes == 16 ? 6 : 3;  // rows of `right` in a tile
+constexpr int64_t kSlabPanels = 1024 / kColumns;  // panels of a slab
+constexpr int64_t kGroupRows = 256;               // rows of `left` that stay in the L2 cache with a slab
 
 // One tile of the product with a transposed operand, over `panels` panels: out[r][c] += sum_i left[r][i] right[c][i]
 // for R rows of left and the first `count` of kRightRows rows of right.
 template <int R>
 inline void transposed_tile(const float *left, int64_t left_rows, const float *right, int64_t panels, int64_t count,
-                           float *out, int64_t stride) {
+                            float *out, int64_t stride) {
   Vec sums[R][kRightRows] = {};
   for (int64_t p = 0; p < panels; ++p) {
     for (int half = 0; half < kColumns; half += kLanes) {
@@ -114,8 +114,8 @@ inline void transposed_tile(const float *left, int64_t left_rows, const float *r
 // Product with a transposed operand: out[r][c] = sum_i left[r][i] right[c][i] for all rows of left and the rows
 // [first, last) of right. left lies in panels; right(c, T{}, i) gives a vector or a float. out has `stride` columns.
 template <class F>
-inline void matmul_transposed(const float *left, int64_t left_rows, int64_t n, int64_t first, int64_t last, F right, float *out,
-                      int64_t stride) {
+inline void matmul_transposed(const float *left, int64_t left_rows, int64_t n, int64_t first, int64_t last, F right,
+                              float *out, int64_t stride) {
   float *tile = Scratch::get<float>(5, kSlabPanels * kRightRows * kColumns);
   for (int64_t r = 0; r < left_rows; ++r) std::fill(out + r * stride + first, out + r * stride + last, 0.0f);
   for (int64_t from = 0; from < panels_of(n); from += kSlabPanels) {
@@ -125,9 +125,8 @@ inline void matmul_transposed(const float *left, int64_t left_rows, int64_t n, i
       for (int64_t c = first; c < last; c += kRightRows) {
         const int64_t count = std::min<int64_t>(kRightRows, last - c);
         for (int64_t k = 0; k < kRightRows; ++k) {
-          fill_row(tile, kRightRows, k, std::min(panels * kColumns, n - start), [&](auto tag, int64_t i) {
-            return right(c + std::min(k, count - 1), tag, start + i);
-          });
+          fill_row(tile, kRightRows, k, std::min(panels * kColumns, n - start),
+                   [&](auto tag, int64_t i) { return right(c + std::min(k, count - 1), tag, start + i); });
         }
         const int64_t end = std::min(group + kGroupRows, left_rows);
         int64_t r = group;

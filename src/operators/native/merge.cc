@@ -111,8 +111,7 @@ OPERATOR(softmax_merge_backward) {
         inner[k] = sum.total();
         mean += weights[k] * inner[k];
       }
-      for (int64_t k = 0; k < branches; ++k)
-        dlogits[(branches * c + k) * images + b] = weights[k] * (inner[k] - mean);
+      for (int64_t k = 0; k < branches; ++k) dlogits[(branches * c + k) * images + b] = weights[k] * (inner[k] - mean);
     }
   });
 }

@@ -1,6 +1,6 @@
 // BatchNorm and RPReLU of a map, forward and backward.
-#include "pool.h"
 #include "norm_rprelu.h"
+#include "pool.h"
 #include "tensors.h"
 
 namespace bimlp {
@@ -64,8 +64,8 @@ OPERATOR(rprelu_backward) {
   float *dx = t.get(3), *db1 = t.get(4), *dslope = t.get(5), *db2 = t.get(6);
   const int64_t channels = t.dim(1, 0), n = t.size(1) / channels;
   thread_pool().each(channels, [&](int64_t c) {
-    const ActivationGradients act = activation_backward(dy + c * n, x + c * n, nullptr, n, {1, 0},
-                                                        {saved[c], saved[channels + c], 0}, dx + c * n);
+    const ActivationGradients act =
+        activation_backward(dy + c * n, x + c * n, nullptr, n, {1, 0}, {saved[c], saved[channels + c], 0}, dx + c * n);
     db1[c] = act.b1;
     dslope[c] = act.slope;
     db2[c] = act.b2;

@@ -56,20 +56,13 @@ class PaddedLines {
   template <class F>
   void copy_lines(F f) const {
     switch (length_) {
-      case 1:
-        return copy_of<1>(f);
-      case 2:
-        return copy_of<2>(f);
-      case 4:
-        return copy_of<4>(f);
-      case 7:
-        return copy_of<7>(f);
-      case 8:
-        return copy_of<8>(f);
-      case 14:
-        return copy_of<14>(f);
-      case 16:
-        return copy_of<16>(f);
+      case 1: return copy_of<1>(f);
+      case 2: return copy_of<2>(f);
+      case 4: return copy_of<4>(f);
+      case 7: return copy_of<7>(f);
+      case 8: return copy_of<8>(f);
+      case 14: return copy_of<14>(f);
+      case 16: return copy_of<16>(f);
       default:
         for (int64_t line = 0; line < count_; ++line)
           f(line, [this](float *to, const float *from) { std::memcpy(to, from, length_ * sizeof(float)); });

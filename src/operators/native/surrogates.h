@@ -23,19 +23,16 @@ template <class T>
 inline T sign_backward(T v, T dv, Gradient gradient) {
   const T zero = splat<T>(0), one = splat<T>(1), size = maximum(v, -v);
   switch (gradient) {
-    case Gradient::ste:
-      return select(within_one(v), dv, zero);
-    case Gradient::approx_sign:
-      return dv * (2.0f * maximum(one - size, zero));
-    case Gradient::clip_grad:
-      return maximum(minimum(dv, one), -one);
-    case Gradient::dorefa:
-      return select((v >= zero) & (v <= one), dv, zero);
+    case Gradient::ste: return select(within_one(v), dv, zero);
+    case Gradient::approx_sign: return dv * (2.0f * maximum(one - size, zero));
+    case Gradient::clip_grad: return maximum(minimum(dv, one), -one);
+    case Gradient::dorefa: return select((v >= zero) & (v <= one), dv, zero);
     case Gradient::dsq: {  // 1 - tanh^2(u) = 4 e / (1 + e)^2, e = exp(-2 |u|)
       const T e = exp_of_negative(2 * kDsqK * size);
       return select(within_one(v), dv * (4 * kDsqFactor * e / ((one + e) * (one + e))), zero);
     }
-    case Gradient::swish_sign: {  // u = b |x|, e = exp(-u): tanh(u / 2) = (1 - e) / (1 + e), 1 + cosh(u) = (1 + e)^2 / 2 e
+    case Gradient::swish_sign: {
+      // u = b |x|, e = exp(-u): tanh(u / 2) = (1 - e) / (1 + e), 1 + cosh(u) = (1 + e)^2 / 2 e
       const T u = kBnnPlusBeta * minimum(size, splat<T>(16)), e = exp_of_negative(u);
       const T top = splat<T>(2) - u * (one - e) / (one + e);
       return dv * (2 * kBnnPlusBeta * e * top / ((one + e) * (one + e)));

@@ -29,16 +29,16 @@ class Tensors {
 };
 
 // Definition of the exported function `name`, followed by its body, which sees the Tensors `t`. An exception gives 1.
-#define OPERATOR(name)                                                                                         \
-  static void name##_body(const Tensors &t);                                                                   \
-  extern "C" int name(int count, void **data, int *ranks, int64_t **shapes, const char **, void *, void *) {   \
-    try {                                                                                                      \
-      name##_body(Tensors(count, data, ranks, shapes));                                                        \
-    } catch (...) {                                                                                            \
-      return 1;                                                                                                \
-    }                                                                                                          \
-    return 0;                                                                                                  \
-  }                                                                                                            \
+#define OPERATOR(name)                                                                                       \
+  static void name##_body(const Tensors &t);                                                                 \
+  extern "C" int name(int count, void **data, int *ranks, int64_t **shapes, const char **, void *, void *) { \
+    try {                                                                                                    \
+      name##_body(Tensors(count, data, ranks, shapes));                                                      \
+    } catch (...) {                                                                                          \
+      return 1;                                                                                              \
+    }                                                                                                        \
+    return 0;                                                                                                \
+  }                                                                                                          \
   static void name##_body(const Tensors &t)
 
 }  // namespace bimlp
