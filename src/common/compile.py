@@ -1,4 +1,4 @@
-"""C++ sources compiled on first use into a library of this machine's own, kept for later processes."""
+"""Compilation of C++ sources on first use, into a library for this machine in the cache."""
 
 import ctypes
 import hashlib
@@ -19,11 +19,11 @@ FLAGS_FILE = NATIVE / "flags.txt"
 
 
 class BuildError(Exception):
-    """No library can be made, or used, on this machine; the message says why."""
+    """Error of a library that cannot be compiled or loaded on this machine."""
 
 
 def compiler():
-    """The words of the C++ compiler's command: CXX, which may have several and quotes, else c++. Raises BuildError."""
+    """Words of the C++ compiler's command: CXX, which may have several words and quotes, else c++. Raises BuildError."""
     text = os.environ.get("CXX", "")
     try:
         return shlex.split(text) or ["c++"]
@@ -32,7 +32,7 @@ def compiler():
 
 
 def load_library(folders, name, flags):
-    """The library of `build_library`, loaded: a ctypes.CDLL. Raises BuildError as that, or when it cannot be loaded."""
+    """Loaded library of `build_library`, a ctypes.CDLL. Raises BuildError also if it cannot be loaded."""
     path = build_library(folders, name, flags)
     try:
         return ctypes.CDLL(str(path))
@@ -71,7 +71,7 @@ def build_library(folders, name, flags):
 
 
 def _is_whole(path, identity):
-    """Whether a library is there as it was made, and made for that identity."""
+    """Whether the library is there, undamaged and made for that identity."""
     try:
         data = path.read_bytes()
     except OSError:
@@ -133,7 +133,7 @@ def _identity(folders, flags):
 
 
 def c_library():
-    """The running C library's name and version, as "glibc 2.36"; for others than glibc what Python finds out."""
+    """Name and version of the running C library, as "glibc 2.36"; for others than glibc those that Python finds."""
     try:
         return os.confstr("CS_GNU_LIBC_VERSION") or ""
     except (ValueError, OSError):
@@ -149,7 +149,7 @@ def _instruction_set():
 
 
 def _run(command):
-    """The command's output. Raises BuildError with the end of what it said when it fails."""
+    """Output of the command. Raises BuildError with the end of its errors if it fails."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError as error:

@@ -25,8 +25,8 @@ std::string text(uint64_t v) { return std::to_string(v); }
 
 [[noreturn]] void fail(const std::string &message) { throw Error("packed file: " + message); }
 
-void expect(bool good, const char *what, const std::string &wanted, uint64_t got) {
-  if (!good) fail(std::string(what) + ": expected " + wanted + ", got " + text(got));
+void expect(bool good, const char *name, const std::string &wanted, uint64_t got) {
+  if (!good) fail(std::string(name) + ": expected " + wanted + ", got " + text(got));
 }
 
 // Walk through the tensors in the file's order, which gives them, or only counts their bytes.
