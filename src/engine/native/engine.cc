@@ -17,17 +17,17 @@ constexpr int kMaxThreads = 256;
 
 void set_last_error(const char *message) { std::snprintf(last_error, sizeof last_error, "%s", message); }
 
-void expect_there(const void *p, const char *name) {
+void expect_not_null(const void *p, const char *name) {
   if (!p) throw bimlp::Error(std::string(name) + ": expected a pointer, got null");
 }
 
 // Throws Error for wrong arguments of bimlp_run_pixels or bimlp_run_numbers.
 void check_arguments(const bimlp_engine *engine, const void *images, int count, const float *logits) {
-  expect_there(engine, "engine");
+  expect_not_null(engine, "engine");
   if (count < 0) throw bimlp::Error("count: expected 0 or more images, got " + std::to_string(count));
   if (count == 0) return;
-  expect_there(images, "images");
-  expect_there(logits, "logits");
+  expect_not_null(images, "images");
+  expect_not_null(logits, "logits");
 }
 
 std::string quoted(const std::string &s) {
@@ -90,7 +90,7 @@ std::string description_of(const bimlp_engine &engine) {
 bimlp::Team::Team(const Network &network, int count) : threads(count) {
   for (int t = 0; t < count; ++t) {
     workspaces.push_back(std::make_unique<Workspace>(network, t ? 1 : count));
-    alone.push_back(std::make_unique<ThreadPool>(1));
+    serial_pools.push_back(std::make_unique<ThreadPool>(1));
   }
 }
 
@@ -135,9 +135,9 @@ void bimlp_engine::run(int count, float *logits, Fill fill) {
   if (!team) team = std::make_unique<bimlp::Team>(*network, threads);
   const size_t classes = description().classes;
   // nonfinite(): whether the image's threads have made a number that is not finite
-  const auto one = [&](size_t i, bimlp::Workspace &workspace, bimlp::ThreadPool &several, auto nonfinite) {
+  const auto one = [&](size_t i, bimlp::Workspace &workspace, bimlp::ThreadPool &pool, auto nonfinite) {
     fill(i, workspace.image);
-    bimlp::run_image(*network, workspace, several, tracer);
+    bimlp::run_image(*network, workspace, pool, tracer);
     std::copy(workspace.logits, workspace.logits + classes, logits + i * classes);
     if (nonfinite()) logits[i * classes] = std::numeric_limits<float>::quiet_NaN();
   };
@@ -145,7 +145,7 @@ void bimlp_engine::run(int count, float *logits, Fill fill) {
   if (threads > 1 && shared) {
     team->threads.each_thread([&](int t) {
       for (size_t i = t; i < shared; i += threads)
-        one(i, *team->workspaces[t], *team->alone[t], bimlp::test_and_clear_nonfinite);
+        one(i, *team->workspaces[t], *team->serial_pools[t], bimlp::test_and_clear_nonfinite);
     });
   }
   for (size_t i = threads > 1 ? shared : 0; i < images; ++i) {
@@ -214,8 +214,8 @@ extern "C" {
 
 int bimlp_open_bytes(const void *bytes, size_t size, int threads, bimlp_engine **engine) {
   return bimlp::guarded([&] {
-    if (size) expect_there(bytes, "bytes");
-    expect_there(engine, "engine");
+    if (size) expect_not_null(bytes, "bytes");
+    expect_not_null(engine, "engine");
     if (threads < 1 || threads > kMaxThreads) {
       throw bimlp::Error("threads: expected 1 to " + std::to_string(kMaxThreads) + ", got " + std::to_string(threads));
     }
@@ -232,7 +232,7 @@ int bimlp_open_bytes(const void *bytes, size_t size, int threads, bimlp_engine *
 
 int bimlp_open(const char *path, int threads, bimlp_engine **engine) {
   return bimlp::guarded([&] {
-    expect_there(path, "path");
+    expect_not_null(path, "path");
     const std::vector<uint8_t> bytes = bimlp::read_file(path, bimlp::kMaxBytes);
     if (bimlp_open_bytes(bytes.data(), bytes.size(), threads, engine))
       throw bimlp::Error(std::string(path) + ": " + last_error);

@@ -12,8 +12,8 @@ namespace bimlp {
 struct Team {
   Team(const Network &network, int count);
 
-  ThreadPool threads;                              // share images, or the rows of one image
-  std::vector<std::unique_ptr<ThreadPool>> alone;  // pools of one thread
+  ThreadPool threads;                                     // share images, or the rows of one image
+  std::vector<std::unique_ptr<ThreadPool>> serial_pools;  // pools of one thread
   std::vector<std::unique_ptr<Workspace>> workspaces;
 };
 

@@ -64,8 +64,8 @@ struct Avx2 {
         : low(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(from))),
           high(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(from + 8))) {}
     static __m256 gathered(const float *row, __m256i index) {
-      const __m256i there = _mm256_cmpgt_epi32(index, _mm256_set1_epi32(-1));
-      return _mm256_mask_i32gather_ps(_mm256_setzero_ps(), row, index, _mm256_castsi256_ps(there), 4);
+      const __m256i valid = _mm256_cmpgt_epi32(index, _mm256_set1_epi32(-1));
+      return _mm256_mask_i32gather_ps(_mm256_setzero_ps(), row, index, _mm256_castsi256_ps(valid), 4);
     }
     F operator()(const float *row) const { return {gathered(row, low), gathered(row, high)}; }
   };

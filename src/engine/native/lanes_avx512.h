@@ -47,20 +47,20 @@ struct Avx512Lanes {
   // One block of a Gather, as a function of the row.
   struct LaneGather {
     I index, offset;
-    __mmask16 there, upper;
+    __mmask16 valid, upper;
     int window;
 
     LaneGather(const int32_t *from, int begin) : index(_mm512_loadu_si512(from)), window(begin) {
       offset = _mm512_sub_epi32(index, _mm512_set1_epi32(window));
-      there = _mm512_cmpge_epi32_mask(index, _mm512_setzero_si512());
+      valid = _mm512_cmpge_epi32_mask(index, _mm512_setzero_si512());
       upper = _mm512_test_epi32_mask(offset, _mm512_set1_epi32(32));
     }
     F operator()(const float *row) const {
-      if (window < 0) return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), there, index, row, 4);
+      if (window < 0) return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), valid, index, row, 4);
       const float *from = row + window;
       const F low = _mm512_permutex2var_ps(load(from), offset, load(from + 16));
       const F high = _mm512_permutex2var_ps(load(from + 32), offset, load(from + 48));
-      return _mm512_maskz_mov_ps(there, _mm512_mask_blend_ps(upper, low, high));
+      return _mm512_maskz_mov_ps(valid, _mm512_mask_blend_ps(upper, low, high));
     }
   };
 

@@ -28,16 +28,17 @@ extern "C" int64_t adamw_updates() { return updates; }
 OPERATOR(adamw) {
   const Counted counted;
   const int n = (t.count() - 4) / 4;
-  const float *given = t.get(0), *decays = t.get(1);
-  const float rate = given[0], eps = given[1], decay = given[2], beta1 = given[3], beta2 = given[4];
-  const float clip_norm = given[5], unscale = t.size(0) > 6 ? given[6] : 1.0f;
+  const float *coefficients = t.get(0), *decays = t.get(1);
+  const float rate = coefficients[0], eps = coefficients[1], decay = coefficients[2], beta1 = coefficients[3],
+              beta2 = coefficients[4];
+  const float clip_norm = coefficients[5], unscale = t.size(0) > 6 ? coefficients[6] : 1.0f;
   ThreadPool &pool = thread_pool();
 
   double *squares = Scratch::get<double>(0, n);
   pool.each(n, [&](int64_t p) {
     const float *g = t.get(2 + 3 * n + p);
     Sum sum;
-    over(t.size(2 + p), [&](auto tag, int64_t i) {
+    for_vectors(t.size(2 + p), [&](auto tag, int64_t i) {
       auto v = unscale * load<decltype(tag)>(g + i);
       sum.add(v * v);
     });
@@ -55,7 +56,7 @@ OPERATOR(adamw) {
     float *w = t.get(2 + p), *m = t.get(2 + n + p), *v = t.get(2 + 2 * n + p);
     const float *g = t.get(2 + 3 * n + p);
     const float shrink = 1 - rate * decay * decays[p];
-    over(t.size(2 + p), [&](auto tag, int64_t i) {
+    for_vectors(t.size(2 + p), [&](auto tag, int64_t i) {
       using T = decltype(tag);
       const T gradient = scale * (unscale * load<T>(g + i));
       const T first = beta1 * load<T>(m + i) + (1 - beta1) * gradient;

@@ -15,7 +15,7 @@ OPERATOR(binarize_forward) {
   const int64_t channels = t.dim(1, 0), n = t.size(1) / channels;
   thread_pool().each(channels, [&](int64_t c) {
     saved[c] = b[c];
-    over(n, [&](auto tag, int64_t i) {
+    for_vectors(n, [&](auto tag, int64_t i) {
       using T = decltype(tag);
       const T v = load<T>(x + c * n + i) + splat<T>(b[c]);
       store(y + c * n + i, zero_one ? select(v > splat<T>(0.5f), splat<T>(1), splat<T>(0)) : sign(v));
@@ -31,7 +31,7 @@ OPERATOR(binarize_backward) {
   const int64_t channels = t.dim(2, 0), n = t.size(2) / channels;
   thread_pool().each(channels, [&](int64_t c) {
     Sum sum;
-    over(n, [&](auto tag, int64_t i) {
+    for_vectors(n, [&](auto tag, int64_t i) {
       using T = decltype(tag);
       const T d = sign_backward(load<T>(x + c * n + i) + splat<T>(b[c]), load<T>(dy + c * n + i), gradient);
       sum.add(d);

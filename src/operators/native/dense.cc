@@ -34,7 +34,7 @@ OPERATOR(dense_forward) {
     fill_block(blocks, block, out, in, [&](int64_t row, int64_t k) { return w[row * in + k]; });
     matmul(blocks, panels, in, n, first, last, y);
     for (int64_t o = first; o < last; ++o) {
-      over(n, [&](auto tag, int64_t i) {
+      for_vectors(n, [&](auto tag, int64_t i) {
         using T = decltype(tag);
         store(y + o * n + i, load<T>(y + o * n + i) + splat<T>(bias[o]));
       });
@@ -61,7 +61,7 @@ OPERATOR(dense_backward) {
   });
   pool.each(out, [&](int64_t o) {
     Sum sum;
-    over(n, [&](auto tag, int64_t i) { sum.add(load<decltype(tag)>(dy + o * n + i)); });
+    for_vectors(n, [&](auto tag, int64_t i) { sum.add(load<decltype(tag)>(dy + o * n + i)); });
     dbias[o] = sum.total();
   });
 }

@@ -131,7 +131,7 @@ OPERATOR(fc_backward) {
       float *d = dx + c * n;
       const float *row = x + c * n;
       Sum sum;
-      over(n, [&](auto tag, int64_t i) {
+      for_vectors(n, [&](auto tag, int64_t i) {
         using T = decltype(tag);
         T g = load<T>(d + i);
         if (set.binary_act()) {

@@ -24,7 +24,7 @@ float *zeroed(const PaddedLines &lines, int slot) {
 // Correlation out[i] = sum_k w[k] in[i + shift(k)], or convolution, in[i - shift(k)], if `reverse`.
 void correlate(const PaddedLines &lines, const float *in, const float *w, bool reverse, bool add, float *out) {
   const int first = lines.first_tap(), last = lines.last_tap();
-  over(lines.padded(), [&](auto tag, int64_t i) {
+  for_vectors(lines.padded(), [&](auto tag, int64_t i) {
     using T = decltype(tag);
     T sum = add ? load<T>(out + i) : splat<T>(0);
     for (int k = first; k <= last; ++k) {
@@ -57,8 +57,9 @@ OPERATOR(local_fc_forward) {
       const int64_t c = o * group + g;
       float taps[kTaps];
       for (int k = 0; k < kTaps; ++k) taps[k] = weight_operand(filter[g * kTaps + k], set);
-      over(n,
-           [&](auto tag, int64_t i) { store(row + i, input_operand(load<decltype(tag)>(x + c * n + i), b[c], set)); });
+      for_vectors(n, [&](auto tag, int64_t i) {
+        store(row + i, input_operand(load<decltype(tag)>(x + c * n + i), b[c], set));
+      });
       lines.spread(row, padded);
       correlate(lines, padded, taps, false, g > 0, sums);
     }
@@ -87,7 +88,7 @@ OPERATOR(local_fc_backward) {
     const NormGradients norm =
         epilogue_backward(o, dy + o * n, sums, shortcut.forward(x, o, row), n, scale_of(filter, group * kTaps, set),
                           set.training, saved, gradients, dt);
-    over(n, [&](auto tag, int64_t i) {
+    for_vectors(n, [&](auto tag, int64_t i) {
       using T = decltype(tag);
       store(row + i, norm.a * load<T>(dt + i) + norm.b * load<T>(sums + i) + splat<T>(norm.c));
     });
@@ -97,14 +98,15 @@ OPERATOR(local_fc_backward) {
       const int64_t c = o * group + g;
       float taps[kTaps], *dfilter = dw + c * kTaps;
       for (int k = 0; k < kTaps; ++k) taps[k] = weight_operand(filter[g * kTaps + k], set);
-      over(n,
-           [&](auto tag, int64_t i) { store(row + i, input_operand(load<decltype(tag)>(x + c * n + i), b[c], set)); });
+      for_vectors(n, [&](auto tag, int64_t i) {
+        store(row + i, input_operand(load<decltype(tag)>(x + c * n + i), b[c], set));
+      });
       lines.spread(row, padded);
       for (int k = 0; k < kTaps; ++k) {
         Sum sum;
         if (k >= lines.first_tap() && k <= lines.last_tap()) {
           const float *shifted = padded + lines.shift(k);
-          over(lines.padded(), [&](auto tag, int64_t i) {
+          for_vectors(lines.padded(), [&](auto tag, int64_t i) {
             using T = decltype(tag);
             sum.add(load<T>(ds + i) * load<T>(shifted + i));
           });
@@ -115,7 +117,7 @@ OPERATOR(local_fc_backward) {
       lines.gather(dpadded, row);
       Sum bias;
       float *d = dx + c * n;
-      over(n, [&](auto tag, int64_t i) {
+      for_vectors(n, [&](auto tag, int64_t i) {
         using T = decltype(tag);
         T v = load<T>(row + i);
         if (set.binary_act()) {

@@ -101,7 +101,7 @@ class Planes {
   void along_rows(int parity) const {
     const Offsets *offsets = width_ & 1 ? kOdd : kEven;
     const float *sorted[2] = {numbers(parity, 0), numbers(parity, 1)};
-    over(count_, [&](auto tag, int64_t i) {
+    for_vectors(count_, [&](auto tag, int64_t i) {
       using T = decltype(tag);
       T value = load<T>(sorted[0] + i), code = splat<T>(0);
       for (int k = 0; k < kPools; ++k) {
@@ -117,7 +117,7 @@ class Planes {
 
   void along_columns(int pool, float *values, float *codes) const {
     const Offsets *offsets = height_ & 1 ? kOdd : kEven;
-    over(count_, [&](auto tag, int64_t i) {
+    for_vectors(count_, [&](auto tag, int64_t i) {
       using T = decltype(tag);
       T value = load<T>(row_values(pool, 0) + i), code = load<T>(row_codes(pool, 0) + i);
       for (int k = 0; k <= pool; ++k) {

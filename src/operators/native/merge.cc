@@ -34,7 +34,7 @@ OPERATOR(mean_of_sum) {
       Sum sum;
       for (int k = 0; k < inputs; ++k) {
         const float *map = t.get(k) + m * area;
-        over(area, [&](auto tag, int64_t i) { sum.add(load<decltype(tag)>(map + i)); });
+        for_vectors(area, [&](auto tag, int64_t i) { sum.add(load<decltype(tag)>(map + i)); });
       }
       out[m] = sum.total() / area;
     }
@@ -53,7 +53,7 @@ OPERATOR(mean_of_sum_backward) {
       for (int k = 0; k < maps; ++k) {
         const float *g = t.get(1 + k) + m * area;
         float *out = t.get(1 + maps + k) + m * area;
-        over(area, [&](auto tag, int64_t i) {
+        for_vectors(area, [&](auto tag, int64_t i) {
           using T = decltype(tag);
           store(out + i, load<T>(g + i) + splat<T>(share));
         });
@@ -75,7 +75,7 @@ OPERATOR(softmax_merge_forward) {
       const int64_t start = (c * images + b) * area;
       const float *maps[kMaxBranches];
       for (int64_t k = 0; k < branches; ++k) maps[k] = t.get(2 + k) + start;
-      over(area, [&](auto tag, int64_t i) {
+      for_vectors(area, [&](auto tag, int64_t i) {
         using T = decltype(tag);
         T sum = load<T>(z + start + i);
         for (int64_t k = 0; k < branches; ++k) sum += weights[k] * load<T>(maps[k] + i);
@@ -102,7 +102,7 @@ OPERATOR(softmax_merge_backward) {
         const float *map = t.get(2 + k) + start;
         float *dmap = t.get(outputs + 1 + k) + start;
         Sum sum;
-        over(area, [&](auto tag, int64_t i) {
+        for_vectors(area, [&](auto tag, int64_t i) {
           using T = decltype(tag);
           T d = load<T>(dout + start + i);
           sum.add(d * load<T>(map + i));
@@ -125,7 +125,7 @@ OPERATOR(scalar_merge_forward) {
   const int64_t channels = t.dim(1, 0), n = t.size(1) / channels;
   thread_pool().each(channels, [&](int64_t c) {
     const float *last = t.get(branches) + c * n;
-    over(n, [&](auto tag, int64_t i) {
+    for_vectors(n, [&](auto tag, int64_t i) {
       using T = decltype(tag);
       T base = load<T>(last + i), sum = base;
       for (int k = 0; k < branches - 1; ++k) sum += w[k] * (load<T>(t.get(1 + k) + c * n + i) - base);
@@ -148,7 +148,7 @@ OPERATOR(scalar_merge_backward) {
       const float factor = k < branches - 1 ? w[k] : rest, *map = t.get(2 + k) + c * n;
       float *dmap = t.get(outputs + 1 + k) + c * n;
       Sum sum;
-      over(n, [&](auto tag, int64_t i) {
+      for_vectors(n, [&](auto tag, int64_t i) {
         using T = decltype(tag);
         T g = load<T>(d + i);
         sum.add(g * (load<T>(map + i) - load<T>(last + i)));

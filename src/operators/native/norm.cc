@@ -20,7 +20,7 @@ OPERATOR(norm_forward) {
     saved[channels + c] = used.mean;
     saved[2 * channels + c] = used.variance;
     const Affine affine = affine_of(used, gamma[c], beta[c], 1);
-    over(n, [&](auto tag, int64_t i) {
+    for_vectors(n, [&](auto tag, int64_t i) {
       using T = decltype(tag);
       store(y + c * n + i, affine.factor * load<T>(row + i) + splat<T>(affine.offset));
     });
@@ -39,7 +39,7 @@ OPERATOR(norm_backward) {
     const NormGradients g = norm_backward(d, row, n, used, saved[c], 1, set.training);
     dgamma[c] = g.gamma;
     dbeta[c] = g.beta;
-    over(n, [&](auto tag, int64_t i) {
+    for_vectors(n, [&](auto tag, int64_t i) {
       using T = decltype(tag);
       store(dx + c * n + i, g.a * load<T>(d + i) + g.b * load<T>(row + i) + splat<T>(g.c));
     });

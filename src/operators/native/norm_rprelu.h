@@ -19,9 +19,9 @@ struct Statistics {
 // Statistics of scale * s over the n positions of the batch, with the biased variance.
 inline Statistics statistics(const float *s, int64_t n, float scale) {
   Sum sum, squares;
-  over(n, [&](auto tag, int64_t i) { sum.add(load<decltype(tag)>(s + i)); });
+  for_vectors(n, [&](auto tag, int64_t i) { sum.add(load<decltype(tag)>(s + i)); });
   const float mean = sum.total() / n;
-  over(n, [&](auto tag, int64_t i) {
+  for_vectors(n, [&](auto tag, int64_t i) {
     auto d = load<decltype(tag)>(s + i) - splat<decltype(tag)>(mean);
     squares.add(d * d);
   });
@@ -63,7 +63,7 @@ inline Affine affine_of(Statistics used, float gamma, float beta, float scale) {
 inline void activation_forward(const float *s, const float *shortcut, int64_t n, Affine affine, Activation act,
                                float *y) {
   const float offset = affine.offset + act.b1;
-  over(n, [&](auto tag, int64_t i) {
+  for_vectors(n, [&](auto tag, int64_t i) {
     using T = decltype(tag);
     T t = affine.factor * load<T>(s + i) + splat<T>(offset);
     if (shortcut != nullptr) t += load<T>(shortcut + i);
@@ -82,7 +82,7 @@ inline ActivationGradients activation_backward(const float *dy, const float *s, 
                                                Affine affine, Activation act, float *dt) {
   Sum b1, slope, b2;
   const float offset = affine.offset + act.b1;
-  over(n, [&](auto tag, int64_t i) {
+  for_vectors(n, [&](auto tag, int64_t i) {
     using T = decltype(tag);
     T t = affine.factor * load<T>(s + i) + splat<T>(offset), d = load<T>(dy + i), zero = splat<T>(0);
     if (shortcut != nullptr) t += load<T>(shortcut + i);
@@ -106,7 +106,7 @@ struct NormGradients {
 inline NormGradients norm_backward(const float *dn, const float *s, int64_t n, Statistics used, float gamma,
                                    float scale, bool training) {
   Sum sum, product;
-  over(n, [&](auto tag, int64_t i) {
+  for_vectors(n, [&](auto tag, int64_t i) {
     using T = decltype(tag);
     T d = load<T>(dn + i);
     sum.add(d);

@@ -18,7 +18,7 @@ inline T input_operand(T x, float b, const Settings &set) {
 inline float scale_of(const float *w, int64_t count, const Settings &set) {
   if (!set.binary_weight()) return 1;
   Sum sum;
-  over(count, [&](auto tag, int64_t i) {
+  for_vectors(count, [&](auto tag, int64_t i) {
     auto v = load<decltype(tag)>(w + i);
     sum.add(maximum(v, -v));
   });

@@ -6,16 +6,16 @@ namespace bimlp {
 
 class Shortcut {
  public:
-  Shortcut(int64_t in, int64_t out, int64_t n, bool there)
-      : in_(in), out_(out), n_(n), group_(in > out ? in / out : 1), there_(there) {}
+  Shortcut(int64_t in, int64_t out, int64_t n, bool present)
+      : in_(in), out_(out), n_(n), group_(in > out ? in / out : 1), present_(present) {}
 
   // Shortcut of output channel o, n floats in x or in `buffer`; null for none.
   const float *forward(const float *x, int64_t o, float *buffer) const {
-    if (!there_) return nullptr;
+    if (!present_) return nullptr;
     if (group_ == 1) return x + (o % in_) * n_;
     const float share = 1.0f / group_;
     const float *first = x + o * group_ * n_;
-    over(n_, [&](auto tag, int64_t i) {
+    for_vectors(n_, [&](auto tag, int64_t i) {
       using T = decltype(tag);
       T sum = load<T>(first + i);
       for (int64_t g = 1; g < group_; ++g) sum += load<T>(first + g * n_ + i);
@@ -27,7 +27,7 @@ class Shortcut {
   // Shortcut's part of the gradient of input channel c at position i, from the gradients dt of all outputs.
   template <class T>
   T backward(const float *dt, int64_t c, int64_t i) const {
-    if (!there_) return splat<T>(0);
+    if (!present_) return splat<T>(0);
     if (group_ > 1) return (1.0f / group_) * load<T>(dt + (c / group_) * n_ + i);
     T sum = load<T>(dt + c * n_ + i);
     for (int64_t o = c + in_; o < out_; o += in_) sum += load<T>(dt + o * n_ + i);
@@ -36,7 +36,7 @@ class Shortcut {
 
  private:
   int64_t in_, out_, n_, group_;
-  bool there_;
+  bool present_;
 };
 
 }  // namespace bimlp

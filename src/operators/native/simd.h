@@ -113,7 +113,7 @@ class Sum {
 
 // Loop over [0, n): f(Vec{}, i) for whole vectors, then f(float{}, i) for each number that remains.
 template <class F>
-inline void over(int64_t n, F f) {
+inline void for_vectors(int64_t n, F f) {
   int64_t i = 0;
   for (; i + kLanes <= n; i += kLanes) f(Vec{}, i);
   for (; i < n; ++i) f(float{}, i);

@@ -15,7 +15,7 @@ OPERATOR(sum_of) {
   float *out = t.get(inputs);
   thread_pool().each((size + kChunk - 1) / kChunk, [&](int64_t chunk) {
     const int64_t start = chunk * kChunk;
-    over(std::min(kChunk, size - start), [&](auto tag, int64_t i) {
+    for_vectors(std::min(kChunk, size - start), [&](auto tag, int64_t i) {
       using T = decltype(tag);
       T sum = load<T>(t.get(0) + start + i);
       for (int k = 1; k < inputs; ++k) sum += load<T>(t.get(k) + start + i);

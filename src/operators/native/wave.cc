@@ -29,7 +29,7 @@ template <class F>
 void each_chunk(int64_t size, F f) {
   thread_pool().each((size + kChunk - 1) / kChunk, [&](int64_t chunk) {
     const int64_t start = chunk * kChunk;
-    over(std::min(kChunk, size - start), [&](auto tag, int64_t i) { f(tag, start + i); });
+    for_vectors(std::min(kChunk, size - start), [&](auto tag, int64_t i) { f(tag, start + i); });
   });
 }
 
