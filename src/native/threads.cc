@@ -1,7 +1,6 @@
 #include "threads.h"
 
 #include <cerrno>
-#include <cfenv>
 
 namespace bimlp {
 namespace {
@@ -100,7 +99,6 @@ void ThreadPool::wake_workers() {
 }
 
 void ThreadPool::serve(int thread) {
-  std::fesetenv(FE_DFL_ENV);  // a new thread has the floating-point mode of the thread that made it
   uint64_t seen = 0;
   while (true) {
     sleepers_[thread - 1].sleep_until([&] { return stop_ || thread_jobs_ != seen || has_items(ticket_); });

@@ -2,6 +2,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cfenv>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -26,13 +27,14 @@ void run_items(bimlp::ThreadPool &pool, int64_t items) {
   for (const int count : counts) expect(count == 1, "each: expected every item once");
 }
 
-// Every thread exactly once, and each time the same thread for a number.
+// Every thread exactly once, each time the same thread for a number, with the floating-point mode of the pool's maker.
 void run_threads(bimlp::ThreadPool &pool, std::vector<std::thread::id> &ids) {
   std::vector<int> counts(pool.size());
   pool.each_thread([&](int thread) {
     ++counts[thread];
     if (ids[thread] == std::thread::id()) ids[thread] = std::this_thread::get_id();
     expect(ids[thread] == std::this_thread::get_id(), "each_thread: expected the same thread for a number");
+    expect(std::fegetround() == FE_UPWARD, "each_thread: expected the floating-point mode of the pool's maker");
   });
   for (const int count : counts) expect(count == 1, "each_thread: expected every thread once");
 }
@@ -42,6 +44,7 @@ void run_threads(bimlp::ThreadPool &pool, std::vector<std::thread::id> &ids) {
 int main(int, char **arguments) {
   const int threads = std::atoi(arguments[1]);
   for (int n = 0; n < 20; ++n) bimlp::ThreadPool short_lived(threads);
+  std::fesetround(FE_UPWARD);
   bimlp::ThreadPool pool(threads);
   expect(pool.size() == threads, "size: expected the number of threads");
   std::vector<std::thread::id> ids(threads);
