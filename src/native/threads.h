@@ -34,9 +34,11 @@ class Sleeper {
 //
 // Two ways to share out a job: each_thread, where every thread has its own part and memory, and each, where any thread
 // takes the next item. Jobs must not throw and must not start jobs of the same pool. Jobs of several callers wait for
-// each other. All threads have the floating-point mode of the thread that made the pool: the engine's is the default
-// one, MindSpore's flushes denormals. After a fork the child has no threads: `each` still runs, on the caller alone;
-// each_thread must not.
+// each other.
+//
+// Threads 1 and up have the floating-point mode of the thread that made the pool. The engine makes its pools in default
+// mode; threads of MindSpore may flush denormals.
+// After a fork the child has no threads: `each` still runs, on the caller alone; each_thread must not.
 class ThreadPool {
  public:
   explicit ThreadPool(int threads);
