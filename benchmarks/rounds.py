@@ -73,11 +73,11 @@ def run_rounds(workers, count, work, steps, images, log):
         for side in workers:
             rounds[-1][side] = one_block(workers, side, work, steps, images)
             log({"work": work, "side": side, "block": len(rounds) - 1, "steps": steps, **rounds[-1][side]})
-    kept = [each for each in rounds if quiet(each)]
-    if len(kept) >= min(MIN_QUIET_ROUNDS, count):
-        return kept, True
+    undisturbed = [each for each in rounds if quiet(each)]
+    if len(undisturbed) >= min(MIN_QUIET_ROUNDS, count):
+        return undisturbed, True
     sys.stderr.write(
-        f"warning: other processes kept the machine busy in {len(rounds) - len(kept)} of {len(rounds)} rounds: "
+        f"warning: other processes kept the machine busy in {len(rounds) - len(undisturbed)} of {len(rounds)} rounds: "
         "these figures say little\n"
     )
     return rounds, False

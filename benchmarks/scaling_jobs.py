@@ -35,8 +35,8 @@ def links(options):
     """LINKS, and the one of the command line."""
     if options.gigabytes_per_second is None:
         return LINKS
-    own = Link(1e-6 * options.latency_us, 1e9 * options.gigabytes_per_second)
-    return {**LINKS, "yours": Fabric(own)}
+    link = Link(1e-6 * options.latency_us, 1e9 * options.gigabytes_per_second)
+    return {**LINKS, "yours": Fabric(link)}
 
 
 def operations(options):

@@ -56,9 +56,9 @@ def times_of(checkpoint, packed):
     predict = Predict(network)
     size = config.data.image_size
     image = np.random.default_rng(0).normal(size=(1, 3, size, size)).astype(np.float32)
-    given = Tensor(image)
+    tensor = Tensor(image)
     with Engine.load(packed) as engine:
-        return milliseconds(lambda: predict(given).asnumpy()), milliseconds(lambda: engine.logits(image))
+        return milliseconds(lambda: predict(tensor).asnumpy()), milliseconds(lambda: engine.logits(image))
 
 
 def main(argv):

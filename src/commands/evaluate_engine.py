@@ -46,26 +46,26 @@ def evaluate_engine(args, config):
             variant = printable(network["variant"])
             warn(f"{variant}: engine, {set_name}, {threads} threads")
         transform = Transform(*(network[key] for key in ("image_size", "resize", "mean", "std")))
-        own = {"data.image_size": network["image_size"], "model.name": network["variant"]}
-        own |= {f"data.{key}": tuple(network[key]) for key in ("mean", "std")}
-        check_against_packed(args, own)
-        given = command_line_values(args.overrides)
-        names = given.get("data.class_names", network["class_names"])
+        packed = {"data.image_size": network["image_size"], "model.name": network["variant"]}
+        packed |= {f"data.{key}": tuple(network[key]) for key in ("mean", "std")}
+        check_against_packed(args, packed)
+        overrides = command_line_values(args.overrides)
+        names = overrides.get("data.class_names", network["class_names"])
         names = names_of(names, network["classes"], "the packed file")
         if args.image and not workers.first:
             return 0
         if args.image:
             return show_predictions(names, engine.logits, transform, args, config.data.eval_batch_size)
-        own = {"model.num_classes": network["classes"], "model.name": network["variant"]}
-        own |= {"data.classes": classes_of_packed(network["class_names"], config.data, given)}
-        return show_score(with_values(config, own), EnginePass(engine), workers, args.json, transform)
+        values = {"model.num_classes": network["classes"], "model.name": network["variant"]}
+        values |= {"data.classes": classes_of_packed(network["class_names"], config.data, overrides)}
+        return show_score(with_values(config, values), EnginePass(engine), workers, args.json, transform)
 
 
-def classes_of_packed(names, data, given):
+def classes_of_packed(names, data, overrides):
     """The classes that a packed file's labels are numbers of, or () where nothing is known.
 
     They are those of the command line; else of the settings beside the file, if its names are theirs; else its names.
     """
-    if "data.classes" in given:
+    if "data.classes" in overrides:
         return data.classes
     return data.classes if tuple(names) == data.class_names else tuple(names)

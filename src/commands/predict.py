@@ -16,16 +16,16 @@ from src.learn.evaluate import best_classes, require_finite
 from src.learn.plot_predictions import MAX_PICTURES, draw_predictions
 
 
-def names_of(given, classes, of):
+def names_of(names, classes, source):
     """The names of classes for predictions: those given, else the numbers.
 
-    Raises InputError where names are given, but not one per class. of: words for where the classes are from.
+    Raises InputError where names are given, but not one per class. source: of the classes, in words.
     """
-    if given and len(given) != classes:
+    if names and len(names) != classes:
         raise InputError(
-            f"data.class_names: expected {classes} names, one per class of {of}, got {len(given)}"
+            f"data.class_names: expected {classes} names, one per class of {source}, got {len(names)}"
         )
-    return tuple(given) or tuple(str(i) for i in range(classes))
+    return tuple(names) or tuple(str(i) for i in range(classes))
 
 
 def predictions(logits, names):

@@ -70,8 +70,8 @@ def print_costs(tables, args):
     if args.overrides:
         raise InputError(f"--cost: expected no settings, rows have their own, got {args.overrides[0]}")
     start_device(load_config())
-    for place, (number, table) in enumerate(tables):
-        if place:
+    for index, (number, table) in enumerate(tables):
+        if index:
             result("")
         result(
             costs_text(

@@ -89,13 +89,13 @@ def check_stage_inputs(config, names):
 
 def check_labels(config, names, classes):
     """Refuse at once a checkpoint with other classes than the data's, of which a later stage would learn."""
-    for place, name in enumerate(names):
+    for index, name in enumerate(names):
         settings = getattr(config.stages, name)
-        starts = (not place and config.checkpoint.path) or settings.init
+        starts = (not index and config.checkpoint.path) or settings.init
         teacher = settings.teacher_checkpoint or (settings.teacher if settings.teacher in STAGES else "")
         for source in ("" if settings.init_head == "new" else starts, teacher):
             path = stage_folder(config, source) / "best.ckpt" if source in STAGES else source
-            if source not in ("", *names[:place]) and os.path.isfile(path):
+            if source not in ("", *names[:index]) and os.path.isfile(path):
                 head_rows(path, classes, config.data.labels)
 
 

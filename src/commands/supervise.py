@@ -52,10 +52,10 @@ def check_scheduler(address, port, here):
         return
     try:
         found = socket.getaddrinfo(address.strip("[]"), int(port), type=socket.SOCK_STREAM)
-        family, _, _, _, place = found[0]
+        family, _, _, _, endpoint = found[0]
         with socket.socket(family, socket.SOCK_STREAM) as listening:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listening.bind(place)
+            listening.bind(endpoint)
             listening.listen()
     except OSError as error:
         reasons = {

@@ -91,7 +91,7 @@ def cost_of(network, image_size, variant="", class_names=()):
     cells = {name: cell for name, cell in network.cells_and_names() if name}
     counterparts = known.biased_in_wave_mlp(cells.values())
     layers, elementwise = [], dict.fromkeys(KINDS, 0)
-    for name, (given, output) in known.run_shapes(network, image_size).items():
+    for name, (shape, output) in known.run_shapes(network, image_size).items():
         cell = cells[name]
         kind = known.kind_of(cell)
         if kind is not None:
@@ -99,7 +99,7 @@ def cost_of(network, image_size, variant="", class_names=()):
         if known.is_linear(cell):
             layers.append(_layer(name, cell, output, cell in counterparts))
         if known.binary_input(cell):
-            elementwise["sign"] += math.prod(given)
+            elementwise["sign"] += math.prod(shape)
     trained = [p for p in network.get_parameters() if p.requires_grad]
     params, binary = sum(p.size for p in trained), sum(layer.weights for layer in layers if layer.binary)
     packed = None if unsupported_reason(network) else packed_size(network, variant, class_names)

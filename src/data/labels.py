@@ -31,8 +31,8 @@ def positions(names, known, source, of):
     if tuple(names) == tuple(known):
         return np.arange(len(names))
     places = {}
-    for place, name in enumerate(known):
-        places.setdefault(name, []).append(place)
+    for index, name in enumerate(known):
+        places.setdefault(name, []).append(index)
     for name in names:
         if name not in places:
             raise InputError(

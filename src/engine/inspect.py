@@ -33,17 +33,17 @@ def trace(engine, image):
             orders[layer, group] = np.ctypeslib.as_array(order, (slots.value,)).copy()
         return orders[layer, group]
 
-    def keep(user, layer, token, count, bits, odd):
-        for group, given in enumerate((bits, odd) if odd else (bits,)):
+    def record(user, layer, token, count, bits, odd):
+        for group, words in enumerate((bits, odd) if odd else (bits,)):
             width = len(order_of(layer, group)) // 32
-            rows = np.ctypeslib.as_array(given, (count, width)).copy()
+            rows = np.ctypeslib.as_array(words, (count, width)).copy()
             words.setdefault((layer, group), {}).update(zip(range(token, token + count), rows))
 
     logits = np.empty(engine.description["classes"], np.float32)
     image = np.ascontiguousarray(image)
     engine.require(image[None], ("float32",))
     to = pointer(logits, c_float)
-    check(library().bimlp_trace(handle, pointer(image, c_float), TRACE(keep), None, to))
+    check(library().bimlp_trace(handle, pointer(image, c_float), TRACE(record), None, to))
     layers = []
     for layer in range(engine.description["binary_layers"]):
         groups = [group for found, group in words if found == layer]
@@ -66,15 +66,15 @@ class Layer(ctypes.Structure):
 
 def _layer(tensors):
     """The Layer of name -> array, and what keeps its memory alive."""
-    kept = {name: np.ascontiguousarray(tensors[name], np.float32) for name in TENSORS if name != "weight"}
+    arrays = {name: np.ascontiguousarray(tensors[name], np.float32) for name in TENSORS if name != "weight"}
     rows, columns = tensors["weight"].shape
     bits = np.zeros((rows, -(-columns // 32) * 32), bool)
     bits[:, :columns] = tensors["weight"]
-    kept["weight"] = np.packbits(bits, axis=1, bitorder="little").view(np.uint32)
+    arrays["weight"] = np.packbits(bits, axis=1, bitorder="little").view(np.uint32)
     pointers = {
-        name: pointer(array, c_uint32 if name == "weight" else c_float) for name, array in kept.items()
+        name: pointer(array, c_uint32 if name == "weight" else c_float) for name, array in arrays.items()
     }
-    return Layer(**pointers), kept
+    return Layer(**pointers), arrays
 
 
 def channel_layer(instruction_set, tensors, x, shortcut):
@@ -82,10 +82,10 @@ def channel_layer(instruction_set, tensors, x, shortcut):
 
     tensors: name -> array for TENSORS, weight as booleans (O, I); shortcut: (tokens, O).
     """
-    layer, kept = _layer(tensors)
+    layer, arrays = _layer(tensors)
     outputs, inputs = tensors["weight"].shape
     sizes = (inputs, outputs, len(x))
-    return _computed(library().bimlp_channel_layer, instruction_set, layer, sizes, x, shortcut, kept)
+    return _computed(library().bimlp_channel_layer, instruction_set, layer, sizes, x, shortcut, arrays)
 
 
 def local_layer(instruction_set, tensors, axis, x, shortcut):
@@ -93,15 +93,15 @@ def local_layer(instruction_set, tensors, axis, x, shortcut):
 
     tensors: name -> array for TENSORS, weight as booleans (7 G, C); shortcut: (S, S, C).
     """
-    layer, kept = _layer(tensors)
+    layer, arrays = _layer(tensors)
     rows, channels = tensors["weight"].shape
     sizes = (rows // 7, channels, len(x), int(axis == "height"))
-    return _computed(library().bimlp_local_layer, instruction_set, layer, sizes, x, shortcut, kept)
+    return _computed(library().bimlp_local_layer, instruction_set, layer, sizes, x, shortcut, arrays)
 
 
-def _computed(function, instruction_set, layer, sizes, x, shortcut, kept):
+def _computed(function, instruction_set, layer, sizes, x, shortcut, alive):
     x, shortcut = np.ascontiguousarray(x, np.float32), np.ascontiguousarray(shortcut, np.float32)
     out = np.empty_like(shortcut)
-    given = [pointer(array, c_float) for array in (x, shortcut, out)]
-    check(function(instruction_set.encode(), ctypes.byref(layer), *sizes, *given))
+    arrays = [pointer(array, c_float) for array in (x, shortcut, out)]
+    check(function(instruction_set.encode(), ctypes.byref(layer), *sizes, *arrays))
     return out

@@ -66,8 +66,8 @@ class GraphCache:
     def __init__(self, folder):
         self.folder = Path(folder)
         self.count = 0
-        self.own = Path(tempfile.mkdtemp(prefix="bimlp-graphs-"))
-        atexit.register(shutil.rmtree, self.own, ignore_errors=True)
+        self.working_folder = Path(tempfile.mkdtemp(prefix="bimlp-graphs-"))
+        atexit.register(shutil.rmtree, self.working_folder, ignore_errors=True)
 
     @contextlib.contextmanager
     def keeping(self, identity):
@@ -76,48 +76,48 @@ class GraphCache:
 
         identity: all that decides what is compiled, JSON values, besides sources, versions and machine.
         """
-        kept = self.folder / digest(identity)
-        place = self._place()
-        found = self._fetch(kept, place)
-        ms.set_context(enable_compile_cache=True, compile_cache_path=str(self.own))
+        stored = self.folder / digest(identity)
+        path = self._working_path()
+        found = self._fetch(stored, path)
+        ms.set_context(enable_compile_cache=True, compile_cache_path=str(self.working_folder))
         try:
             yield found
         finally:
             ms.set_context(enable_compile_cache=False)
             self.count += 1
-        if not found and place.exists():
-            self._keep(place, kept)
+        if not found and path.exists():
+            self._store(path, stored)
 
-    def _place(self):
+    def _working_path(self):
         """Path where the framework looks for the next graph, and writes it."""
-        return self.own / "rank_0" / "graph_cache" / f"compile_cache_{self.count}.mindir"
+        return self.working_folder / "rank_0" / "graph_cache" / f"compile_cache_{self.count}.mindir"
 
-    def _fetch(self, kept, place):
-        """Copy a kept graph to its place; whether it is there. False also where the folder of this process cannot be
+    def _fetch(self, stored, path):
+        """Copy a stored graph to the path; True where it is there. False also where the folder of this process cannot be
         written, or another process has just removed the graph."""
         try:
-            if not _whole(kept):
+            if not _undamaged(stored):
                 return False
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(kept / DEPENDENCY, place.parent / "compile_dependency.hash")
-            shutil.copyfile(kept / GRAPH, place)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(stored / DEPENDENCY, path.parent / "compile_dependency.hash")
+            shutil.copyfile(stored / GRAPH, path)
         except OSError:
             with contextlib.suppress(OSError):
-                place.unlink()
+                path.unlink()
             return False
         with contextlib.suppress(OSError):
-            os.utime(kept)
+            os.utime(stored)
         return True
 
-    def _keep(self, place, kept):
-        """Move a new graph to the folder; where that cannot be written, nothing is kept."""
+    def _store(self, path, stored):
+        """Move a new graph to the folder; where that cannot be written, nothing is stored."""
         with contextlib.suppress(OSError, InputError):
-            kept.mkdir(parents=True, exist_ok=True)
-            for source, name in ((place.parent / "compile_dependency.hash", DEPENDENCY), (place, GRAPH)):
-                with replacing(kept / name) as temporary:
+            stored.mkdir(parents=True, exist_ok=True)
+            for source, name in ((path.parent / "compile_dependency.hash", DEPENDENCY), (path, GRAPH)):
+                with replacing(stored / name) as temporary:
                     shutil.copyfile(source, temporary)
-            with replacing(kept / "sha256") as temporary:
-                temporary.write_text(_checksum(kept))
+            with replacing(stored / "sha256") as temporary:
+                temporary.write_text(_checksum(stored))
             for each in sorted(self.folder.iterdir(), key=lambda each: each.stat().st_mtime_ns)[:-MAX_GRAPHS]:
                 shutil.rmtree(each, ignore_errors=True)
 
@@ -155,13 +155,13 @@ def _sources(root=ROOT):
     return digest.hexdigest()
 
 
-def _whole(kept):
+def _undamaged(stored):
     """True where a graph is there and undamaged."""
     try:
-        return (kept / "sha256").read_text() == _checksum(kept)
+        return (stored / "sha256").read_text() == _checksum(stored)
     except OSError:
         return False
 
 
-def _checksum(kept):
-    return hashlib.sha256((kept / GRAPH).read_bytes() + (kept / DEPENDENCY).read_bytes()).hexdigest()
+def _checksum(stored):
+    return hashlib.sha256((stored / GRAPH).read_bytes() + (stored / DEPENDENCY).read_bytes()).hexdigest()

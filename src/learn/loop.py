@@ -127,8 +127,8 @@ class _Trainer:
         self.flip_ratio = FlipRatio(stage.binary_weights)
 
     def _tensors(self):
-        own = {p.name: p for p in (self.flip_ratio.parameter, self.timer.parameter)}
-        return {**self.train_state.tensors(), **own}
+        counters = {p.name: p for p in (self.flip_ratio.parameter, self.timer.parameter)}
+        return {**self.train_state.tensors(), **counters}
 
     def restore(self):
         """Go on from the newest whole run state."""
@@ -158,11 +158,11 @@ class _Trainer:
             self.flip_ratio.begin()
         if progress.step < self.steps:
             self._steps(stop)
-        own = self.train_state.buffers_now()
+        buffers = self.train_state.buffers_now()
         self.train_state.equalize_buffers()
         score = self._evaluate(stop)
         if score is None:
-            self.train_state.put_buffers(own)
+            self.train_state.put_buffers(buffers)
             self._end(stop)
         loss, top1 = self._means()
         record = {
@@ -300,10 +300,10 @@ class _Trainer:
     def _with_paths(self, batches, number):
         """(images, labels, drop path's factors) of each batch of step `number`, as tensors."""
         workers = self.stage.workers
-        for place, (images, labels) in enumerate(batches):
+        for part, (images, labels) in enumerate(batches):
             drop_mask = path_factors(
                 self.path_rates, len(images), self.stage.seed, number,
-                (place, len(batches)), (workers.rank, workers.size),
+                (part, len(batches)), (workers.rank, workers.size),
             )  # fmt: skip
             yield Tensor(images), Tensor(labels), drop_mask
 

@@ -91,11 +91,11 @@ def start_workers():
 
     Raises InputError for variables of a launcher that do not fit each other.
     """
-    place = place_in_job(os.environ)
-    if place.role or place.workers > 1:
+    job = place_in_job(os.environ)
+    if job.role or job.workers > 1:
         _end_with_parent()
-    if place.workers == 1:
-        if place.role == SCHEDULER:
+    if job.workers == 1:
+        if job.role == SCHEDULER:
             sys.stderr.write("the scheduler of a job of one worker: nothing to do\n")
             raise SystemExit(0)
         return Workers()

@@ -57,13 +57,13 @@ def _show_pixels(axes, pixels):
 
 def _show_bars(axes, record):
     """A bar per class from the top, its name on it and its probability at the right end."""
-    places, shares = range(len(record)), [each["probability"] for each in record]
-    axes.barh(places, shares, color=BAR, height=0.8)
-    for place, each in zip(places, record):
+    rows, shares = range(len(record)), [each["probability"] for each in record]
+    axes.barh(rows, shares, color=BAR, height=0.8)
+    for row, each in zip(rows, record):
         name = shortened(each["name"], FONT_SIZE, NAME_WIDTH * CELL[0] * 3 / 5)
         text = {"va": "center", "fontsize": FONT_SIZE, "parse_math": False, "family": _families()}
-        axes.text(0.02, place, name, ha="left", **text)
-        axes.text(1, place, f"{each['probability']:.4f}", ha="right", **text)
+        axes.text(0.02, row, name, ha="left", **text)
+        axes.text(1, row, f"{each['probability']:.4f}", ha="right", **text)
     axes.set_xlim(0, 1)
     axes.set_ylim(len(record) - 0.5, -0.5)
     axes.set_axis_off()
@@ -90,9 +90,9 @@ def _inches(text, points):
 
 def drawable(text):
     """`text` with what is not printable, or in none of the fonts, written as an escape, as "\\u732b"."""
-    kept = _characters()
+    known = _characters()
     return "".join(
-        c if ord(c) in kept else c.encode("unicode_escape", "backslashreplace").decode()
+        c if ord(c) in known else c.encode("unicode_escape", "backslashreplace").decode()
         for c in printable(text)
     )
 

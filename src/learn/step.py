@@ -242,20 +242,20 @@ class Predict(nn.Cell):
         return self.network(images)
 
 
-def path_factors(rates, batch, seed, step, place=(0, 1), worker=(0, 1)):
+def path_factors(rates, batch, seed, step, part=(0, 1), worker=(0, 1)):
     """Drop path's factors of one batch: (paths, batch, 1, 1, 1), 0 with probability `rate`, else 1 / (1 - rate).
 
     A pure function of its arguments, so that a resumed run draws the same, and the images of a step get the same
     factors however they are spread over batches and workers. None when all rates are 0.
 
     Args:
-        place: (which batch of the step, of how many).
+        part: (number of the batch in the step, batches of the step).
         worker: (rank, workers).
     """
     if not any(rates):
         return None
     rates = np.asarray(rates)[:, None]
-    (part, parts), (rank, workers) = place, worker
+    (number, parts), (rank, workers) = part, worker
     draws = np.random.default_rng([seed, step, 0]).random((len(rates), parts * batch * workers))
-    survives = draws.reshape(len(rates), parts, batch, workers)[:, part, :, rank] >= rates
+    survives = draws.reshape(len(rates), parts, batch, workers)[:, number, :, rank] >= rates
     return Tensor((survives / (1 - rates)).astype(np.float32).reshape(len(rates), batch, 1, 1, 1))

@@ -30,7 +30,7 @@ def result_table(results):
     means = [mean_of(figures, "top1") for _, figures in results]
     printed = [row.printed.get("top1") for row, _ in results]
     rows = []
-    for (row, figures), mean, place, theirs, their_place in zip(
+    for (row, figures), mean, rank, theirs, their_rank in zip(
         results, means, places(means), printed, places(printed)
     ):
         all_top1 = [each["top1"] for each in figures]
@@ -42,9 +42,9 @@ def result_table(results):
                 str(len(figures)),
                 percent(mean_of(figures, "step1_top1")),
                 percent(mean_of(figures, "teacher_top1")),
-                str(place),
+                str(rank),
                 "-" if theirs is None else f"{theirs:.1f}",
-                "-" if their_place is None else str(their_place),
+                "-" if their_rank is None else str(their_rank),
             )
         )
     return markdown_table(HEADER, rows, ("row",))

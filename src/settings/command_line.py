@@ -119,8 +119,8 @@ def _unknown_flag(parser, text):
 
 def flags_of(args):
     """The everyday flags that were given, as a dict from key to value."""
-    given = {key: getattr(args, flag) for flag, key in FLAGS.items()}
-    return {key: value for key, value in given.items() if value is not None}
+    values = {key: getattr(args, flag) for flag, key in FLAGS.items()}
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def config_from(args):
@@ -141,7 +141,7 @@ def config_beside(checkpoint_path, overrides=(), flags=None):
         raise InputError(f"checkpoint {checkpoint_path}: expected a file, got: {what}")
     path = settings_beside(checkpoint_path)
     if path is None:
-        places = " or ".join(map(str, _places_of_settings(checkpoint_path)))
+        places = " or ".join(map(str, _settings_paths(checkpoint_path)))
         raise InputError(
             f"checkpoint {checkpoint_path}: expected the settings of its run in {places}, got: no such file; "
             "give the settings that it was trained with by --config_path"
@@ -151,25 +151,25 @@ def config_beside(checkpoint_path, overrides=(), flags=None):
 
 def settings_beside(path):
     """The config.yaml in the folder of a file, or where the file is a link beside what it leads to; None for neither."""
-    return next((place for place in _places_of_settings(path) if os.path.isfile(place)), None)
+    return next((each for each in _settings_paths(path) if os.path.isfile(each)), None)
 
 
 def saved_classes(path):
     """The classes of a checkpoint by the settings of its run beside it, a tuple of names; () where none are known."""
-    place = settings_beside(path)
+    settings = settings_beside(path)
     try:
-        data = read_yaml(place)["data"] if place else {}
+        data = read_yaml(settings)["data"] if settings else {}
         return tuple(map(str, data.get("classes") or ()))
     except (InputError, LookupError, TypeError, AttributeError):  # settings of another program
         return ()
 
 
-def _places_of_settings(path):
+def _settings_paths(path):
     """Paths of a file's settings, the nearest first."""
-    places = [Path(path).parent / CONFIG_NAME]
+    paths = [Path(path).parent / CONFIG_NAME]
     if os.path.islink(path):
-        places.append(Path(os.path.realpath(path)).parent / CONFIG_NAME)
-    return places
+        paths.append(Path(os.path.realpath(path)).parent / CONFIG_NAME)
+    return paths
 
 
 def config_of_checkpoint(args):
@@ -213,21 +213,21 @@ def names_packed(args):
     return Path(args.checkpoint or "").suffix == PACKED_SUFFIX
 
 
-def check_against_packed(args, own):
+def check_against_packed(args, packed):
     """Refuse settings of the command line that have no effect on a packed file, which holds its own.
 
     Args:
-        own: key -> value, of the file.
+        packed: key -> value, of the file.
 
     Raises:
-        InputError: a key of `own` with another value, or a further one of the model's.
+        InputError: a key of `packed` with another value, or a further one of the model's.
     """
     for key, value in command_line_values(args.overrides, flags_of(args)).items():
-        if key in own and value != own[key]:
+        if key in packed and value != packed[key]:
             raise InputError(
-                f"{key}: the packed file has its own, expected {show(own[key])}, got {show(value)}"
+                f"{key}: the packed file has its own, expected {show(packed[key])}, got {show(value)}"
             )
-        if key.startswith("model.") and key not in own:
+        if key.startswith("model.") and key not in packed:
             raise InputError(
                 f"{key}: expected no settings of the model, which a packed file has in it, got {show(value)}"
             )

@@ -115,10 +115,10 @@ def save_config(config, path):
     nested = {}
     for key, value in to_flat(config).items():
         *sections, name = key.split(".")
-        place = nested
+        level = nested
         for section in sections:
-            place = place.setdefault(section, {})
-        place[name] = _plain(value)
+            level = level.setdefault(section, {})
+        level[name] = _plain(value)
     write_atomic(path, "# All settings of one run, defaults included.\n" + dump_yaml(nested))
 
 

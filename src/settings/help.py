@@ -33,16 +33,16 @@ def describe_keys(path):
     found = []
     _describe(yaml.compose(text, yaml.SafeLoader), "", text.splitlines(), found)
     first = {}
-    for place, item in enumerate(found):
+    for index, item in enumerate(found):
         ending = re.sub(r"^stages\.\w+\.", "", item.key)
         if item.type == "section" or ending == item.key:
             continue
         if item.comment not in ("", "(open)"):
             first.setdefault(ending, item.comment)
         elif "(open" in first.get(ending, ""):
-            found[place] = item._replace(comment=first[ending])
+            found[index] = item._replace(comment=first[ending])
         else:
-            found[place] = item._replace(comment=f"{first.get(ending, '')} {item.comment}".strip())
+            found[index] = item._replace(comment=f"{first.get(ending, '')} {item.comment}".strip())
     return found
 
 

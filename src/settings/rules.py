@@ -31,8 +31,8 @@ def loss_scale_text(value):
         number = float(value)
     except (ValueError, OverflowError):
         return value
-    whole = math.isfinite(number) and number.is_integer() and abs(number) < 1e15
-    return str(int(number)) if whole else str(number)
+    is_int = math.isfinite(number) and number.is_integer() and abs(number) < 1e15
+    return str(int(number)) if is_int else str(number)
 
 
 def is_loss_scale(text):

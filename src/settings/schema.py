@@ -219,8 +219,8 @@ def _keys(cls, prefix=""):
         key, kind = prefix + field.name, kinds[field.name]
         if dataclasses.is_dataclass(kind):
             sections[key] = kind
-            for whole, part in zip((types, traits, sections), _keys(kind, f"{key}.")):
-                whole.update(part)
+            for found, inner in zip((types, traits, sections), _keys(kind, f"{key}.")):
+                found.update(inner)
         else:
             types[key], traits[key] = kind, field.metadata["traits"]
     return types, traits, sections

@@ -146,7 +146,7 @@ def keep(cache, identity):
     """Files of a compilation, without compiling."""
     with cache.keeping(identity) as found:
         if not found:
-            place = cache.own / "rank_0" / "graph_cache"
+            place = cache.working_folder / "rank_0" / "graph_cache"
             place.mkdir(parents=True, exist_ok=True)
             (place / f"compile_cache_{cache.count}.mindir").write_text(str(identity))
             (place / "compile_dependency.hash").write_text("hash")
