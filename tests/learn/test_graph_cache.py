@@ -177,7 +177,7 @@ def test_a_graph_that_vanishes_meanwhile_is_compiled_anew(tmp_path, monkeypatch)
     with monkeypatch.context() as patched:
         patched.setattr(graph_cache.shutil, "copyfile", vanish)
         with cache.keeping("a") as found:
-            assert not found and not cache._place().exists()
+            assert not found and not cache._working_path().exists()
     assert keep(cache, "a")
 
 
