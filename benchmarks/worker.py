@@ -56,7 +56,7 @@ class Worker:
 def serve(side):
     """Answer requests by the methods of `side` until the input ends.
 
-    What libraries print to the standard output goes to the standard error instead.
+    The standard output of libraries goes to the standard error instead.
     """
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)

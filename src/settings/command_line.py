@@ -85,22 +85,21 @@ def add_model_flag(parser):
 def parse(parser, argv):
     """The parsed arguments; `overrides` holds the texts section.key=value in their order.
 
-    Such a text is an override wherever it stands, also behind a flag that takes several values
-    (--image a.png b.png data.image_size=32), except right behind a flag.
+    Such a text is an override anywhere but right behind a flag. They are taken out first, for argparse would give those
+    behind a flag of several values to the flag (--image a.png b.png data.image_size=32).
 
     Raises:
         InputError: unknown flag, with the nearest known one; missing or wrong value.
     """
-    taken = {
-        place
-        for place, text in enumerate(argv)
-        if OVERRIDE.match(text) and not (place and argv[place - 1].startswith("--"))
+    found = {
+        index
+        for index, text in enumerate(argv)
+        if OVERRIDE.match(text) and not (index and argv[index - 1].startswith("--"))
     }
-    rest = [text for place, text in enumerate(argv) if place not in taken]
-    args, unknown = parser.parse_known_intermixed_args(rest)
+    args, unknown = parser.parse_known_intermixed_args([t for i, t in enumerate(argv) if i not in found])
     if unknown:
         raise InputError(f"command line: {_unknown_flag(parser, unknown[0])}")
-    wanted = {argv[place] for place in taken} | set(args.overrides)
+    wanted = {argv[index] for index in found} | set(args.overrides)
     args.overrides = [text for text in argv if text in wanted]
     return args
 
