@@ -5,6 +5,8 @@ import pathlib
 import subprocess
 import sys
 
+import pytest
+
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / "benchmarks"
 EXPECTED = {
     "bimlp_t_ms", "ort_bimlp_t_ms", "ort_wave_mlp_nano_ms", "resnet18_ms", "mindspore_ms", "mindspore_fused_ms",
@@ -17,6 +19,7 @@ def run(*arguments):
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
 
 
+@pytest.mark.thorough
 def test_a_quick_run_ends_with_one_object_of_positive_numbers():
     done = run("--quick", "--rounds", "1", "--json")
     assert done.returncode == 0, done.stderr

@@ -12,6 +12,7 @@ from src.common.compile import compiler
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.thorough
 def test_damaged_files_lead_to_success_or_a_named_error(tmp_path):
     if shutil.which(compiler()[0]) is None:
         pytest.skip("no C++ compiler")

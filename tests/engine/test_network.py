@@ -31,7 +31,7 @@ class Case:
     """One of NETWORKS, two images, and what NumPy and the framework make of them; computed once.
 
     layers: name -> Cell of the binary layers; maps, signs: name -> (input, output) of the layer and of its RSign for the
-    first image, channels last.
+    first image, channels last; sums: name -> the layer's integer sums of that input.
     """
 
     tensors: dict
@@ -42,6 +42,7 @@ class Case:
     layers: dict
     maps: dict
     signs: dict
+    sums: dict
 
 
 @pytest.fixture(scope="module")
@@ -68,9 +69,15 @@ def case(request, packed, cases):
             logits=logits,
             layers=layers,
             maps={name: found[cell] for name, cell in layers.items()},
+            sums={name: sums_of(cell, found[cell][0]) for name, cell in layers.items()},
             signs={name: found[cell.fc.rsign] for name, cell in layers.items()},
         )
     return cases[request.param]
+
+
+def sums_of(cell, given):
+    """The integer sums of a binary layer whose input is `given`, maps of channels last."""
+    return cell.fc.accumulate(Tensor(given.transpose(2, 0, 1)[None])).asnumpy()[0].transpose(1, 2, 0)
 
 
 def recorded(network, image, cells):
@@ -121,7 +128,7 @@ def test_layers_fed_with_the_frameworks_input_give_its_output(instruction_set, c
         raw = {**own, "factor": np.ones_like(own["factor"]), "offset": np.zeros_like(own["factor"])}
         raw |= {"slope": np.ones_like(own["factor"]), "shift_out": np.zeros_like(own["factor"])}
         given, output = case.maps[name]
-        sums = cell.fc.accumulate(Tensor(given.transpose(2, 0, 1)[None])).asnumpy()[0].transpose(1, 2, 0)
+        sums = case.sums[name]
         around = shortcut(given, output.shape[-1])
         for wanted, values, beside in ((sums, raw, np.zeros_like(output)), (output, own, around)):
             if len(own["weight"]) in (7, 14) and cell.fc.weight.shape[2:] != (1, 1):
