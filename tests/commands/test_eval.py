@@ -9,12 +9,14 @@ from mindspore import Tensor
 from PIL import Image
 
 from src.checkpoint.file import read_checkpoint, save_checkpoint
-from tests.commands.conftest import start, succeed
+from tests.commands.conftest import process, start, succeed
 
 
 def noise(path, seed):
-    """A picture of random pixels."""
-    pixels = np.random.default_rng(seed).integers(0, 256, (9, 11, 3), dtype=np.uint8)
+    """A picture of random pixels around a colour of its own."""
+    random = np.random.default_rng(seed)
+    colour = random.integers(0, 256, 3)
+    pixels = np.clip(random.normal(colour, 10 + 20 * (seed % 4), (9, 11, 3)), 0, 255).astype(np.uint8)
     Image.fromarray(pixels).save(path)
     return path
 
@@ -148,7 +150,7 @@ def test_a_packed_file_is_evaluated_and_predicted_without_the_framework(packed, 
     for more in ((), ("--image", picture)):
         arguments = ["--checkpoint", str(packed), *map(str, more)]
         code = f"import sys; sys.modules['mindspore'] = None; import eval; sys.exit(eval.main({arguments!r}))"
-        done = start("-c", code)
+        done = process("-c", code)
         assert done.returncode == 0 and done.stdout, done.stderr
 
 

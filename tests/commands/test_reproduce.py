@@ -1,21 +1,17 @@
 """scripts/reproduce.py as a user starts it: costs, a table trained on few steps, going on, and what bad input gets."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parents[2]
-# digits at 8 pixels, two steps per stage, networks that compile quickly
-SHORT = ("train.steps_per_epoch=2", "data.image_size=8", "data.batch_size=16", "model.branches=[0,1,0,1]")
+from src.commands.reproduce import main
+from tests.calls import call
+from tests.commands.conftest import SHORT, process
 
 
 def reproduce(*arguments):
-    command = [sys.executable, "scripts/reproduce.py", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return call(main, *arguments)
 
 
 def test_costs_of_a_table():
@@ -30,7 +26,7 @@ def trained(tmp_path_factory):
     out = tmp_path_factory.mktemp("tables")
     rows = ("BiMLP FP32", "BiMLP 1-bit")
     arguments = ("--table", "8", "--row", *rows, "--epochs", "1", "--output_dir", out, *SHORT)
-    done = reproduce(*arguments)
+    done = process("scripts/reproduce.py", *arguments)
     assert done.returncode == 0, done.stderr
     return out, arguments, done.stdout
 

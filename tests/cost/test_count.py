@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from src.checkpoint.file import save_checkpoint
+from src.commands.cost import main
 from src.common.errors import InputError
 from src.cost.count import cost_of
 from src.model import create_model
+from tests.calls import call
 
 ROOT = Path(__file__).resolve().parents[2]
 # one stage of one block, 8 channels; 32 x 32 pixels: the stem (7 x 7, stride 4, padding 2) gives 8 x 8 positions
@@ -141,13 +143,7 @@ def test_refuses_an_image_size_at_which_the_network_cannot_run():
 
 
 def command(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "src.commands.cost", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return call(main, *arguments)
 
 
 def test_command_prints_layers_totals_and_one_json_object():
@@ -157,7 +153,8 @@ def test_command_prints_layers_totals_and_one_json_object():
         "flops", "bops", "ops", "flops_macs", "bops_macs", "ops_macs", "params", "params_binary", "checkpoint_bytes",
         "packed_bytes", "elementwise",
     }  # fmt: skip
-    text = command("--model", "bimlp_t").stdout
+    process = [sys.executable, "-m", "src.commands.cost", "--model", "bimlp_t"]
+    text = subprocess.run(process, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert "stages.0.0.block1.width.0.phase_fc.fc" in text and "= stages.0" in text
     assert f"{found['bops']:,}" in text and f"{found['checkpoint_bytes']:,}" in text
 

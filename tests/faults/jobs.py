@@ -1,6 +1,7 @@
 """Processes and jobs of several workers, for the tests of faults."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -20,6 +21,15 @@ BIN = Path(sys.executable).parent
 def environment(**more):
     """That of a process of the project."""
     return {**os.environ, "PYTHONPATH": str(ROOT), "PATH": f"{BIN}:{os.environ['PATH']}", **more}
+
+
+def python(*arguments):
+    """The command of a Python process. Of two processes of tests each has a core of its own: kernels that use both cores
+    wait actively for each other, and take three times as long."""
+    worker, cores = os.environ.get("PYTEST_XDIST_WORKER"), sorted(os.sched_getaffinity(0))
+    taskset = shutil.which("taskset")
+    pinned = [taskset, "-c", str(cores[int(worker[2:]) % len(cores)])] if worker and taskset else []
+    return [*pinned, sys.executable, *map(str, arguments)]
 
 
 def free_port():
@@ -42,7 +52,7 @@ def run_job(workers, folder, *overrides, timeout=400):
     folder.mkdir(exist_ok=True)
     command = job_command(workers, folder, *overrides)
     if workers == 1:
-        command = [sys.executable, *command[command.index(str(WORKER)) :]]
+        command = python(*command[command.index(str(WORKER)) :])
     done = subprocess.run(
         command, env=environment(), cwd=folder.parent, capture_output=True, text=True, timeout=timeout
     )
