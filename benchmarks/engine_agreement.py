@@ -20,7 +20,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor
 
-from src.commands.build import load_weights, start_device, trained_network
+from src.commands.build import load_checkpoint, start_device, trained_network
 from src.data import create_dataset
 from src.data.transform import shorter_side
 from src.deploy import write_packed
@@ -109,7 +109,7 @@ def main(argv):
     start_device(config)
     network, plain = (trained_network(config, backend=backend) for backend in (None, "plain"))
     for one in (network, plain):
-        load_weights(one, args.checkpoint)
+        load_checkpoint(one, args.checkpoint)
     data = create_dataset(config, "val", 0, 1)
     with tempfile.TemporaryDirectory() as folder:
         path, names = packed_file(plain, config, folder)

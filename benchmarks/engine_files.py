@@ -14,7 +14,7 @@ from mindspore import Tensor, nn
 from worker import serve
 
 from src.checkpoint.file import save_checkpoint
-from src.commands.build import load_weights
+from src.commands.build import load_checkpoint
 from src.cost.count import cost_of
 from src.deploy import Feeding, export_network, unsupported_reason, write_packed
 from src.model import accepted_overrides, create_model, default_precision
@@ -51,7 +51,7 @@ class Files:
         agreed = {}
         for batch in onnx_batches:
             cell = plain(network)  # an exported network is frozen
-            load_weights(cell, path.with_suffix(".ckpt"))
+            load_checkpoint(cell, path.with_suffix(".ckpt"))
             feeding = Feeding(network, default_precision(network), image_size, image_size, MEAN, STD, CLASSES)
             exported = export_network(cell, "ONNX", batch, feeding, f"{path}_{batch}.onnx")
             agreed[batch] = str(exported.comparison)

@@ -103,7 +103,7 @@ class MindSporeSide(Side):
         import mindspore as ms
         from mindspore import Tensor
 
-        from src.commands.build import load_weights
+        from src.commands.build import load_checkpoint
         from src.learn.step import Predict
         from src.model import create_model
 
@@ -112,7 +112,7 @@ class MindSporeSide(Side):
         ms.runtime.dispatch_threads_num(self.threads)
         for backend, label in BACKENDS.items():
             network = create_model(networks[0], CLASSES, "binary", backend=backend).set_train(False)
-            load_weights(network, self.folder / f"{networks[0]}.ckpt")
+            load_checkpoint(network, self.folder / f"{networks[0]}.ckpt")
             predict = Predict(network)
             for batch in batches:
                 run = lambda images, predict=predict: predict(Tensor(images)).asnumpy()  # noqa: E731

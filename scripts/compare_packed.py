@@ -44,7 +44,7 @@ def times_of(checkpoint, packed):
     import numpy as np
     from mindspore import Tensor
 
-    from src.commands.build import load_weights, start_device, trained_network
+    from src.commands.build import load_checkpoint, start_device, trained_network
     from src.engine import Engine
     from src.learn.step import Predict
     from src.settings.command_line import config_beside
@@ -52,7 +52,7 @@ def times_of(checkpoint, packed):
     config = config_beside(checkpoint)
     start_device(config)
     network = trained_network(config)
-    load_weights(network, checkpoint)
+    load_checkpoint(network, checkpoint)
     predict = Predict(network)
     size = config.data.image_size
     image = np.random.default_rng(0).normal(size=(1, 3, size, size)).astype(np.float32)
