@@ -5,7 +5,6 @@ import random
 import re
 import shutil
 import subprocess
-import sys
 
 import pytest
 
@@ -13,18 +12,18 @@ from src.checkpoint.file import CRC_BYTES, read_checkpoint, save_checkpoint
 from src.checkpoint.loading import load_weights
 from src.common.errors import InputError
 from src.learn.state import PREVIOUS, STATE
-from tests.faults.jobs import ROOT, assert_equal, environment, timeless
+from tests.faults.jobs import ROOT, assert_equal, environment, python, timeless
 from tests.learn.stages import small_network
 
 STATES, WEIGHTS = (STATE, PREVIOUS), ("best.ckpt", "last.ckpt")
 RUN = (
     "stage=teacher", "stages.teacher.epochs=3", "stages.teacher.warmup_epochs=0", "train.steps_per_epoch=3",
-    "data.image_size=8", "data.batch_size=16", "resume=true",
+    "data.image_size=8", "data.batch_size=16", "model.branches=[0,1,0,1]", "resume=true",
 )  # fmt: skip
 
 
 def train(out, *overrides):
-    command = [sys.executable, "train.py", "--output_dir", str(out), *RUN, *overrides]
+    command = python("train.py", "--output_dir", out, *RUN, *overrides)
     return subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=300)
 
 
@@ -133,7 +132,7 @@ def test_damaged_weights_are_refused_by_what_uses_them(run, often, tell):
     before = content(run)
     more = ("stage=step1", "stages.step1.init=teacher", "stages.step1.teacher=", "stages.step1.kd_alpha=0")
     assert_refused(train(run.parent, *more), run / "best.ckpt", "CRC-32")
-    command = [sys.executable, "eval.py", "--checkpoint", str(run / "best.ckpt")]
+    command = python("eval.py", "--checkpoint", run / "best.ckpt")
     done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True)
     assert_refused(done, run / "best.ckpt", "CRC-32")
     assert content(run) == before and not (run.parent / "step1" / "best.ckpt").exists()

@@ -61,6 +61,7 @@ def stop(out, send):
             os.kill(pid, signal.SIGKILL)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_job_that_is_told_to_stop_saves_and_goes_on(whole, tmp_path, often, tell, number):
     """The signal goes to the script's process group, as Ctrl-C's does, or to the script alone, as kill's."""

@@ -13,7 +13,7 @@ from tests.faults.jobs import ROOT, environment, free_port
 
 TINY = (
     "stage=teacher", "stages.teacher.epochs=1", "stages.teacher.warmup_epochs=0", "train.steps_per_epoch=2",
-    "data.image_size=8",
+    "data.image_size=8", "stages.teacher.model=mobilenet_v1_025",
 )  # fmt: skip
 
 

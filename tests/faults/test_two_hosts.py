@@ -62,6 +62,7 @@ def assert_same_run(out, expected):
     assert timeless(out / "teacher") == timeless(expected / "teacher")
 
 
+@pytest.mark.thorough
 def test_two_hosts_train_what_two_workers_of_one_do(one_host, tmp_path, often, tell):
     """In the long form the second host comes 10 seconds after the first."""
     steps = "train.steps_per_epoch=4"

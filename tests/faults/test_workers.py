@@ -89,6 +89,7 @@ def test_all_workers_end_with_the_same_weights_and_see_every_image_once(trained,
         assert all((record["top1"] * 360) % 1 == pytest.approx(0, abs=1e-6) for record in timeless(job))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("every", [0, 3])
 def test_a_job_whose_worker_is_killed_ends_and_goes_on_later(trained, tmp_path, often, tell, every):
     """At a random step, a random worker; the job ends non-zero within 60 s, nothing is left of it."""

@@ -17,7 +17,13 @@ SETTINGS = (
 
 def small_network(seed, precision="binary", **overrides):
     ms.set_seed(seed)
-    small = {"widths": (8,), "depths": (1,), "stem": (3, 2, 1), "drop_path_rate": 0.2}
+    small = {
+        "widths": (8,),
+        "depths": (1,),
+        "stem": (3, 2, 1),
+        "drop_path_rate": 0.2,
+        "branches": (0, 1, 0, 1),
+    }
     return create_model("bimlp_t", 10, precision, **small, **overrides)
 
 
