@@ -92,6 +92,7 @@ def goes_on_as(out, whole):
     assert timeless(out / "teacher") == timeless(whole / "teacher")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("who", ["script", "msrun"])
 def test_a_job_whose_head_is_killed_saves_and_ends(whole, tmp_path, often, tell, who):
     """SIGKILL, which nobody can answer: the kernel tells msrun and the workers that their parent has died."""

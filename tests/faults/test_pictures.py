@@ -27,7 +27,7 @@ NOBODY = 65534
 SECONDS = 100  # in which a process must end; most of them are the start and the compiler
 SETTINGS = (
     "data.source=imagenet", "data.image_size=16", "data.batch_size=4", "data.eval_batch_size=4", "data.memory=0",
-    "data.crop_scale=[0.5,1.0]", "stage=teacher", "train.steps_per_epoch=1", "stages.teacher.epochs=1",
+    "data.crop_scale=[0.5,1.0]", "stage=teacher", "model.branches=[0,1,0,1]", "train.steps_per_epoch=1", "stages.teacher.epochs=1",
     "stages.teacher.warmup_epochs=0",
 )  # fmt: skip
 

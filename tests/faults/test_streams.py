@@ -13,7 +13,7 @@ from tests.faults.jobs import ROOT, environment
 RUN = (
     "stage=step1", "stages.step1.teacher=", "stages.step1.kd_alpha=0", "stages.step1.epochs=2",
     "stages.step1.warmup_epochs=0", "train.steps_per_epoch=2", "train.log_every=1", "data.image_size=8",
-    "data.batch_size=16",
+    "data.batch_size=16", "model.branches=[0,1,0,1]",
 )  # fmt: skip
 
 

@@ -93,6 +93,7 @@ def worker_of(name):
     return found
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("lost", ["worker", "host"])
 def test_a_job_that_loses_a_host_ends_on_the_other_and_goes_on_later(one_host, tmp_path, often, tell, lost):
     """Host 1's worker is killed, or everything on host 1 at once, the script too."""
