@@ -45,13 +45,22 @@ class Case:
     sums: dict
 
 
+@pytest.fixture(autouse=True)
+def pynative():
+    """In graph mode every layer would be compiled by itself."""
+    mode = ms.get_context("mode")
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    yield
+    ms.set_context(mode=mode)
+
+
 @pytest.fixture(scope="module")
 def cases():
     return {}
 
 
 @pytest.fixture(params=range(len(NETWORKS)))
-def case(request, packed, cases):
+def case(request, packed, cases, pynative):
     """Each Case."""
     if request.param not in cases:
         settings = NETWORKS[request.param]
@@ -88,12 +97,9 @@ def recorded(network, image, cells):
         found[cell] = tuple(value.asnumpy()[0].transpose(1, 2, 0) for value in (inputs[0], output))
 
     handles = [cell.register_forward_hook(note) for cell in cells]
-    mode = ms.get_context("mode")
-    ms.set_context(mode=ms.PYNATIVE_MODE)
     try:
         return found, network(Tensor(image[None])).asnumpy()[0]
     finally:
-        ms.set_context(mode=mode)
         for handle in handles:
             handle.remove()
 
