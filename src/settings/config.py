@@ -255,6 +255,8 @@ def _new_name(key, value):
 
 def _beyond(value):
     """Limit that a value breaks and that holds for all keys, in words, or None."""
+    if isinstance(value, dict):
+        return next(filter(None, map(_beyond, value.values())), None)
     for item in value if isinstance(value, tuple) else (value,):
         if type(item) is int and abs(item) > MAX_INT:
             return f"at most {MAX_INT}"

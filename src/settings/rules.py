@@ -45,10 +45,11 @@ def is_loss_scale(text):
 
 
 def is_flat_mapping(value):
-    """Whether a dict has names for keys, and numbers, texts or tuples of these for values."""
+    """True for a dict of identifiers to finite numbers, texts, or tuples of these."""
     items = [item for each in value.values() for item in (each if isinstance(each, tuple) else (each,))]
-    return all(isinstance(key, str) for key in value) and all(
-        isinstance(item, (bool, int, float, str)) for item in items
+    return all(isinstance(key, str) and key.isidentifier() for key in value) and all(
+        isinstance(item, (bool, int, str)) or (isinstance(item, float) and math.isfinite(item))
+        for item in items
     )
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from src.commands.export import batch_size_of
 from src.common.errors import InputError
+from src.common.frozen_dict import FrozenDict
 from src.common.text import MAX_CHARACTERS
 from src.settings.command_line import (
     FLAGS,
@@ -206,6 +207,10 @@ OF_TYPE = {
     float: st.floats(allow_nan=False, allow_infinity=False),
     str: st.text(alphabet=st.characters(exclude_characters="\0", exclude_categories=())) | st.sampled_from(TOKENS),
 }  # fmt: skip
+ITEM = st.one_of(*OF_TYPE.values())
+OF_TYPE[FrozenDict] = st.dictionaries(
+    st.sampled_from(["width", "sizes", "größe", "_"]), ITEM | st.lists(ITEM, max_size=3), max_size=3
+)
 
 
 @st.composite

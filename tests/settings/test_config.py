@@ -372,6 +372,8 @@ EDGES = [
     ("model.num_classes", "0", "-1"),
     ("model.options", "{width: 4, sizes: [1, 2]}", "{width: {a: 1}}"),
     ("model.options", "{}", "{1: 4}"),
+    ("model.options", "{width: [1.5, x]}", "{width: [.nan]}"),
+    ("model.options", "{width: 1}", "{wide width: 1}"),
     ("model.drop_path_rate", "0", "1"),
     ("model.branches", "[4, 0, 0, 2]", "[3, 1, 2, 1]"),
     ("model.branches", "[0, 2, 4, 0]", "[2, 1, 3, 1]"),
@@ -456,6 +458,16 @@ def test_means_of_pixels_from_0_to_255_are_told_to_be_divided():
         load_config(None, ["data.mean=[123.675, 116.28, 103.53]"])
     with pytest.raises(InputError, match=words.replace("mean", "std")):
         load_config(None, ["data.std=[58.395, 57.12, 57.375]"])
+
+
+@pytest.mark.parametrize(
+    ("value", "allowed"),
+    [({"width": 2**32}, "at most 4294967295"), ({"name": ("a\0",)}, "text without NUL characters")],
+)
+def test_options_keep_the_limits_of_all_values(value, allowed):
+    assert with_values(load_config(), {"model.options": {"width": 2**32 - 1}})
+    with pytest.raises(InputError, match=f"model.options: expected {allowed}, got "):
+        with_values(load_config(), {"model.options": value})
 
 
 def test_every_rule_belongs_to_a_key_and_is_tried_at_its_edges():
