@@ -34,9 +34,9 @@ def trace(engine, image):
         return orders[layer, group]
 
     def record(user, layer, token, count, bits, odd):
-        for group, words in enumerate((bits, odd) if odd else (bits,)):
+        for group, group_bits in enumerate((bits, odd) if odd else (bits,)):
             width = len(order_of(layer, group)) // 32
-            rows = np.ctypeslib.as_array(words, (count, width)).copy()
+            rows = np.ctypeslib.as_array(group_bits, (count, width)).copy()
             words.setdefault((layer, group), {}).update(zip(range(token, token + count), rows))
 
     logits = np.empty(engine.description["classes"], np.float32)
