@@ -1,6 +1,9 @@
 """Scripts started as a user starts them, and a short run of all stages on the digits."""
 
+import contextlib
+import fcntl
 import importlib
+import os
 import subprocess
 from pathlib import Path
 
@@ -43,12 +46,25 @@ def succeed(script, *arguments):
     return done.stdout
 
 
+@contextlib.contextmanager
+def once(tmp_path_factory, name):
+    """Path `name` that all test processes of this run share, and whether it has to be made; one process at a time is here."""
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    made = root / f"{name}.made"
+    with (root / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield root / name, not made.exists()
+        made.touch()
+
+
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
     """The output folder of a run of all stages, by a process."""
-    out = tmp_path_factory.mktemp("runs") / "out"
-    done = process("train.py", "--output_dir", out, *SHORT, *EPOCH)
-    assert done.returncode == 0, done.stderr
+    with once(tmp_path_factory, "trained") as (out, missing):
+        if missing:
+            done = process("train.py", "--output_dir", out, *SHORT, *EPOCH)
+            assert done.returncode == 0, done.stderr
     return out
 
 
@@ -63,7 +79,9 @@ def picture_folder(root, train=("a", "b"), val=("a", "b"), count=2):
 
 
 @pytest.fixture(scope="session")
-def packed(trained):
+def packed(tmp_path_factory, trained):
     """The packed file of the run, beside its checkpoint."""
-    succeed("export.py", "--checkpoint", trained / "step2" / "best.ckpt", "--file_format", "PACKED")
+    with once(tmp_path_factory, "packed") as (_, missing):
+        if missing:
+            succeed("export.py", "--checkpoint", trained / "step2" / "best.ckpt", "--file_format", "PACKED")
     return trained / "step2" / "best.packed"
