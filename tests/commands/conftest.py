@@ -16,11 +16,12 @@ from tests.calls import call
 # fixtures of the tests of export.py
 from tests.deploy.conftest import images, logits, randomize, tiny  # noqa: F401
 from tests.faults.jobs import python
+from tests.small import SMALL
 
 ROOT = Path(__file__).resolve().parents[2]
 # few steps per stage on small pictures, a network that compiles quickly
 SHORT = (
-    "train.steps_per_epoch=12", "data.image_size=8", "data.batch_size=16", "model.branches=[0,1,0,1]",
+    "train.steps_per_epoch=12", "data.image_size=8", "data.batch_size=16", *SMALL,
 )  # fmt: skip
 EPOCH = tuple(
     f"stages.{stage}.{key}"

@@ -14,11 +14,12 @@ from src.common.errors import InputError
 from src.learn.state import PREVIOUS, STATE
 from tests.faults.jobs import ROOT, assert_equal, environment, python, timeless
 from tests.learn.stages import small_network
+from tests.small import SMALL
 
 STATES, WEIGHTS = (STATE, PREVIOUS), ("best.ckpt", "last.ckpt")
 RUN = (
     "stage=teacher", "stages.teacher.epochs=3", "stages.teacher.warmup_epochs=0", "train.steps_per_epoch=3",
-    "data.image_size=8", "data.batch_size=16", "model.branches=[0,1,0,1]", "resume=true",
+    "data.image_size=8", "data.batch_size=16", *SMALL, "resume=true",
 )  # fmt: skip
 
 

@@ -11,12 +11,13 @@ import pytest
 
 from src.learn.state import PREVIOUS, STATE
 from tests.faults.jobs import ROOT, assert_equal, environment, python, timeless
+from tests.small import SMALL
 
 STEPS, EPOCHS = 20, 3
 RUN = (
     "stage=step1", "stages.step1.teacher=", "stages.step1.kd_alpha=0", f"stages.step1.epochs={EPOCHS}",
     "stages.step1.warmup_epochs=0", f"train.steps_per_epoch={STEPS}", "train.ema_decay=0.5", "train.log_every=1",
-    "data.image_size=8", "data.batch_size=16", "model.branches=[0,1,0,1]", "resume=true",
+    "data.image_size=8", "data.batch_size=16", *SMALL, "resume=true",
 )  # fmt: skip
 SOME_SECONDS = 5  # about what training takes once the graphs are there
 

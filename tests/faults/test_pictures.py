@@ -21,13 +21,14 @@ from src.data import create_dataset, images, load_rgb, transform_of
 from src.data.skipped import lines, listed
 from src.settings.config import load_config
 from tests.faults import zoo
+from tests.small import SMALL
 
 ROOT = Path(__file__).resolve().parents[2]
 NOBODY = 65534
 SECONDS = 100  # in which a process must end; most of them are the start and the compiler
 SETTINGS = (
     "data.source=imagenet", "data.image_size=16", "data.batch_size=4", "data.eval_batch_size=4", "data.memory=0",
-    "data.crop_scale=[0.5,1.0]", "stage=teacher", "model.branches=[0,1,0,1]", "train.steps_per_epoch=1", "stages.teacher.epochs=1",
+    "data.crop_scale=[0.5,1.0]", "stage=teacher", *SMALL, "train.steps_per_epoch=1", "stages.teacher.epochs=1",
     "stages.teacher.warmup_epochs=0",
 )  # fmt: skip
 

@@ -9,11 +9,12 @@ import pytest
 from src.common.files import read_json_lines
 from src.settings.config import load_config
 from tests.faults.jobs import ROOT, environment
+from tests.small import SMALL
 
 RUN = (
     "stage=step1", "stages.step1.teacher=", "stages.step1.kd_alpha=0", "stages.step1.epochs=2",
     "stages.step1.warmup_epochs=0", "train.steps_per_epoch=2", "train.log_every=1", "data.image_size=8",
-    "data.batch_size=16", "model.branches=[0,1,0,1]",
+    "data.batch_size=16", *SMALL,
 )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from src.common.compile import cache_dir, compiler
 from src.common.text import printable
+from tests.small import SMALL
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = (
@@ -25,7 +26,7 @@ NAMES = (
 )
 SHORT = (
     "stage=teacher", "stages.teacher.epochs=1", "stages.teacher.warmup_epochs=0", "train.steps_per_epoch=2",
-    "data.source=imagenet", "model.branches=[0,1,0,1]", "data.image_size=8", "data.batch_size=2", "data.eval_batch_size=2", "data.bad_images=skip",
+    "data.source=imagenet", *SMALL, "data.image_size=8", "data.batch_size=2", "data.eval_batch_size=2", "data.bad_images=skip",
 )  # fmt: skip
 PROGRAMS = ("lscpu", "fc-list")  # which joblib and matplotlib ask about processors and fonts
 FOLDERS = ("work", "home", "temporary")
