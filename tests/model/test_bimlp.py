@@ -26,9 +26,10 @@ def test_network_is_the_reference(precision, backend, pynative):
 
 @pytest.mark.parametrize("branches", [(4, 0, 0, 2), (0, 2, 4, 0), (4, 1, 2, 2), (2, 2, 4, 1)])
 def test_branch_counts_of_table_3_follow_the_reference(branches, pynative):
-    network = reduced(branches=branches)
+    small = {**REDUCED, "widths": (8, 16), "depths": (1, 1), "branches": branches}
+    network = reduced(**small)
     x = images(2, 32)
-    expected = reference_of(network, "binary", {**REDUCED, "branches": branches}).logits(x)
+    expected = reference_of(network, "binary", small).logits(x)
     np.testing.assert_allclose(network(Tensor(x)).asnumpy(), expected, rtol=1e-3, atol=2e-3)
 
 
@@ -47,7 +48,8 @@ def test_graph_mode_gives_what_pynative_gives_with_every_backend():
 
 @pytest.mark.parametrize("depths,backend", [((2, 2, 4, 2), "plain"), ((1, 1, 1, 1), "fast")])
 def test_operands_of_every_binary_layer_are_exactly_minus_one_or_one(depths, backend, pynative):
-    network = scramble(create_model("bimlp_s", 10, "binary", backend=backend, depths=depths))
+    narrow = (16, 32, 80, 128)
+    network = scramble(create_model("bimlp_s", 10, "binary", backend=backend, widths=narrow, depths=depths))
     network.set_train(False)
     layers, seen = binary_layers(network), set()
 
@@ -93,12 +95,12 @@ def test_merge_scalars_and_biases_start_at_zero_and_slopes_at_a_quarter():
 
 @pytest.mark.parametrize("backend", ["plain", "fast"])
 def test_drop_path_scales_both_paths_of_each_block_per_sample(backend, pynative):
-    network = reduced(backend=backend, drop_path_rate=0.3)
-    np.testing.assert_allclose(network.drop_path_rates, [0, 0, 0.1, 0.1, 0.2, 0.2, 0.3, 0.3])
+    network = reduced(backend=backend, drop_path_rate=0.3, widths=(8, 16), depths=(1, 2))
+    np.testing.assert_allclose(network.drop_path_rates, [0, 0, 0.15, 0.15, 0.3, 0.3])
     x = Tensor(images(3, 32))
-    kept = network(x, Tensor(np.ones((8, 3, 1, 1, 1), np.float32))).asnumpy()
+    kept = network(x, Tensor(np.ones((6, 3, 1, 1, 1), np.float32))).asnumpy()
     np.testing.assert_allclose(kept, network(x).asnumpy(), rtol=1e-5, atol=1e-5)
-    factors = np.ones((8, 3, 1, 1, 1), np.float32)
+    factors = np.ones((6, 3, 1, 1, 1), np.float32)
     factors[:, 1] = 0
     dropped = network(x, Tensor(factors)).asnumpy()
     np.testing.assert_allclose(dropped[[0, 2]], kept[[0, 2]], rtol=1e-5, atol=1e-5)
