@@ -158,7 +158,8 @@ def saved_classes(path):
     settings = settings_beside(path)
     try:
         data = read_yaml(settings)["data"] if settings else {}
-        return tuple(map(str, data.get("classes") or ()))
+        names = data.get("classes") or data.get("class_names") or ()  # older runs have the latter alone
+        return tuple(map(str, names))
     except (InputError, LookupError, TypeError, AttributeError):  # settings of another program
         return ()
 

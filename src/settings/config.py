@@ -82,6 +82,8 @@ def load_config(path=None, overrides=(), flags=None, complete=False):
                 path,
                 "; given by --config_path, missing keys take their defaults",
             )
+        if complete and "data.classes" not in overlay:  # of a run that is older: its names are the data's own
+            overlay["data.classes"] = overlay["data.class_names"]
         values.update(overlay)
     values.update(command_line_values(overrides, flags))
     return _build(Config, values)

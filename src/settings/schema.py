@@ -30,7 +30,7 @@ class Traits(typing.NamedTuple):
     resume: whether a resumed run may give it anew, for it does not change what its steps compute.
     graph: whether a compiled graph depends on it.
     switch: whether it is an ablation of the paper's, which a network without it must not take in silence.
-    younger: whether it is younger than saved runs, whose files lack it and so get the default.
+    younger: whether it is younger than the first saved runs, whose files lack it and so get the default.
     per_run: whether it belongs to one run, as its place or a value that train.py fills in: equal runs may differ in it.
     """
 
@@ -54,7 +54,7 @@ class CheckpointConfig:
     """First weights, and the interval of run states (section `checkpoint`)."""
 
     path: str = setting(path=True, resume=True, graph=False)
-    every_steps: int = setting(at_least(0), resume=True, graph=False)
+    every_steps: int = setting(at_least(0), resume=True, graph=False, younger=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,18 +75,20 @@ class ModelConfig:
         ),
         switch=True,
     )
-    shortcut: str = setting(one_of("uni", "same_shape", "none"), switch=True)
-    norm: str = setting(one_of("auto", "batch", "layer"), switch=True)
-    activation: str = setting(one_of("auto", "rprelu", "prelu", "relu", "gelu"), switch=True)
-    downsample: str = setting(one_of("proposed", "original"), switch=True)
-    token_mixing: str = setting(one_of("patm", "patm_interleaved", "cycle_fc", "axial_shift"), switch=True)
+    shortcut: str = setting(one_of("uni", "same_shape", "none"), switch=True, younger=True)
+    norm: str = setting(one_of("auto", "batch", "layer"), switch=True, younger=True)
+    activation: str = setting(one_of("auto", "rprelu", "prelu", "relu", "gelu"), switch=True, younger=True)
+    downsample: str = setting(one_of("proposed", "original"), switch=True, younger=True)
+    token_mixing: str = setting(
+        one_of("patm", "patm_interleaved", "cycle_fc", "axial_shift"), switch=True, younger=True
+    )
     quantizer: str = setting(
-        one_of("bimlp", "sign", "xnor", "dorefa", "reactnet", "dsq", "bnn_plus"), switch=True
+        one_of("bimlp", "sign", "xnor", "dorefa", "reactnet", "dsq", "bnn_plus"), switch=True, younger=True
     )
     activation_gradient: str = setting(one_of("auto", "ste", "approx_sign", "clip_grad"))
     backend: str = setting(one_of("auto", "plain", "fast", "fused"))
     compute_type: str = setting(one_of("float32", "float16", "bfloat16"))
-    sync_bn: bool = setting()
+    sync_bn: bool = setting(younger=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,10 +101,10 @@ class DataConfig:
     batch_size: int = setting(at_least(1), graph=False)
     eval_batch_size: int = setting(at_least(1), graph=False)
     workers: int = setting(at_least(1), graph=False)
-    memory: float = setting(at_least(0), graph=False)
+    memory: float = setting(at_least(0), graph=False, younger=True)
     bad_images: str = setting(one_of("error", "skip"), graph=False)
-    classes: tuple[str, ...] = setting(graph=False, per_run=True)
-    labels: str = setting(one_of("name", "position"), resume=True, graph=False)
+    classes: tuple[str, ...] = setting(graph=False, per_run=True, younger=True)
+    labels: str = setting(one_of("name", "position"), resume=True, graph=False, younger=True)
     class_names: tuple[str, ...] = setting(graph=False, per_run=True)
     mean: tuple[float, ...] = setting(
         Rule(
@@ -151,21 +153,24 @@ class TrainConfig:
     clip_norm: float = setting(at_least(0))
     label_smoothing: float = setting(BELOW_ONE)
     ema_decay: float = setting(BELOW_ONE)
-    accumulate_steps: int = setting(at_least(1))
-    on_nonfinite: str = setting(one_of("stop", "skip"), resume=True, graph=False)
+    accumulate_steps: int = setting(at_least(1), younger=True)
+    on_nonfinite: str = setting(one_of("stop", "skip"), resume=True, graph=False, younger=True)
     loss_scale: str = setting(
         Rule("off, dynamic or a number from 1e-30 to 1e+30", is_loss_scale),
         read=loss_scale_text,
+        younger=True,
     )
-    loss_scale_start: float = setting(Rule("from 1 to 1e+30", lambda value: 1 <= value <= 1e30), graph=False)
-    loss_scale_window: int = setting(at_least(1), graph=False)
-    loss_scale_growth: float = setting(at_least(1), graph=False)
+    loss_scale_start: float = setting(
+        Rule("from 1 to 1e+30", lambda value: 1 <= value <= 1e30), graph=False, younger=True
+    )
+    loss_scale_window: int = setting(at_least(1), graph=False, younger=True)
+    loss_scale_growth: float = setting(at_least(1), graph=False, younger=True)
     loss_scale_backoff: float = setting(
-        Rule("more than 0 and less than 1", lambda value: 0 < value < 1), graph=False
+        Rule("more than 0 and less than 1", lambda value: 0 < value < 1), graph=False, younger=True
     )
     steps_per_epoch: int = setting(at_least(0), graph=False)
     log_every: int = setting(at_least(0), resume=True, graph=False)
-    summary: bool = setting(resume=True, graph=False)
+    summary: bool = setting(resume=True, graph=False, younger=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -179,7 +184,7 @@ class StageConfig:
     learning_rate: float = setting(POSITIVE, graph=False)
     warmup_epochs: int = setting(at_least(0), graph=False)
     init: str = setting(path=True, graph=False)
-    init_head: str = setting(one_of("same", "new"), graph=False)
+    init_head: str = setting(one_of("same", "new"), graph=False, younger=True)
     teacher: str = setting()
     teacher_checkpoint: str = setting(path=True, graph=False)
     teacher_pretrained: bool = setting(graph=False)

@@ -35,9 +35,11 @@ def test_the_order_is_found_by_the_names_beside_the_checkpoint(run):
         head_rows(run[1], ("ant", "bee", "cat", "eel"), "name")
 
 
-def test_settings_of_another_program(run):
+def test_settings_of_an_older_run_or_of_another_program(run):
     settings = run[1].parent / "config.yaml"
-    for text in ("data: {class_names: [ant, bee]}\n", "data: 3\n", "- a\n", "model: resnet\n", "{", ""):
+    settings.write_text("data:\n  class_names: [ant, bee, cat, dog]\n")
+    assert head_rows(run[1], CLASSES[::-1], "name").tolist() == [3, 2, 1, 0]
+    for text in ("data: 3\n", "- a\n", "model: resnet\n", "{", ""):
         settings.write_text(text)
         assert head_rows(run[1], CLASSES[::-1], "name") == ()
 

@@ -181,6 +181,23 @@ def test_a_complete_file_must_give_every_key(tmp_path):
         load_config(path, complete=True)
 
 
+def test_a_run_saved_before_its_younger_keys_is_read(tmp_path):
+    """Without a line for any of them; its classes have the names that it saved."""
+    path = tmp_path / "config.yaml"
+    save_config(with_values(load_config(), {"data.class_names": ["a", "b"]}), path)
+    tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for key in keys_with("younger"):
+        *sections, name = key.split(".")
+        section = tree
+        for each in sections:
+            section = section[each]
+        del section[name]
+    path.write_text(yaml.safe_dump(tree), encoding="utf-8")
+    expected = with_values(load_config(), {"data.class_names": ["a", "b"], "data.classes": ["a", "b"]})
+    assert load_config(path, complete=True) == expected
+    assert {"model.options", "train.loss_scale", "stages.step2.init_head"} <= set(keys_with("younger"))
+
+
 # --- refusals ---
 
 
