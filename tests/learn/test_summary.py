@@ -105,13 +105,15 @@ def test_without_the_library_training_is_refused_before_anything_is_written(tmp_
     assert done.stderr == expected + "\n"
 
 
-def test_a_resumed_run_may_change_it_and_must_have_it(tmp_path):
+def test_a_resumed_run_may_change_it_and_an_older_run_lack_it(tmp_path):
     begin_folder(tmp_path, load_config())
     (tmp_path / "state.ckpt").touch()
     check_folder(tmp_path, load_config(None, ["resume=true", "train.summary=true"]))
     saved = (tmp_path / "config.yaml").read_text().splitlines(keepends=True)
     (tmp_path / "config.yaml").write_text("".join(line for line in saved if "summary" not in line))
-    with pytest.raises(InputError, match="config.yaml: missing key train.summary"):
-        check_folder(tmp_path, load_config(None, ["resume=true", "train.summary=true"]))
+    assert load_config(tmp_path / "config.yaml", complete=True) == load_config()
+    check_folder(tmp_path, load_config(None, ["resume=true", "train.summary=true"]))
+    with pytest.raises(InputError, match="train.eps differ"):
+        check_folder(tmp_path, load_config(None, ["resume=true", "train.eps=1"]))
     save_config(load_config(None, ["train.summary=true"]), tmp_path / "config.yaml")
     assert load_config(tmp_path / "config.yaml", complete=True).train.summary
