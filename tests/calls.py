@@ -11,7 +11,7 @@ from src.settings.command_line import run
 
 
 def call(main, *arguments):
-    """What a command gives, as `subprocess.run` gives it: returncode, stdout, stderr.
+    """Result of a command as of `subprocess.run`: returncode, stdout, stderr.
 
     The device and deterministic operators, which a process can choose once, are not chosen.
     """

@@ -36,12 +36,12 @@ def process(*arguments):
 
 
 def start(script, *arguments):
-    """What train.py, eval.py or export.py gives, as `process` does, but called in this process."""
+    """Result of train.py, eval.py or export.py as of `process`, called in this process."""
     return call(importlib.import_module(Path(script).stem).main, *arguments)
 
 
 def succeed(script, *arguments):
-    """What `start` prints."""
+    """Standard output of `start`."""
     done = start(script, *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
