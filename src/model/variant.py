@@ -55,9 +55,9 @@ class Variant:
 
 
 def _as_default(name, default, value):
-    """`value` in the type of `default`: a list does for a tuple, an int for a float."""
+    """`value` in the type of `default`: a list does for a tuple, an int for a float. Elements have the type of the first."""
     if isinstance(default, tuple) and isinstance(value, (list, tuple)):
-        return tuple(value)
+        return tuple(_as_default(name, default[0], each) for each in value)
     if type(default) is float and type(value) is int:
         return float(value)
     if type(value) is not type(default):

@@ -47,6 +47,10 @@ def test_options_take_values_of_their_defaults_types():
         ("widths", 8, "widths: expected tuple, got 8"),
         ("drop_path_rate", "much", "drop_path_rate: expected float, got 'much'"),
         ("downsample", 2, "downsample: expected str, got 2"),
+        ("widths", ["a"], "widths: expected int, got 'a'"),
+        ("depths", [1, 1, 1.5, 1], "depths: expected int, got 1.5"),
+        ("stem", [7, 4], r"stem: expected \(kernel, stride, padding\), got \(7, 4\)"),
+        ("stem", [7, 0, 2], r"stem: expected \(kernel, stride, padding\), got \(7, 0, 2\)"),
         ("depths", [1, 1], "depths: expected one per width, 4 in all"),
         ("widths", [8, 8, 8, -1], "widths and depths: expected at least 1 each"),
     ):

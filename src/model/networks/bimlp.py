@@ -36,6 +36,8 @@ class BiMLPOptions:
 
     def __post_init__(self):
         check_widths_and_depths(self.widths, self.depths)
+        if len(self.stem) != 3 or min(self.stem[:2]) < 1 or self.stem[2] < 0:
+            raise ValueError(f"stem: expected (kernel, stride, padding), got {tuple(self.stem)}")
         check_branches(self.branches)
         check("downsample", self.downsample, DOWNSAMPLES)
         check("token_mixing", self.token_mixing, TOKEN_MIXERS)
