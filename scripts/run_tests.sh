@@ -10,6 +10,6 @@ environment requirements-dev.txt
 ruff check .
 ruff format --check .
 find src tests benchmarks '(' -name '*.cc' -o -name '*.h' ')' -print0 | xargs -0 clang-format --dry-run -Werror
-# two processes: most of the time goes into compiling graphs, which takes one core; a module's tests stay together, and
-# modules come in the order of tests/conftest.py
-python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --durations=20 "$@"
+# three processes: most of the time goes into compiling graphs, which takes one core, and into programs that wait; a
+# module's tests stay together, and modules come in the order of tests/conftest.py
+python -m pytest -n 3 --dist loadscope --no-loadscope-reorder --durations=20 "$@"

@@ -27,6 +27,8 @@ SLOW = (
     "faults", "commands", "engine", "learn", "operators", "model", "deploy", "paper", "cost", "data/test_benchmark.py",
 )  # fmt: skip
 
+waits = []  # not empty when the framework has been told to wait for each operation
+
 
 @atexit.register
 def end_quietly():
@@ -92,6 +94,15 @@ def pytest_collection_modifyitems(config, items):
         items[:] = [item for item in items if item not in set(left)]
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup():
+    """Operations that are not compiled run on the calling thread: threads that wait for them take both cores."""
+    runtime = sys.modules.get("mindspore.runtime")
+    if runtime is not None and not waits:
+        runtime.launch_blocking()
+        waits.append(True)
+
+
 @pytest.fixture(autouse=True)
 def compiles_nothing(request, monkeypatch):
     """With --fast a test that compiles a graph fails, and says where it belongs."""
@@ -112,3 +123,14 @@ def full_disk():
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
     yield
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.fixture
+def pynative():
+    """PyNative mode for one test."""
+    import mindspore as ms
+
+    mode = ms.get_context("mode")
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    yield
+    ms.set_context(mode=mode)

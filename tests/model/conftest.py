@@ -25,14 +25,6 @@ def graph_mode():
     ms.set_context(mode=ms.GRAPH_MODE)
 
 
-@pytest.fixture
-def pynative():
-    """PyNative mode for one test."""
-    ms.set_context(mode=ms.PYNATIVE_MODE)
-    yield
-    ms.set_context(mode=ms.GRAPH_MODE)
-
-
 def scramble(network, seed=0):
     """Give every parameter of a network values of a realistic size that are not its initial ones."""
     rng = np.random.default_rng(seed)

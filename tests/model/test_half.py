@@ -3,7 +3,6 @@ these compute in float32 here, on operands and results rounded to float16."""
 
 import mindspore as ms
 import numpy as np
-import pytest
 from mindspore import Tensor, nn, ops
 
 from src.learn.loss import cross_entropy
@@ -48,14 +47,6 @@ class Rounded(nn.Cell):
     def construct(self, x, weight):
         self.types += [x.dtype, weight.dtype]
         return ops.cast(self.linear(ops.cast(x, ms.float32), ops.cast(weight, ms.float32)), ms.float16)
-
-
-@pytest.fixture
-def pynative():
-    mode = ms.get_context("mode")
-    ms.set_context(mode=ms.PYNATIVE_MODE)
-    yield
-    ms.set_context(mode=mode)
 
 
 def test_the_scale_follows_the_sum_in_float32(pynative):

@@ -37,12 +37,7 @@ def build(name):
     return create_model(row) if isinstance(row, str) else ReleasedBiMLP(**row)
 
 
-@pytest.fixture(autouse=True)
-def pynative():
-    mode = ms.get_context("mode")
-    ms.set_context(mode=ms.PYNATIVE_MODE)
-    yield
-    ms.set_context(mode=mode)
+pytestmark = pytest.mark.usefixtures("pynative")
 
 
 def loaded(name):

@@ -20,12 +20,7 @@ BATCH, CLASSES = 3, 5
 TINY = WaveMLPOptions((16, 32, 64, 128), (1, 1, 1, 1), 0.3)
 
 
-@pytest.fixture(autouse=True)
-def pynative():
-    mode = ms.get_context("mode")
-    ms.set_context(mode=ms.PYNATIVE_MODE)
-    yield
-    ms.set_context(mode=mode)
+pytestmark = pytest.mark.usefixtures("pynative")
 
 
 def fp32(backend="fast", norm="batch"):

@@ -25,11 +25,7 @@ EDGES = np.array([0.0, 1.0, -1.5])  # sign(0), the window's edge and its outside
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture(autouse=True)
-def pynative():
-    ms.set_context(mode=ms.PYNATIVE_MODE)
-    yield
-    ms.set_context(mode=ms.GRAPH_MODE)
+pytestmark = pytest.mark.usefixtures("pynative")
 
 
 @pytest.fixture
