@@ -15,9 +15,9 @@ from src.model import create_model
 from src.model.networks.released import (
     BinaryMLP,
     ReleasedBiMLP,
+    UniShortcut,
     scaled_sign,
     three_valued,
-    uni_shortcut,
 )
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "released"
@@ -73,6 +73,7 @@ def test_one_image_gives_the_logits_it_has_in_a_batch(name):
     np.testing.assert_allclose(got, golden["logits"][:1], rtol=0, atol=1e-4)
 
 
+@pytest.mark.thorough
 def test_graph_mode_equals_pynative():
     x = np.load(GOLDEN / "tiny_m.npz")["x"]  # has both norms
     expected = logits(loaded("tiny_m"), x)
@@ -105,9 +106,9 @@ def test_a_depth_wise_filter_keeps_its_real_weights():
 
 def test_shortcut_copies_whole_maps_and_averages_neighbours():
     x = ms.Tensor(np.arange(4, dtype=np.float32).reshape(1, 4, 1, 1))
-    assert uni_shortcut(x, 4).asnumpy().ravel().tolist() == [0, 1, 2, 3]
-    assert uni_shortcut(x, 8).asnumpy().ravel().tolist() == [0, 1, 2, 3, 0, 1, 2, 3]
-    assert uni_shortcut(x, 2).asnumpy().ravel().tolist() == [0.5, 2.5]
+    assert UniShortcut(4)(x).asnumpy().ravel().tolist() == [0, 1, 2, 3]
+    assert UniShortcut(8)(x).asnumpy().ravel().tolist() == [0, 1, 2, 3, 0, 1, 2, 3]
+    assert UniShortcut(2)(x).asnumpy().ravel().tolist() == [0.5, 2.5]
 
 
 def test_shortcuts_of_the_mlp_carry_the_unshifted_input():

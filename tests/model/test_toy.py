@@ -1,4 +1,7 @@
-"""A network of known layers is one file in src/model/networks/ and nothing else: listed, built, counted, trained, exported."""
+"""A network of known layers is one file in src/model/networks/ and nothing else.
+
+It is listed, built, counted, drawn, trained, exported, packed, and run in the engine.
+"""
 
 import json
 import shutil
@@ -33,7 +36,7 @@ def house(tmp_path_factory):
     """A copy of the project with the toy's file in src/model/networks/."""
     folder = tmp_path_factory.mktemp("house")
     shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("train.py", "export.py", "default_config.yaml"):
+    for name in ("train.py", "eval.py", "export.py", "default_config.yaml"):
         shutil.copy(ROOT / name, folder)
     shutil.copy(Path(__file__).with_name("toy.py"), folder / "src" / "model" / "networks")
     return folder
@@ -66,9 +69,34 @@ def test_it_is_counted(house):
     assert cost["params"] == 8 * 27 + 8 + 2 * 8 + (8 + 16 * 36 + 2 * 16 + 3 * 16) + 5 * 16 + 5
 
 
-def test_it_is_trained_for_a_step_and_exported(house):
+def test_it_is_drawn(house):
+    table = run(house, "-m", "src.commands.describe", "--model", "toy", "--plot", "toy.png")
+    assert "| block.fc " in table and "binary_conv2d" in table
+    assert (house / "toy.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.fixture(scope="module")
+def checkpoint(house):
+    """Checkpoint of a step of training."""
     run(house, "train.py", "--output_dir", "out", *STEP)
-    checkpoint = house / "out" / "step2" / "best.ckpt"
+    return house / "out" / "step2" / "best.ckpt"
+
+
+def test_it_is_exported(house, checkpoint):
     for file_format, suffix in (("MINDIR", "mindir"), ("ONNX", "onnx")):
         run(house, "export.py", "--checkpoint", checkpoint, "--file_format", file_format)
         assert checkpoint.with_suffix(f".{suffix}").stat().st_size > 1000
+
+
+def test_it_is_packed_and_evaluated_in_the_engine(house, checkpoint):
+    run(house, "export.py", "--checkpoint", checkpoint, "--file_format", "PACKED")
+    packed = checkpoint.with_suffix(".packed")
+    settings = ("model.num_classes=10", f"data.class_names={list('0123456789')}", STEP[-1])
+    cost = run(house, "-m", "src.commands.cost", "--model", "toy", "--json", *settings)
+    assert json.loads(cost)["packed_bytes"] == packed.stat().st_size
+    scores = [
+        json.loads(run(house, "eval.py", "--checkpoint", path, "--json")) for path in (checkpoint, packed)
+    ]
+    for score in scores:
+        del score["images_per_second"]
+    assert scores[0] == scores[1] and scores[0]["total"] == 360

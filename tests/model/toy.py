@@ -6,7 +6,7 @@ from mindspore import nn
 
 from src.model.layers.binary_fc import ShortcutConv
 from src.model.layers.conv import BinaryConv2d, Conv2d
-from src.model.layers.layout import spatial_mean, to_layout
+from src.model.layers.layout import GlobalMean, to_layout
 from src.model.layers.norms import BatchNorm
 from src.model.variant import Variant
 
@@ -29,11 +29,11 @@ class Toy(nn.Cell):
         conv = BinaryConv2d(width, 2 * width, 3, 2, 1, groups=2, config=config)
         self.block = ShortcutConv(conv, width, config)
         self.head = nn.Dense(2 * width, num_classes)
-        self.axis = config.axis
+        self.mean, self.axis = GlobalMean(), config.axis
 
     def construct(self, x):
         x = self.block(self.norm(self.stem(to_layout(x, self.axis))))
-        return self.head(to_layout(spatial_mean(x), self.axis).reshape(-1, self.head.in_channels))
+        return self.head(to_layout(self.mean(x), self.axis).reshape(-1, self.head.in_channels))
 
 
 # a shortcut around a convolution with a stride would need a pool: this network has none, and no switch for it

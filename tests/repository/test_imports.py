@@ -15,12 +15,14 @@ ROOMS = {
     "model": {"operators"},
     "data": {"common", "settings"},
     "learn": {"common", "settings", "checkpoint", "operators"},
-    "deploy": {"common", "settings", "checkpoint", "model"},
+    "graph": {"common"},  # a network gives its graph by its own methods
+    "deploy": {"common", "settings", "checkpoint", "model", "graph"},
     "engine": {"common"},  # knows nothing of MindSpore
-    "cost": {"common", "checkpoint", "model", "deploy"},
+    "cost": {"common", "checkpoint", "deploy", "graph"},
     "paper": {"common", "settings", "model"},
     "commands": {
-        "common", "settings", "checkpoint", "model", "data", "learn", "deploy", "engine", "cost", "paper",
+        "common", "settings", "checkpoint", "model", "data", "learn", "graph", "deploy", "engine", "cost",
+        "paper",
     },
 }  # fmt: skip
 

@@ -1,4 +1,7 @@
-"""Backend fused: C++ operators of src/operators on CNHW feature maps, for whole layers where one has them."""
+"""Backend fused: C++ operators of src/operators on CNHW feature maps, for whole layers where one has them.
+
+In a graph (src/graph) they are the operations of the backend plain.
+"""
 
 from dataclasses import replace
 
@@ -12,7 +15,10 @@ from src.model.layers.binary_fc import ShortcutConv
 from src.model.layers.conv import AXES
 from src.model.layers.gradients import heaviside, sign
 from src.model.layers.layout import CNHW
+from src.model.layers.merges import ScalarMerge, lower_branch_softmax
+from src.model.layers.pools import MultiMaxPool
 from src.model.layers.quantizers import QUANTIZERS
+from src.model.layers.wave import Wave
 
 from .fast import FAST, UnfoldedConv
 
@@ -81,6 +87,9 @@ class FusedShortcutConv(ShortcutConv):
             return self.operator(x, *weights, act.shift_in, act.slope, act.shift_out)[0]
         return act(self.operator(x, *weights, self.zeros, self.ones, self.zeros)[0])
 
+    def lower(self, graph, x):
+        return super().construct(x)
+
 
 def shortcut_conv(conv, in_channels, config):
     """FusedShortcutConv where the operators know the layer, else ShortcutConv. Arguments as in Backend.
@@ -97,6 +106,40 @@ def shortcut_conv(conv, in_channels, config):
     return (FusedShortcutConv if fused else ShortcutConv)(conv, in_channels, config)
 
 
+class FusedWave(operators.FusedWave):
+    """Fused wave of the PATM."""
+
+    work, lower = Wave.work, Wave.lower
+
+
+class FusedMaxPool(operators.FusedMaxPool):
+    """Fused pools of the downsampling."""
+
+    work, lower = MultiMaxPool.work, MultiMaxPool.lower
+
+
+class FusedMeanOfSum(operators.FusedMeanOfSum):
+    """Fused global average pool of a sum."""
+
+    def lower(self, graph, z, maps):
+        return graph.add("global_mean", sum(maps, z)), z, maps
+
+
+class FusedSoftmaxMerge(operators.FusedSoftmaxMerge):
+    """Fused softmax merge of branches."""
+
+    def lower(self, graph, logits, z, maps):
+        for each, weight in zip(maps, lower_branch_softmax(graph, logits, len(maps))):
+            z = z + each * weight
+        return z
+
+
+class FusedScalarMerge(FirstOutput):
+    """Fused scalar merge of branches."""
+
+    lower = ScalarMerge.lower
+
+
 FUSED = replace(
     FAST,
     conv_bias=conv_bias,
@@ -104,10 +147,10 @@ FUSED = replace(
     batch_norm=lambda: FirstOutput(operators.FusedNorm()),
     rprelu=lambda: FirstOutput(operators.FusedRPReLU()),
     binarize=binarize,
-    wave=operators.FusedWave,
-    max_pool=operators.FusedMaxPool,
+    wave=FusedWave,
+    max_pool=FusedMaxPool,
     fan_out=operators.FusedFanOut,
-    mean_of_sum=operators.FusedMeanOfSum,
-    softmax_merge=operators.FusedSoftmaxMerge,
-    scalar_merge=lambda branches: FirstOutput(operators.FusedScalarMerge(branches)),
+    mean_of_sum=FusedMeanOfSum,
+    softmax_merge=FusedSoftmaxMerge,
+    scalar_merge=lambda branches: FusedScalarMerge(operators.FusedScalarMerge(branches)),
 )

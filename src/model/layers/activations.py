@@ -38,6 +38,8 @@ class RPReLU(nn.Cell):
     learned: the names of the learned vectors; the others are constants. PReLU has b1 = b2 = 0, ReLU w = 0 as well.
     """
 
+    work = "activation"
+
     def __init__(self, channels, config, learned=("shift_in", "slope", "shift_out"), slope=0.25):
         super().__init__()
         for name, value in (("shift_in", 0.0), ("slope", slope), ("shift_out", 0.0)):
@@ -50,15 +52,29 @@ class RPReLU(nn.Cell):
     def construct(self, x):
         return self.function(x, self.shift_in, self.slope, self.shift_out)
 
+    def lower(self, graph, x):
+        shift_in, shift_out = (  # constants are 0
+            v.asnumpy() if isinstance(v, Parameter) else None for v in (self.shift_in, self.shift_out)
+        )
+        slope = self.slope.asnumpy()
+        slope = slope if isinstance(self.slope, Parameter) else slope[:1]
+        y = graph.add("prelu", graph.affine(x, offset=shift_in), positive=[1], negative=slope)
+        return graph.affine(y, offset=shift_out)
+
 
 class GELU(nn.Cell):
     """GELU (arXiv 1606.08415), exact: y = x Phi(x), Phi the cumulative distribution function of the normal distribution."""
+
+    work = "activation"
 
     def __init__(self, channels, config):
         super().__init__()
 
     def construct(self, x):
         return ops.gelu(x, approximate="none")
+
+    def lower(self, graph, x):
+        return graph.add("unary", x, function="gelu")
 
 
 # name -> (channels, config) -> Cell

@@ -4,8 +4,13 @@ import numpy as np
 from mindspore import Parameter, Tensor, nn
 from mindspore.common.initializer import initializer
 
-from .gradients import GRADIENTS, sign
+from .gradients import GRADIENTS, heaviside, sign
 from .layout import add_per_channel, channel_sum
+
+LEVELS = {
+    sign: ((-1, 1), 0.0),
+    heaviside: ((0, 1), 0.5),
+}  # function -> its two values, the threshold between them
 
 
 class BinarizeShifted(nn.Cell):
@@ -40,6 +45,11 @@ class BinarizeActivation(nn.Cell):
 
     def construct(self, x):
         return self.binarize(x, self.bias)
+
+    def lower(self, graph, x):
+        levels, threshold = LEVELS[self.function]
+        shift = self.bias.asnumpy() if isinstance(self.bias, Parameter) else np.zeros(1)
+        return graph.add("binarize", x, levels=levels, threshold=threshold - shift)
 
 
 class BinarizeWeight(nn.Cell):

@@ -47,6 +47,7 @@ class ChannelBinaryMLP(nn.Cell):
         super().__init__()
         self.fc1 = channel_binary_fc(in_channels, hidden_channels, config)
         self.fc2 = channel_binary_fc(hidden_channels, out_channels, config)
+        self.fc1.fc.counted_bias = self.fc2.fc.counted_bias = True  # as the MLP of Wave-MLP has them
 
     def construct(self, x):
         return self.fc2(self.fc1(x))

@@ -32,6 +32,10 @@ class _Conv(nn.Cell):
         self.weight = Parameter(initializer(HeNormal(), shape))
         self.geometry = shape, stride, self.padding, groups  # arguments of the backend's convolution
 
+    def window(self):
+        """Attributes of the convolution in a graph."""
+        return {"stride": self.stride, "padding": (*self.padding, *self.padding), "groups": self.groups}
+
 
 class Conv2d(_Conv):
     """Full-precision convolution with bias: (B, C, H, W) -> (B, O, H', W'). Arguments as in PyTorch's Conv2d."""
@@ -44,6 +48,10 @@ class Conv2d(_Conv):
     def construct(self, x):
         return self.conv(x, self.weight, self.bias)
 
+    def lower(self, graph, x):
+        y = graph.add("conv2d", x, weight=self.weight.asnumpy(), notes={"bias": True}, **self.window())
+        return graph.affine(y, offset=self.bias.asnumpy())
+
 
 class BinaryConv2d(_Conv):
     r"""Binary convolution, Eq. 10 and 11: y_o[p] = alpha_o \sum x_b[p + tap] sign(c_o), (B, C, H, W) -> (B, O, H', W').
@@ -51,8 +59,11 @@ class BinaryConv2d(_Conv):
     The quantizer gives x_b, c and alpha. In precision binary_act the weights are real and alpha is 1; in fp32 the
     activations are real too. A padded tap contributes 0, so the sum has fewer terms at the border.
     Arguments as in PyTorch's Conv2d; bias: whether a learned bias is added after the scale.
-    The attribute `rsign` is the activation quantizer; checkpoints have its name.
+    The attribute `rsign` is the activation quantizer; checkpoints have its name. counted_bias: whether a paper's costs
+    have a bias that the layer has not.
     """
+
+    counted_bias = False
 
     def __init__(
         self, in_channels, out_channels, kernel, stride=1, padding=0, groups=1, bias=False, *, config
@@ -89,6 +100,16 @@ class BinaryConv2d(_Conv):
         if self.scaled:
             y = y * per_channel(self.scale(), self.axis)
         return self.add_bias(y)
+
+    def lower(self, graph, x):
+        x, bias = self.rsign(x), self.bias.asnumpy() if self.has_bias else None
+        notes = {"bias": self.has_bias or self.counted_bias}
+        if not self.scaled:
+            y = graph.add("conv2d", x, weight=self.weight.asnumpy(), notes=notes, **self.window())
+            return graph.affine(y, offset=bias) if self.has_bias else y
+        positive = self.weight_quantizer(self.weight).asnumpy() > 0
+        y = graph.add("binary_conv2d", x, weight=positive, pad_value=0, notes=notes, **self.window())
+        return graph.affine(y, self.scale().asnumpy(), bias)
 
     def add_bias(self, y):
         """Sum of y and the bias, if there is one."""

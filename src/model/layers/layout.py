@@ -18,7 +18,7 @@ CNHW, NCHW = 0, 1  # layout as its channel axis
 
 def to_layout(x, axis):
     """Transpose between NCHW and the layout of `axis`; its own inverse."""
-    return x if axis == NCHW else ops.transpose(x, (1, 0, 2, 3))
+    return x if axis == NCHW else x.transpose(1, 0, 2, 3)
 
 
 def per_channel(v, axis):
@@ -87,3 +87,16 @@ class GroupMean(nn.Cell):
 
     def construct(self, x):
         return self.sum(x) * self.factor
+
+    def lower(self, graph, x):
+        return graph.add("group_mean", x, group=self.sum.group)
+
+
+class GlobalMean(nn.Cell):
+    """Global average pooling, in either layout: (., ., H, W) -> (., ., 1, 1)."""
+
+    def construct(self, x):
+        return spatial_mean(x)
+
+    def lower(self, graph, x):
+        return graph.add("global_mean", x)

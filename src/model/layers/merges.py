@@ -2,7 +2,7 @@
 
 from mindspore import nn, ops
 
-from .layout import NCHW, spatial_mean, spatial_sum
+from .layout import NCHW, GlobalMean, spatial_sum
 
 REWEIGHT_RATIO = 4  # input width over the hidden width of the MLP that weighs branches
 
@@ -27,19 +27,22 @@ class MeanOfSum(nn.Cell):
 
     def __init__(self, branches):
         super().__init__()
-        self.branches = branches
+        self.branches, self.mean = branches, GlobalMean()
 
     def construct(self, z, maps):
         total = z
         for i in range(self.branches):
             total = total + maps[i]
-        return spatial_mean(total), z, maps
+        return self.mean(total), z, maps
 
 
 class SpatialScale(nn.Cell):
     """Product y = x * a for x (., ., H, W) and a (., ., 1, 1), in either layout. Backward: da is summed over H, W."""
 
     def construct(self, x, a):
+        return x * a
+
+    def lower(self, graph, x, a):
         return x * a
 
     def bprop(self, x, a, out, dout):
@@ -68,6 +71,15 @@ class BranchSoftmax(nn.Cell):
             for i in range(self.branches):
                 weights += (a[:, i : i + 1].reshape(rows // self.branches, -1, 1, 1),)
         return weights
+
+    def lower(self, graph, a):
+        return lower_branch_softmax(graph, a, self.branches)
+
+
+def lower_branch_softmax(graph, a, branches):
+    """Symbols of the softmax over branches of BranchSoftmax."""
+    a, count = graph.add("softmax", a, group=branches), a.shape[1] // branches
+    return tuple(graph.add("slice", a, start=i, step=branches, count=count) for i in range(branches))
 
 
 class SoftmaxMerge(nn.Cell):
@@ -99,3 +111,9 @@ class ScalarMerge(nn.Cell):
         for i in range(self.branches - 1):
             merged = merged + w[i] * (maps[i] - last)
         return merged
+
+    def lower(self, graph, w, maps):
+        w = w.asnumpy()
+        weights = (*w, 1 - w.sum())
+        parts = [graph.affine(part, factor=weight) for part, weight in zip(maps, weights)]
+        return sum(parts[1:], parts[0])

@@ -1,5 +1,6 @@
 """Norms of the trunk: BatchNorm and LayerNorm on feature maps (paper, Table 4)."""
 
+import numpy as np
 from mindspore import nn, ops
 
 from .layout import NCHW, add_per_channel, channel_sum, per_channel, to_layout
@@ -31,6 +32,8 @@ class BatchNorm(nn.BatchNorm2d):
     In training the statistics are over the images of this worker, or of all workers with model.sync_bn.
     """
 
+    work = "normalisation"
+
     def __init__(self, channels, config):
         super().__init__(channels, eps=1e-5, momentum=MOMENTUM, affine=True, use_batch_statistics=None)
         self.axis = config.axis
@@ -61,6 +64,14 @@ class BatchNorm(nn.BatchNorm2d):
         y = add_per_channel(x * per_channel(scale, self.axis), self.beta - mean * scale, self.axis)
         return ops.depend(y, updates)
 
+    def lower(self, graph, x):
+        gamma, beta, mean, variance = (
+            p.asnumpy().astype(np.float64)
+            for p in (self.gamma, self.beta, self.moving_mean, self.moving_variance)
+        )
+        factor = gamma / np.sqrt(variance + self.eps)
+        return graph.affine(x, factor, beta - mean * factor)
+
     def running_average(self, running, value):
         """Running statistic after a step, without gradient."""
         return MOMENTUM * running + (1 - MOMENTUM) * ops.stop_gradient(value)
@@ -69,12 +80,18 @@ class BatchNorm(nn.BatchNorm2d):
 class LayerNorm(nn.GroupNorm):
     """LayerNorm over the C, H, W of each image: GroupNorm with one group."""
 
+    work = "normalisation"
+
     def __init__(self, channels, config):
         super().__init__(1, channels, eps=1e-5, affine=True)
         self.axis = config.axis
 
     def construct(self, x):
         return to_layout(super().construct(to_layout(x, self.axis)), self.axis)
+
+    def lower(self, graph, x):
+        factor, offset = self.gamma.asnumpy(), self.beta.asnumpy()
+        return graph.add("layer_norm", x, epsilon=self.eps, factor=factor, offset=offset)
 
 
 NORMS = {"batch": BatchNorm, "layer": LayerNorm}

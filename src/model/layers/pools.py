@@ -10,6 +10,8 @@ class MultiMaxPool(nn.Cell):
     [2i, 2i+2], [2i-1, 2i+3], [2i-2, 2i+4]. (B, C, H, W) -> (B, C, ceil(H / 2), ceil(W / 2)).
     """
 
+    work = "pooling"
+
     def __init__(self):
         super().__init__()
         self.pool2 = ops.MaxPool(2, 2, "same")
@@ -19,3 +21,22 @@ class MultiMaxPool(nn.Cell):
 
     def construct(self, x):
         return (self.pool2(x) + self.pool3(x) + self.pool5(x) + self.pool7(x)) * 0.25
+
+    def lower(self, graph, x):
+        return lower_mean_of_max_pools(graph, x, (2, 3, 5, 7))
+
+
+def lower_mean_of_max_pools(graph, x, kernels):
+    """Symbol of the mean of max-pools with stride 2 and padding SAME."""
+    pools = [
+        graph.add("pool", x, kind="max", kernel=(k, k), stride=2, padding=same_padding(x.shape[2:], k, 2))
+        for k in kernels
+    ]
+    return graph.affine(sum(pools[1:], pools[0]), factor=1 / len(kernels))
+
+
+def same_padding(sizes, kernel, stride):
+    """Padding SAME, (top, left, bottom, right): ceil(size / stride) windows, the odd element at the end."""
+    total = [max((-(-size // stride) - 1) * stride + kernel - size, 0) for size in sizes]
+    before = [each // 2 for each in total]
+    return (*before, *(each - half for each, half in zip(total, before)))

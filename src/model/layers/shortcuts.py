@@ -15,6 +15,9 @@ class Repeat(nn.Cell):
     def construct(self, x):
         return ops.concat((x,) * self.copies, self.axis)
 
+    def lower(self, graph, x):
+        return graph.add("concat", *(x,) * self.copies)
+
 
 def uni_shortcut(in_channels, out_channels, axis):
     """Uni-shortcut, Eq. 12: the Cell U from in_channels to out_channels.

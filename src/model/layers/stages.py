@@ -5,7 +5,7 @@ from itertools import pairwise
 from mindspore import nn, ops
 from mindspore.common.initializer import TruncatedNormal
 
-from .layout import CNHW, spatial_mean, to_layout
+from .layout import CNHW, GlobalMean, to_layout
 
 
 class ResidualBlock(nn.Cell):
@@ -59,7 +59,7 @@ class StagedNetwork(nn.Cell):
         self.downsamples = nn.CellList([make_downsample(a, b) for a, b in pairwise(widths)])
         self.norm = config.norm(widths[-1], config)
         self.head = nn.Dense(widths[-1], num_classes, weight_init=TruncatedNormal(0.02), bias_init="zeros")
-        self.axis = config.axis
+        self.mean, self.axis = GlobalMean(), config.axis
         last = max(sum(depths) - 1, 1)
         self.drop_path_rates = tuple(drop_path_rate * (i // 2) / last for i in range(2 * sum(depths)))
 
@@ -74,7 +74,7 @@ class StagedNetwork(nn.Cell):
                 index += 2
             if i < len(self.downsamples):
                 x = self.downsamples[i](x)
-        x = to_layout(spatial_mean(self.norm(x)), self.axis)
+        x = to_layout(self.mean(self.norm(x)), self.axis)
         return self.head(x.reshape(-1, x.shape[1]))
 
 

@@ -20,6 +20,7 @@ class SpatialBinaryMLP(nn.Cell):
     def __init__(self, channels, axis, config):
         super().__init__()
         self.phase_fc = channel_binary_fc(channels, channels, config)
+        self.phase_fc.fc.counted_bias = True  # as Wave-MLP's phase FC has it
         self.amplitude_fc = channel_binary_fc(channels, channels, config)
         self.mix_fc = spatial_binary_fc(2 * channels, channels, axis, config)
         self.fan_out = config.backend.fan_out(2)
@@ -54,6 +55,11 @@ class InterleavedWave(nn.Cell):
     def construct(self, theta, z):
         return interleave(self.wave(theta, z), self.axis)
 
+    def lower(self, graph, theta, z):
+        channels = z.shape[1]
+        order = tuple(part + i for i in range(channels) for part in (0, channels))
+        return graph.add("permute", self.wave(theta, z), order=order)
+
 
 class Shift(nn.Cell):
     """Shift per channel along one axis: y[c, p] = x[c, p + d(c)], 0 outside. A local FC with one tap of 1 per channel.
@@ -73,6 +79,12 @@ class Shift(nn.Cell):
 
     def construct(self, x):
         return self.conv(x, self.weight)
+
+    def lower(self, graph, x):
+        channels, _, *kernel = self.weight.shape
+        padding = tuple(size // 2 for size in kernel) * 2
+        window = {"stride": 1, "padding": padding, "groups": channels}
+        return graph.add("conv2d", x, weight=self.weight.asnumpy(), notes={"counted": False}, **window)
 
 
 CYCLE = 3  # CycleMLP's receptive field along one axis

@@ -48,6 +48,8 @@ class PolynomialCosSin(nn.Cell):
 class Wave(nn.Cell):
     """Wave of the PATM: (theta, z) -> [z cos theta, z sin theta], two feature maps of C channels -> one of 2C."""
 
+    work = "trigonometry"
+
     def __init__(self, cos_sin, axis):
         super().__init__()
         self.cos_sin, self.axis = cos_sin, axis
@@ -55,6 +57,10 @@ class Wave(nn.Cell):
     def construct(self, theta, z):
         cos, sin = self.cos_sin(theta)
         return ops.concat((z * cos, z * sin), self.axis)
+
+    def lower(self, graph, theta, z):
+        parts = [z * graph.add("unary", theta, function=name) for name in ("cos", "sin")]
+        return graph.add("concat", *parts)
 
 
 def interleave(x, axis):

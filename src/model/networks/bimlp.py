@@ -98,6 +98,7 @@ class MBBBlock1(Branches):
         hidden = channels // REWEIGHT_RATIO
         self.reweight = ChannelBinaryMLP(channels, hidden, self.branches * channels, config)
         self.projection = channel_binary_fc(channels, channels, config)
+        self.projection.fc.counted_bias = True  # as Wave-MLP's has it, in the costs of Table 1
         self.mean_of_sum = config.backend.mean_of_sum(self.branches)
         self.merge = config.backend.softmax_merge(self.branches)
 

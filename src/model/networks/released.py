@@ -26,9 +26,13 @@ Shapes: B images, C channels, H and W pixels, O output channels.
 
 from functools import partial
 
+import numpy as np
 from mindspore import Parameter, nn, ops
 from mindspore.common.initializer import Normal, initializer
 
+from src.model.layers.layout import NCHW
+from src.model.layers.merges import BranchSoftmax
+from src.model.layers.pools import lower_mean_of_max_pools
 from src.model.variant import Variant
 
 EPS = 1.0e-5  # of every norm
@@ -58,27 +62,57 @@ def scaled_sign(weight):
     return three_valued(weight, 0.0) * ops.abs(weight).mean(axis=(1,), keep_dims=True)
 
 
-def uni_shortcut(x, channels):
+class UniShortcut(nn.Cell):
     """Uni-shortcut U(x), Eq. 12, (B, C, H, W) -> (B, O, H, W): O / C copies, or the mean of C / O adjacent channels."""
-    b, c, h, w = x.shape
-    if c == channels:
-        return x
-    if c < channels:
-        return ops.tile(x, (1, channels // c, 1, 1))
-    return x.reshape((b, channels, c // channels, h, w)).mean(axis=(2,))
+
+    def __init__(self, channels):
+        super().__init__()
+        self.channels = channels
+
+    def construct(self, x):
+        b, c, h, w = x.shape
+        if c == self.channels:
+            return x
+        if c < self.channels:
+            return ops.tile(x, (1, self.channels // c, 1, 1))
+        return x.reshape((b, self.channels, c // self.channels, h, w)).mean(axis=(2,))
+
+    def lower(self, graph, x):
+        channels = x.shape[1]
+        if channels == self.channels:
+            return x
+        if channels < self.channels:
+            return graph.add("concat", *(x,) * (self.channels // channels))
+        return graph.add("group_mean", x, group=channels // self.channels)
+
+
+class Mean(nn.Cell):
+    """Global average pooling: (B, C, H, W) -> (B, C, 1, 1)."""
+
+    def construct(self, x):
+        return x.mean(axis=(2, 3), keep_dims=True)
+
+    def lower(self, graph, x):
+        return graph.add("global_mean", x)
 
 
 def binary_fc(x, shift, fc, norm, act):
     """Channel or Spatial Binary FC, Eq. 10 and 11 with departure 5: RPReLU(BN(FC(q(x + b))) + U(x + b))."""
     x = shift(x)
-    return act(norm(fc(x)) + uni_shortcut(x, fc.c_out))
+    return act(norm(fc(x)) + fc.shortcut(x))
 
 
 class Wave(nn.Cell):
     """Wave of the PATM: z, theta (B, C, H, W) -> (B, 2C, H, W), all z cos(theta), then all z sin(theta)."""
 
+    work = "trigonometry"
+
     def construct(self, amplitude, theta):
         return ops.concat((amplitude * ops.cos(theta), amplitude * ops.sin(theta)), 1)
+
+    def lower(self, graph, amplitude, theta):
+        parts = [amplitude * graph.add("unary", theta, function=name) for name in ("cos", "sin")]
+        return graph.add("concat", *parts)
 
 
 class Conv2d(nn.Cell):
@@ -88,9 +122,14 @@ class Conv2d(nn.Cell):
         super().__init__()
         self.weight, self.bias = parameter((c_out, c_in, kernel, kernel), Normal(0.02)), parameter((c_out,))
         self.conv = ops.Conv2D(c_out, (kernel, kernel), pad_mode="pad", pad=padding, stride=stride)
+        self.window = {"stride": stride, "padding": (padding,) * 4, "groups": 1}
 
     def construct(self, x):
         return self.conv(x, self.weight) + per_channel(self.bias)
+
+    def lower(self, graph, x):
+        y = graph.add("conv2d", x, weight=self.weight.asnumpy(), notes={"bias": True}, **self.window)
+        return graph.affine(y, offset=self.bias.asnumpy())
 
 
 class Dense(nn.Cell):
@@ -103,6 +142,11 @@ class Dense(nn.Cell):
     def construct(self, x):
         return ops.matmul(x, self.weight.T) + self.bias
 
+    def lower(self, graph, x):
+        weight = self.weight.asnumpy()[:, :, None, None]
+        y = graph.add("conv2d", x, weight=weight, stride=1, padding=(0,) * 4, groups=1, notes={"bias": True})
+        return graph.affine(y, offset=self.bias.asnumpy())
+
 
 class Shift(nn.Cell):
     """Shift x + b, one b per channel."""
@@ -114,9 +158,14 @@ class Shift(nn.Cell):
     def construct(self, x):
         return x + self.bias
 
+    def lower(self, graph, x):
+        return graph.affine(x, offset=self.bias.asnumpy().ravel())
+
 
 class PReLU(nn.Cell):
     """PReLU max(x, 0) + w min(x, 0), one w per channel."""
+
+    work = "activation"
 
     def __init__(self, channels):
         super().__init__()
@@ -124,6 +173,10 @@ class PReLU(nn.Cell):
 
     def construct(self, x):
         return ops.relu(x) - self.w * ops.relu(-x)
+
+    def lower(self, graph, x):
+        slope = self.w.asnumpy().ravel()
+        return graph.add("prelu", x, positive=[1], negative=slope)
 
 
 class RPReLU(nn.Cell):
@@ -140,6 +193,8 @@ class RPReLU(nn.Cell):
 class BatchNorm(nn.Cell):
     """BatchNorm with stored statistics: gamma (x - mean) / sqrt(variance + eps) + beta per channel."""
 
+    work = "normalisation"
+
     def __init__(self, channels):
         super().__init__()
         self.moving_mean = parameter((channels,), requires_grad=False)
@@ -150,9 +205,19 @@ class BatchNorm(nn.Cell):
         scale = self.gamma / ops.sqrt(self.moving_variance + EPS)
         return x * per_channel(scale) + per_channel(self.beta - self.moving_mean * scale)
 
+    def lower(self, graph, x):
+        gamma, beta, mean, variance = (
+            p.asnumpy().astype(np.float64)
+            for p in (self.gamma, self.beta, self.moving_mean, self.moving_variance)
+        )
+        factor = gamma / np.sqrt(variance + EPS)
+        return graph.affine(x, factor, beta - mean * factor)
+
 
 class GroupNorm(nn.Cell):
     """GroupNorm with one group: gamma (x - mean) / sqrt(variance + eps) + beta, statistics per image (departure 7)."""
+
+    work = "normalisation"
 
     def __init__(self, channels):
         super().__init__()
@@ -163,6 +228,10 @@ class GroupNorm(nn.Cell):
         x = x / ops.sqrt(ops.square(x).mean(axis=(1, 2, 3), keep_dims=True) + EPS)
         return x * per_channel(self.gamma) + per_channel(self.beta)
 
+    def lower(self, graph, x):
+        factor, offset = self.gamma.asnumpy(), self.beta.asnumpy()
+        return graph.add("layer_norm", x, epsilon=EPS, factor=factor, offset=offset)
+
 
 NORMS = {"batch": BatchNorm, "group": GroupNorm}
 
@@ -170,14 +239,30 @@ NORMS = {"batch": BatchNorm, "group": GroupNorm}
 class BinaryConv2d(nn.Cell):
     """Binary convolution conv(q(x), alpha sign(W)), zero padding to the input's size, no bias (departures 1, 2, 3)."""
 
+    counted_bias = False  # whether the paper's costs have a bias that the layer has not
+
     def __init__(self, c_in, c_out, kernel=(1, 1), groups=1):
         super().__init__()
-        self.c_out = c_out
         self.weight = parameter((c_out, c_in // groups, *kernel), Normal(0.02))
         self.conv = ops.Conv2D(c_out, kernel, pad_mode="same", group=groups)
+        self.shortcut = UniShortcut(c_out)
+        self.window = {"stride": 1, "padding": tuple(size // 2 for size in kernel) * 2, "groups": groups}
 
     def construct(self, x):
         return self.conv(three_valued(x, 0.5), scaled_sign(self.weight))
+
+    def lower(self, graph, x):
+        weight = self.weight.asnumpy()
+        x = graph.add("binarize", x, levels=(-1, 0, 1), threshold=[0.5])
+        notes = {"bias": self.counted_bias}
+        scale = np.abs(weight.astype(np.float64)).mean(axis=1)
+        if (
+            scale[0].size > 1 or not weight.all()
+        ):  # one scale per tap, or a weight of 0: no sign times a scale per filter
+            weight = np.sign(weight) * scale[:, None]
+            return graph.add("conv2d", x, weight=weight, notes={**notes, "binary": True}, **self.window)
+        y = graph.add("binary_conv2d", x, weight=weight > 0, pad_value=0, notes=notes, **self.window)
+        return graph.affine(y, scale.ravel())
 
 
 class BinaryMLP(nn.Cell):
@@ -191,12 +276,13 @@ class BinaryMLP(nn.Cell):
         self.move1, self.fc1 = Shift(c_in), BinaryConv2d(c_in, hidden)
         self.act1, self.act2, self.act3 = RPReLU(hidden), RPReLU(hidden), RPReLU(c_out)
         self.move2, self.fc2 = Shift(hidden), BinaryConv2d(hidden, c_out)
+        self.fc1.counted_bias = self.fc2.counted_bias = True
         self.norm1, self.norm2, self.norm0 = BatchNorm(hidden), BatchNorm(c_out), BatchNorm(hidden)
 
     def construct(self, x):
-        shortcut = self.act1(self.norm0(uni_shortcut(x, self.fc1.c_out)))
+        shortcut = self.act1(self.norm0(self.fc1.shortcut(x)))
         y = self.act2(self.norm1(self.fc1(self.move1(x))) + shortcut)
-        return self.act3(self.norm2(self.fc2(self.move2(y))) + uni_shortcut(y, self.fc2.c_out))
+        return self.act3(self.norm2(self.fc2(self.move2(y))) + self.fc2.shortcut(y))
 
 
 class SpatialBlock(nn.Cell):
@@ -210,6 +296,8 @@ class SpatialBlock(nn.Cell):
         super().__init__()
         self.fc_h, self.fc_w, self.fc_c, self.proj = (BinaryConv2d(c, c) for _ in range(4))
         self.theta_h_conv, self.theta_w_conv = BinaryConv2d(c, c), BinaryConv2d(c, c)
+        for conv in (self.proj, self.theta_h_conv, self.theta_w_conv):
+            conv.counted_bias = True
         self.tfc_h = BinaryConv2d(2 * c, c, (1, 7), groups=c)
         self.tfc_w = BinaryConv2d(2 * c, c, (7, 1), groups=c)
         self.reweight = BinaryMLP(c, c // 4, 3 * c)
@@ -220,7 +308,7 @@ class SpatialBlock(nn.Cell):
         self.norm_h, self.norm_w, self.norm_c, self.norm_proj = (BatchNorm(c) for _ in range(4))
         self.fc_h_act, self.fc_w_act, self.theta_h_act, self.theta_w_act = (RPReLU(c) for _ in range(4))
         self.act_h, self.act_w, self.act_c, self.act_proj = (RPReLU(c) for _ in range(4))
-        self.wave = Wave()
+        self.wave, self.mean, self.softmax = Wave(), Mean(), BranchSoftmax(3, NCHW)
 
     def construct(self, z):
         theta = binary_fc(z, self.move_thetah, self.theta_h_conv, self.theta_h_bn, self.theta_h_act)
@@ -230,10 +318,21 @@ class SpatialBlock(nn.Cell):
         amplitude = binary_fc(z, self.move_fcw, self.fc_w, self.fc_w_bn, self.fc_w_act)
         w = binary_fc(self.wave(amplitude, theta), self.move_tfcw, self.tfc_w, self.norm_w, self.act_w)
         c = binary_fc(z, self.move_fcc, self.fc_c, self.norm_c, self.act_c)
-        a = self.reweight((h + w + c + z).mean(axis=(2, 3), keep_dims=True))  # (B, 3C, 1, 1)
-        a = ops.softmax(a.reshape((z.shape[0], z.shape[1], 3, 1, 1)), axis=2)
-        f = h * a[:, :, 0] + w * a[:, :, 1] + c * a[:, :, 2] + z
+        a = self.softmax(self.reweight(self.mean(h + w + c + z)))
+        f = h * a[0] + w * a[1] + c * a[2] + z
         return binary_fc(f, self.move_proj, self.proj, self.norm_proj, self.act_proj)
+
+
+class ScalarMerge(nn.Cell):
+    """Sum x + w_0 h + w_1 w + (1 - w_0 - w_1) c of an input and three branches with two learned scalars."""
+
+    def construct(self, weight, x, h, w, c):
+        w0, w1 = weight[0], weight[1]
+        return x + w0 * h + w1 * w + (1 - w0 - w1) * c
+
+    def lower(self, graph, weight, x, h, w, c):
+        w0, w1 = weight.asnumpy()
+        return x + h * w0 + w * w1 + c * (1 - w0 - w1)
 
 
 class Block(nn.Cell):
@@ -246,6 +345,7 @@ class Block(nn.Cell):
     def __init__(self, c, norm):
         super().__init__()
         self.weight = parameter((2,))
+        self.merge = ScalarMerge()
         self.norm1, self.attn = norm(c), SpatialBlock(c)
         self.norm2, self.mlp = norm(c), BinaryMLP(c, 4 * c, c)
         self.move_h, self.move_w = Shift(c), Shift(c)
@@ -258,8 +358,7 @@ class Block(nn.Cell):
         m = self.norm2(x)
         h = binary_fc(m, self.move_h, self.sfc_h, self.norm_h, self.act1)
         w = binary_fc(m, self.move_w, self.sfc_w, self.norm_w, self.act2)
-        w0, w1 = self.weight[0], self.weight[1]
-        return x + w0 * h + w1 * w + (1 - w0 - w1) * self.mlp(m)
+        return self.merge(self.weight, x, h, w, self.mlp(m))
 
 
 class Embedding(nn.Cell):
@@ -281,12 +380,18 @@ class Embedding(nn.Cell):
 class MeanPool(nn.Cell):
     """Mean of max-pools with stride 2 and padding SAME, which the maximum ignores."""
 
+    work = "pooling"
+
     def __init__(self, kernels):
         super().__init__()
+        self.kernels = kernels
         self.pools = [ops.MaxPool(kernel_size=k, strides=2, pad_mode="same") for k in kernels]
 
     def construct(self, x):
         return sum([pool(x) for pool in self.pools]) / len(self.pools)
+
+    def lower(self, graph, x):
+        return lower_mean_of_max_pools(graph, x, self.kernels)
 
 
 class ReleasedBiMLP(nn.Cell):
@@ -314,15 +419,15 @@ class ReleasedBiMLP(nn.Cell):
                 network.append(Embedding(widths[stage - 1], widths[stage], layer, pools=(2, 3, 5, 7)))
             network.append(nn.SequentialCell([Block(widths[stage], layer) for _ in range(depths[stage])]))
         self.network = nn.SequentialCell(network)
-        self.norm, self.head = layer(widths[-1]), Dense(widths[-1], num_classes)
+        self.norm, self.head, self.mean = layer(widths[-1]), Dense(widths[-1], num_classes), Mean()
 
     def construct(self, x):
         if self.training:
             raise ValueError(
                 "released network: expected evaluation mode, got training mode; call set_train(False)"
             )
-        x = self.norm(self.network(self.patch_embed(x)))
-        return self.head(x.mean(axis=(2, 3)))
+        x = self.mean(self.norm(self.network(self.patch_embed(x))))
+        return self.head(x.reshape(-1, x.shape[1]))
 
 
 def _variant(depths, norm):

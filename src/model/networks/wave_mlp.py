@@ -11,7 +11,7 @@ from mindspore import nn
 from src.model.layers.activations import ACTIVATIONS, GELU
 from src.model.layers.binary_fc import MLP_RATIO
 from src.model.layers.conv import BinaryConv2d, Conv2d, local_fc
-from src.model.layers.layout import spatial_mean
+from src.model.layers.layout import GlobalMean
 from src.model.layers.merges import REWEIGHT_RATIO, BranchSoftmax, SpatialScale
 from src.model.layers.norms import BatchNorm
 from src.model.layers.stages import ResidualBlock, StagedNetwork, check_widths_and_depths
@@ -95,11 +95,11 @@ class PATM(nn.Cell):
         self.reweight = MLP(channels, channels // REWEIGHT_RATIO, PATM_BRANCHES * channels, config)
         self.projection = BinaryConv2d(channels, channels, 1, bias=True, config=config)
         self.softmax = BranchSoftmax(PATM_BRANCHES, config.axis)
-        self.scale = SpatialScale()
+        self.mean, self.scale = GlobalMean(), SpatialScale()
 
     def construct(self, x):
         width, height, channel = self.width(x), self.height(x), self.channel(x)
-        a = self.softmax(self.reweight(spatial_mean(width + height + channel)))
+        a = self.softmax(self.reweight(self.mean(width + height + channel)))
         merged = self.scale(width, a[0]) + self.scale(height, a[1]) + self.scale(channel, a[2])
         return self.projection(merged)
 
