@@ -62,7 +62,9 @@ def totals_of(name, precision, overrides):
     """The totals of a network's cost at its own image size. Rows of several tables are the same network: it is counted
     once."""
     config = load_config(overrides=overrides, flags={"model.name": name})
-    return cost_of(build_network(config, name, 1000, precision, backend="fast"), image_size_of(name)).totals()
+    return cost_of(
+        build_network(config, name, 1000, precision, backend="plain"), image_size_of(name)
+    ).totals()
 
 
 def print_costs(tables, args):
@@ -115,13 +117,13 @@ def print_ability(args):
     if args.checkpoint:
         config = config_beside(args.checkpoint, args.overrides, flags)
         start_device(config)
-        network = trained_network(config, backend="fast")
+        network = trained_network(config, backend="plain")
         load_checkpoint(network, args.checkpoint)
     else:
         config = load_config(args.config_path or None, args.overrides, flags)
         start_device(config)
         network = build_network(
-            config, config.model.name, config.model.num_classes or 10, "binary", backend="fast"
+            config, config.model.name, config.model.num_classes or 10, "binary", backend="plain"
         )
     images, _ = next(iter(create_dataset(config, "val").epoch(0)))
     result(f"{ability_table()}\n")

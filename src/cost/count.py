@@ -1,6 +1,6 @@
 r"""Operations, parameters and bytes of a network, per layer and in total.
 
-They are taken from the built network and the shapes that one image has on its way through it.
+They are taken from the graph of the network for one image (src/graph).
 
 One multiply-accumulate is one operation; only convolutions and FC layers are counted. A layer with one-bit inputs
 and one-bit weights counts as BOPs, any other as FLOPs; OPs = FLOPs + BOPs / 64. Two conventions:
@@ -10,7 +10,10 @@ paper: with the additions of biases, as the paper's Table 1 has them. Full-preci
     projection, both layers of the MLP and of the reweight MLP.
 MACs: multiply-accumulates alone.
 
-What neither counts is given as numbers of elements: `elementwise`.
+Other work is given as numbers of elements: `elementwise`.
+
+The graph's nodes have notes for this: "bias", a bias of the paper's convention; "counted": false for a convolution that
+stands for a shift of channels; "binary": true for real weights that stand for signs; "work", the kind of other work.
 """
 
 import dataclasses
@@ -19,8 +22,9 @@ import tempfile
 from pathlib import Path
 
 from src.checkpoint.file import save_checkpoint
-from src.cost import cells as known
-from src.deploy.packed import packed_size, unsupported_reason
+from src.common.errors import InputError
+from src.deploy import packed_size
+from src.graph import trace
 
 BITS_PER_OP = 64  # binary operations that count as one
 KINDS = ("normalisation", "activation", "sign", "trigonometry", "pooling")
@@ -48,8 +52,7 @@ class Cost:
     """A network's cost for one image: its layers, elements of work that is not counted, parameters, bytes.
 
     params: trained numbers; params_binary: those of them that one bit holds; checkpoint_bytes: size of the file
-    that save_checkpoint writes; packed_bytes: that of export.py's PACKED format, or None where it has none for the
-    network.
+    that save_checkpoint writes; packed_bytes: that of export.py's PACKED format, or None for a network beyond its limits.
     """
 
     layers: tuple
@@ -81,45 +84,52 @@ class Cost:
 
 
 def cost_of(network, image_size, variant="", class_names=()):
-    """The Cost of a network for one image (1, 3, image_size, image_size). It is run once, in PyNative mode.
+    """The Cost of a network for one image (1, 3, image_size, image_size). The network is traced once.
 
     variant, class_names: texts that a packed file holds.
 
-    Raises InputError for a size at which the network cannot run.
+    Raises InputError for a size at which the network cannot run, and for a network with layers that are not known.
     """
     network.set_train(False)
-    cells = {name: cell for name, cell in network.cells_and_names() if name}
-    counterparts = known.biased_in_wave_mlp(cells.values())
-    layers, elementwise = [], dict.fromkeys(KINDS, 0)
-    for name, (shape, output) in known.run_shapes(network, image_size).items():
-        cell = cells[name]
-        kind = known.kind_of(cell)
-        if kind is not None:
-            elementwise[kind] += math.prod(output)
-        if known.is_linear(cell):
-            layers.append(_layer(name, cell, output, cell in counterparts))
-        if known.binary_input(cell):
-            elementwise["sign"] += math.prod(shape)
+    try:
+        graph = trace(network, image_size)
+    except ValueError as error:
+        raise InputError(
+            f"image_size {image_size}: the network cannot run on such images, or has layers that are not known ({error})"
+        ) from error
+    layers = tuple(_layer(node) for node in graph.nodes if _is_counted(node))
     trained = [p for p in network.get_parameters() if p.requires_grad]
     params, binary = sum(p.size for p in trained), sum(layer.weights for layer in layers if layer.binary)
-    packed = None if unsupported_reason(network) else packed_size(network, variant, class_names)
-    return Cost(tuple(layers), elementwise, params, binary, _checkpoint_bytes(network), packed)
+    size = packed_size(graph, variant, class_names)
+    return Cost(layers, _elementwise(graph), params, binary, _checkpoint_bytes(network), size)
 
 
-def _layer(name, cell, output, counterpart_has_bias):
-    """The LayerCost of a linear Cell; positions are those of its output, a map or a vector of O channels."""
-    channels = cell.weight.shape[0]
-    positions = math.prod(output) // channels
-    h, w = output[-2:] if len(output) == 4 else (1, 1)
+def _is_counted(node):
+    return node.op in ("conv2d", "binary_conv2d") and node.notes.get("counted", True)
+
+
+def _layer(node):
+    """The LayerCost of a convolution; an FC is a convolution with kernel 1."""
+    weights, positions = node.tensors["weight"].size, math.prod(node.shape[1:])
     return LayerCost(
-        name=name,
-        kind=type(cell).__name__,
-        output=(channels, h, w),
-        weights=cell.weight.size,
-        binary=known.binary_input(cell) and known.binary_weight(cell),
-        macs=cell.weight.size * positions,
-        biases=channels * positions * (counterpart_has_bias or known.has_bias(cell)),
+        name=node.name,
+        kind=node.op,
+        output=node.shape,
+        weights=weights,
+        binary=node.op == "binary_conv2d" or node.notes.get("binary", False),
+        macs=weights * positions,
+        biases=math.prod(node.shape) * node.notes.get("bias", False),
     )
+
+
+def _elementwise(graph):
+    """Elements of other work by kind, in the order of KINDS. A sign is counted per number that it is taken of."""
+    elements = dict.fromkeys(KINDS, 0)
+    for node in graph.nodes:
+        work = "sign" if node.op == "binarize" else node.notes.get("work")
+        if work:
+            elements[work] += math.prod(node.shape)
+    return elements
 
 
 def _checkpoint_bytes(network):

@@ -21,7 +21,7 @@ ONE_BLOCK = {"widths": (C,), "depths": (1,)}
 
 
 def totals(name="bimlp_t", precision="binary", size=32, classes=CLASSES, **overrides):
-    return cost_of(create_model(name, classes, precision, backend="fast", **overrides), size).totals()
+    return cost_of(create_model(name, classes, precision, backend="plain", **overrides), size).totals()
 
 
 def test_one_block_by_hand():
@@ -70,8 +70,8 @@ def test_pooling_and_downsampling_by_hand():
     assert original["flops_macs"] == 3 * 7 * 7 * C * N + 3 * 3 * C * 2 * C * (4 * 4) + 2 * C * CLASSES
 
 
-def test_parameters_and_bytes_of_one_block_by_hand(tmp_path):
-    network = create_model("bimlp_t", CLASSES, backend="fast", **ONE_BLOCK)
+def test_parameters_of_one_block_by_hand(tmp_path):
+    network = create_model("bimlp_t", CLASSES, backend="plain", **ONE_BLOCK)
     cost = cost_of(network, 32, "bimlp_t")
     patm = 2 * (C * C + C * C + 2 * C * 7)
     weights = patm + C * C + C * (C // 4) + C // 4 * 3 * C + C * C + 2 * C * 7 + C * 4 * C + 4 * C * C
@@ -84,13 +84,41 @@ def test_parameters_and_bytes_of_one_block_by_hand(tmp_path):
         per_layer + stem + 3 * 2 * C + 2 + C * CLASSES + CLASSES
     )  # norm1, norm2, the last norm; two merge scalars; head
     assert cost.params == weights + rest
-    # rows of weights in whole words of 4 bytes: the FCs per output channel, the local FCs per input and tap
-    rows = 4 * C + C + C // 4 + 3 * C + C + 4 * C + C + 2 * 2 * 7 + 2 * 7
-    header = 192 + len("bimlp_t") + 9  # filled up to a multiple of 16
-    numbers = rest - C - outputs - C  # the stem's bias folds into its norm, and so does RPReLU's first shift
-    assert cost.packed_bytes == header + 4 * rows + 4 * numbers + len("CRC-")
     save_checkpoint(tmp_path / "n.ckpt", network)
     assert cost.checkpoint_bytes == (tmp_path / "n.ckpt").stat().st_size
+
+
+def test_packed_bytes_of_one_block_by_hand():
+    """By FORMAT.md: words of 4 bytes for the nodes, then for their numbers and bits."""
+    binarize, affine, prelu, unary, add, group_mean, mean = 4, 4, 4, 3, 3, 3, 2  # affine: two vectors
+    conv, binary_conv = 11, 12  # value, filter, stride, padding, groups; and pad_value
+    stem = conv + affine + prelu + affine
+    layers = (
+        4 + 2 + 1 + 2 + 1 + 2 + 2
+    )  # phase and amplitude, mixing; channel, reweight, projection; local, MLP
+    layer = binarize + binary_conv + affine + add + prelu + affine
+    shortcuts = (
+        4 * group_mean + (2 + 12) + (2 + 4)
+    )  # narrower: mixing, reweight, MLP; wider: copies of the input
+    wave = 2 * unary + 2 * add + (2 + 2)  # cos and sin, two products, their concatenation
+    reweight = (
+        3 * add + mean + 3 + 3 * (5 + add + add)
+    )  # sum, mean, softmax; of each branch a slice, a product, a sum
+    block = affine + layers * layer + shortcuts + 2 * wave + reweight + add + affine + 2 * add + add
+    nodes = stem + block + affine + mean + conv + affine
+    inputs = 4 * C + 2 * 2 * C + C + C + C // 4 + C + 2 * C + C + 4 * C
+    outputs = 4 * C + 2 * C + C + C // 4 + 3 * C + C + 2 * C + 4 * C + C
+    # threshold; factor and offset; slopes, of which one is 1; a shift with the factor 1, or with that of a merge
+    numbers = inputs + 2 * outputs + (outputs + layers) + (outputs + layers)
+    numbers += 3 * 7 * 7 * C + 2 * C + (C + 1) + (C + 1)  # stem
+    numbers += 3 * 2 * C + C * CLASSES + CLASSES + 1  # norm1, norm2, the last norm; head
+    filters = 6 * [C * C] + 2 * [2 * C * 7] + [C * C // 4, C // 4 * 3 * C] + 2 * [C * 7] + 2 * [4 * C * C]
+    bits = sum(-(-weights // 32) for weights in filters)
+    header = 96 + len("bimlp_t") + 9  # filled up to a multiple of 16
+    found = cost_of(
+        create_model("bimlp_t", CLASSES, backend="plain", **ONE_BLOCK), 32, "bimlp_t"
+    ).packed_bytes
+    assert found == header + 4 * (nodes + numbers + bits) + len("CRC-")
 
 
 @pytest.mark.parametrize("name,flops,bops,ops,flops_macs,bops_macs", [
@@ -103,6 +131,13 @@ def test_table_1(name, flops, bops, ops, flops_macs, bops_macs):
     expected = {"flops": flops, "bops": bops, "ops": ops, "flops_macs": flops_macs, "bops_macs": bops_macs}
     for key, value in expected.items():
         assert found[key] == pytest.approx(value, rel=1e-4), key
+
+
+@pytest.mark.parametrize("name,most", [("bimlp_s", 6.4e6), ("bimlp_m", 9.5e6)])
+def test_packed_bytes_of_the_papers_networks(name, most):
+    """Most of a file are bits: an eighth of a byte for each binary weight."""
+    found = totals(name, size=224, classes=1000)
+    assert found["params_binary"] / 8 < found["packed_bytes"] <= most
 
 
 def released(name):
@@ -130,7 +165,8 @@ def test_step_1_counts_as_full_precision():
 
 def test_a_teacher_of_mindcv():
     found = cost_of(create_model("resnet18", CLASSES, "fp32"), 64).totals()
-    assert found["bops"] == 0 and found["packed_bytes"] is None
+    assert found["bops"] == found["params_binary"] == 0
+    assert found["packed_bytes"] == pytest.approx(4 * found["params"], rel=1e-3)
     # published at 224: 1.8e9 MACs, 11.7 million parameters with 1000 classes
     positions = (64 / 224) ** 2
     assert found["flops_macs"] == pytest.approx(1.814e9 * positions, rel=0.01)
@@ -139,7 +175,7 @@ def test_a_teacher_of_mindcv():
 
 def test_refuses_an_image_size_at_which_the_network_cannot_run():
     with pytest.raises(InputError, match="image_size 1: the network cannot run"):
-        cost_of(create_model("bimlp_t", 10, backend="fast"), 1)
+        cost_of(create_model("bimlp_t", 10, backend="plain"), 1)
 
 
 def command(*arguments):
