@@ -7,7 +7,13 @@ from src.common.errors import InputError
 from src.common.output import expect_stdout, result
 from src.common.text import printable
 from src.data.transform import shorter_side
-from src.deploy import SUFFIXES, Feeding, check_request, export_network, write_packed
+from src.deploy import (
+    SUFFIXES,
+    Feeding,
+    check_request,
+    export_network,
+    write_packed,
+)
 from src.deploy.feeding import PIXELS
 
 FREE = "dynamic"
@@ -86,7 +92,8 @@ def pack(network, config, feeding, output):
         class_names=feeding.class_names,
     )
     checkpoint_size = Path(config.checkpoint.path).stat().st_size
-    result(f"model               {printable(feeding.model)} in binary, weights at one bit")
+    weights = "weights at one bit" if feeding.precision == "binary" else "weights of 32 bits"
+    result(f"model               {printable(feeding.model)} in {feeding.precision}, {weights}")
     show_feeding(feeding)
     result("compared on         the file, read back: all numbers and bits are the network's")
     result(f"file                {printable(output)}")

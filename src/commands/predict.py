@@ -3,11 +3,11 @@
 import itertools
 import json
 import os
-from pathlib import Path
 
 import numpy as np
 
 from src.common.errors import InputError
+from src.common.figures import check_png
 from src.common.output import result, warn
 from src.common.text import one_line, printable
 from src.data import load_centred
@@ -60,12 +60,9 @@ def check_plot(args):
         return
     if not images:
         raise InputError("command line: expected --image with --plot, got --plot alone")
-    if Path(plot).suffix.lower() != ".png":
-        raise InputError(f"--plot: expected a name that ends in .png, got {plot}")
+    check_png("--plot", plot)
     if len(images) > MAX_PICTURES:
         raise InputError(f"--plot: expected at most {MAX_PICTURES} pictures, got {len(images)}")
-    if os.path.isdir(plot) or not os.path.isdir(Path(plot).parent):
-        raise InputError(f"--plot: expected the name of a file in a folder that is there, got {plot}")
     for path in (*images, args.checkpoint):
         if path and os.path.exists(path) and os.path.exists(plot) and os.path.samefile(path, plot):
             raise InputError(f"--plot: expected another file than those that are read, got {plot}")

@@ -4,7 +4,7 @@ from .compare import TOLERANCE
 from .export import SUFFIXES, Exported, check_request, export_network
 from .feeding import Feeding
 from .freeze import freeze
-from .packed import unsupported_reason, write_packed
+from .packed import packed_size, write_packed
 
 __all__ = [
     "SUFFIXES",
@@ -14,6 +14,6 @@ __all__ = [
     "check_request",
     "export_network",
     "freeze",
-    "unsupported_reason",
+    "packed_size",
     "write_packed",
 ]

@@ -39,7 +39,7 @@ class FrozenReleasedConv(nn.Cell):
     def __init__(self, layer):
         super().__init__()
         layer.weight.set_data(scaled_sign(layer.weight))
-        self.layer, self.c_out = layer, layer.c_out
+        self.layer, self.shortcut = layer, layer.shortcut
 
     def construct(self, x):
         return self.layer.conv(three_valued(x, 0.5), self.layer.weight)

@@ -113,7 +113,7 @@ def test_a_checkpoint_becomes_a_checked_file_beside_it(main, trained, images, lo
         (["data.class_names=[a]"], "data.class_names: expected 10 names, one for each class, or none, got 1"),
         (
             ["--file_format", "PACKED", 'data.class_names=[a, b, c, "d\\ne", f, g, h, i, j, k]'],
-            r"names that are UTF-8 without control characters (class 3 is 'd\ne'), got",
+            r"names that are UTF-8 without control characters (class 3 is 'd\ne')",
         ),
     ],
 )
@@ -136,8 +136,9 @@ def test_a_checkpoint_becomes_a_packed_file(main, trained, capsys):
     size, checkpoint_size = ((folder / f"best.{end}").stat().st_size for end in ("packed", "ckpt"))
     assert table["file"] == str(folder / "best.packed")
     assert table["bytes"] == f"{size} ({checkpoint_size / size:.1f} times smaller than the checkpoint)"
-    description, _ = decode((folder / "best.packed").read_bytes())
-    assert (description.variant, description.classes, description.image_size) == ("bimlp_t", 10, 16)
+    description, graph = decode((folder / "best.packed").read_bytes())
+    assert (description.variant, description.image_size) == ("bimlp_t", 16)
+    assert (graph.shape, graph.nodes[-1].shape) == ((3, 16, 16), (10, 1, 1))
     assert (description.resize, description.mean, description.std) == (18, (0.5, 0.25, 0.5), (0.5, 0.5, 1))
     assert description.class_names == NAMES
     assert_tells_how_to_feed_it(table)

@@ -18,10 +18,10 @@ import mindspore as ms
 import numpy as np
 import safetensors.numpy
 
-from scripts.fuzz_seeds import packed
 from src.checkpoint.file import CRC_BYTES, read_checkpoint, save_checkpoint
 from src.common.errors import InputError
 from src.deploy.packed_file import decode
+from tests.graph.packed_faults import WHOLE
 
 MORE_MEMORY = 256 << 20  # than the process takes before
 # audit events that begin as one of these: nothing that a file can ask for
@@ -64,7 +64,7 @@ def originals(folder):
     save_checkpoint(folder / "ours.ckpt", tensors)
     ms.save_checkpoint([{"name": k, "data": v} for k, v in tensors.items()], str(folder / "theirs.ckpt"))
     safetensors.numpy.save_file(arrays(), folder / "other.safetensors")
-    (folder / "small.packed").write_bytes(packed("small"))
+    (folder / "small.packed").write_bytes(WHOLE)
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 

@@ -78,6 +78,7 @@ def test_weights_do_not_depend_on_the_number_of_workers(trained, often, tell):
     )
 
 
+@pytest.mark.thorough
 def test_all_workers_end_with_the_same_weights_and_see_every_image_once(trained, often):
     """With each worker's own statistics in training. The loop itself refuses an evaluation of another total than the
     data set's; 360 images in batches of 100 on 2 or 4 workers come out uneven."""
