@@ -25,7 +25,7 @@ export FLAGS_FILE
 
 mkdir -p "$OBJECTS"
 rm -f "$OBJECTS"/*.o
-printf '%s\n' *.cc ../../native/*.cc | xargs -P "$(getconf _NPROCESSORS_ONLN)" -n 1 bash -euc 'compile "$@"' compile "${compiler[@]}"
+find . ../../native -name '*.cc' -not -path './tools/*' | xargs -P "$(getconf _NPROCESSORS_ONLN)" -n 1 bash -euc 'compile "$@"' compile "${compiler[@]}"
 "${compiler[@]}" $FLAGS -shared "$OBJECTS"/*.o -o "$folder/libbimlp.so"
 # of the objects, not of the library: it uses more than the library's interface
-"${compiler[@]}" $FLAGS program/bimlp_run.cc "$OBJECTS"/*.o -o "$folder/bimlp_run"
+"${compiler[@]}" $FLAGS tools/*.cc "$OBJECTS"/*.o -o "$folder/bimlp_run"

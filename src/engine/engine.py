@@ -21,7 +21,7 @@ class Handle:
 
 
 class Engine:
-    """A packed BiMLP. Its weights and activations are bits, multiplied by XOR and popcount.
+    """A packed network. Binary weights and activations are bits, multiplied by XOR and popcount.
 
     with Engine.load("model.packed") as engine:
         logits = engine.logits(images)
@@ -41,6 +41,7 @@ class Engine:
     @classmethod
     def load(cls, path, threads=1):
         """The engine of a packed file. BIMLP_INSTRUCTION_SET names an instruction set; else it is the processor's best.
+        BIMLP_PLAN is "fused", the default, or "plain", one operation after the other.
 
         Raises:
             InputError: no such file, not a whole packed file, an instruction set that is not there, no C++ compiler.

@@ -4,23 +4,34 @@ import fcntl
 import os
 import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 import mindspore as ms
 import numpy as np
 import pytest
-from mindspore import Tensor
 
 from src.common.compile import compiler
-from src.deploy import write_packed
-from src.deploy.packed_file import decode
+from src.deploy.packed_file import Description, encode
 from src.engine import Engine, instruction_sets
+from src.graph import Graph, trace
+from src.graph.simplify import simplify
 from src.model import create_model
-from src.model.layers.norms import BatchNorm
+from tests.graph.networks import calibrate
+from tests.graph.networks import images as normal_images
+from tests.graph.separate import separated
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("scalar", "avx2", "avx512")
-FIELDS = {"resize": 40, "mean": (0.4, 0.5, 0.6), "std": (0.2, 0.25, 0.3)}
+COLOURS = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)  # mean, std
+PLANS = ("plain", "fused")
+OPTIONS = {
+    "widths": (8, 12),
+    "depths": (1, 1),
+    "branches": (2, 1, 2, 1),
+    "stem": (3, 2, 1),
+    "backend": "plain",
+}
 CLASSES = ("ant", "bee", "cow")
 
 
@@ -40,60 +51,52 @@ def instruction_set(request, monkeypatch):
     return request.param
 
 
-def calibrate(network, images):
-    """Give the norms the statistics of a batch, so that activations have the sizes of a trained network's."""
-    network.set_train(True)
-    network(Tensor(images))
-    for _, cell in network.cells_and_names():
-        if isinstance(cell, BatchNorm):  # the running statistics have moved by a tenth, from 0 and 1
-            cell.moving_mean.set_data(cell.moving_mean * 10)
-            cell.moving_variance.set_data((cell.moving_variance - 0.9) * 10)
-    return network.set_train(False)
+@pytest.fixture(params=PLANS)
+def plan(request, monkeypatch):
+    """Each plan by name, and made the engine's choice."""
+    monkeypatch.setenv("BIMLP_PLAN", request.param)
+    return request.param
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A network in a packed file. images: (5, 3, S, S), of which no bit of the graph hangs on rounding; logits: those of
+    the reference."""
+
+    path: Path
+    description: Description
+    graph: Graph
+    images: np.ndarray
+    logits: np.ndarray
 
 
 @pytest.fixture(scope="session")
 def packed(tmp_path_factory):
-    """packed(widths, depths, branches, size, ..): (network, description, tensors, path) of a network whose numbers are
-    all random and whose norms are calibrated; the same on every call."""
+    """packed(size, classes, names, **options of BiMLP): a Packed BiMLP with random numbers, the same on every call."""
     made = {}
 
-    def make(widths=(8, 12), depths=(1, 1), branches=(2, 1, 2, 1), size=32, **changes):
-        key = (widths, depths, branches, size, tuple(changes.items()))
+    def make(size=32, classes=3, names=CLASSES, **options):
+        key = (size, classes, names, tuple(options.items()))
         if key not in made:
-            mode = ms.get_context("mode")
-            ms.set_context(mode=ms.PYNATIVE_MODE)
-            try:
-                made[key] = _make(widths, depths, branches, size, changes, tmp_path_factory)
-            finally:
-                ms.set_context(mode=mode)
+            network = create_model("bimlp_t", classes, "binary", **{**OPTIONS, **options})
+            made[key] = _packed(network, size, names, tmp_path_factory.mktemp("packed") / "network.packed")
         return made[key]
 
     return make
 
 
-def _make(widths, depths, branches, size, changes, tmp_path_factory):
-    settings = {
-        "widths": widths,
-        "depths": depths,
-        "branches": branches,
-        "stem": (3, 2, 1),
-        "backend": "plain",
-        **changes,
-    }
-    network = create_model("bimlp_t", len(CLASSES), "binary", **settings)
-    random = np.random.default_rng(5)
-    for name, parameter in network.parameters_and_names():
-        values = parameter.asnumpy()
-        if name.endswith(("gamma", "beta", "shift_in", "shift_out", "slope", "rsign.bias", "merge", ".bias")):
-            values = values + random.normal(0, 0.2, values.shape)
-        elif name.endswith("weight"):
-            values = random.normal(0, 0.3, values.shape)
-        parameter.set_data(Tensor(values.astype(np.float32)))
-    calibrate(network, random.normal(size=(16, 3, size, size)).astype(np.float32))
-    path = tmp_path_factory.mktemp("packed") / "network.packed"
-    fields = {**FIELDS, "resize": max(FIELDS["resize"], size)}
-    write_packed(network, path, variant="bimlp_t", image_size=size, class_names=CLASSES, **fields)
-    return network, *decode(path.read_bytes()), path
+def _packed(network, size, names, path):
+    mode = ms.get_context("mode")
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    try:
+        graph = simplify(trace(calibrate(network.set_train(False), size), size))
+    finally:
+        ms.set_context(mode=mode)
+    images = normal_images(5, size)
+    graph, logits = separated(graph, images)
+    description = Description("bimlp_t", size, max(40, size), *COLOURS, names)
+    path.write_bytes(encode(description, graph))
+    return Packed(path, description, graph, images, logits)
 
 
 @pytest.fixture(scope="session")
@@ -129,8 +132,3 @@ def engine():
     yield load
     for one in opened:
         one.close()
-
-
-def images(count, size, seed=3):
-    """Seeded normal images, float32."""
-    return np.random.default_rng(seed).normal(size=(count, 3, size, size)).astype(np.float32)

@@ -2,8 +2,8 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "files.h"
-#include "picture.h"
+#include "file/files.h"
+#include "tools/picture.h"
 
 int main(int, char **arguments) {
   const auto picture = bimlp::read_pnm(bimlp::read_file(arguments[1], size_t{1} << 30), arguments[1]);

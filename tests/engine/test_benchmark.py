@@ -1,11 +1,14 @@
-"""The engine's benchmark runs through: what it refuses, and what its last line holds."""
+"""The engine's benchmarks run through: what they refuse, and what their last line holds."""
 
+import importlib.util
 import json
 import pathlib
 import subprocess
 import sys
 
 import pytest
+
+from src.model.layers.quantizers import QUANTIZERS
 
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / "benchmarks"
 EXPECTED = {
@@ -14,8 +17,21 @@ EXPECTED = {
 }  # fmt: skip
 
 
-def run(*arguments):
-    command = [sys.executable, str(FOLDER / "engine.py"), *arguments]
+@pytest.fixture(scope="module")
+def switches():
+    """benchmarks/engine_switches.py as a module."""
+    spec = importlib.util.spec_from_file_location("engine_switches", FOLDER / "engine_switches.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(FOLDER))
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(FOLDER))
+    return module
+
+
+def run(*arguments, script="engine.py"):
+    command = [sys.executable, str(FOLDER / script), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
 
 
@@ -43,3 +59,81 @@ def test_a_quick_run_ends_with_one_object_of_positive_numbers():
 def test_unknown_runtimes_are_refused():
     done = run("--only", "engine,torch")
     assert done.returncode == 2 and "got torch" in done.stderr and not done.stdout
+
+
+# --- other switches ---
+
+
+@pytest.mark.thorough
+def test_a_quick_run_of_switches_ends_with_a_row_per_network():
+    done = run("--quick", "--rounds", "1", "--json", script="engine_switches.py")
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    verified = [(line["network"], line["verified"]) for line in lines if "verified" in line]
+    assert len(verified) == len(set(verified)) == 4
+    result = lines[-1]
+    assert [(row["network"], row["switches"]) for row in result["rows"]] == [
+        ("wave_mlp_nano", {}),
+        ("bimlp_t", {"quantizer": "dorefa"}),
+    ]
+    for row in result["rows"]:
+        engine, other = row["engine_ms"], row["onnxruntime_ms"]
+        assert 0 < engine["lower"] <= engine["median"] <= engine["upper"]
+        assert row["packed_bytes"] > 0 and row["ratio"] == pytest.approx(
+            other["median"] / engine["median"], 1e-3
+        )
+    assert result["threads"] == 1 and result["image_size"] == 32 and result["machine"]["processor"]
+    assert sum(line.startswith("| ") for line in done.stderr.splitlines()) == 4
+
+
+def test_the_rows_have_every_quantizer_once(switches):
+    rows = switches.networks(False, list(QUANTIZERS))
+    given = [overrides.get("quantizer") for network, overrides in rows.values() if network == "bimlp_s"]
+    assert sorted(given, key=str) == sorted([None] * 3 + list(QUANTIZERS)[1:], key=str)
+    assert next(iter(QUANTIZERS)) == "bimlp"  # the default, which has a row without switches
+    assert {network for network, _ in rows.values()} == {"wave_mlp_t", "bimlp_s", "released_bimlp_s"}
+
+
+def test_a_packed_file_of_other_bytes_than_counted_is_refused(switches):
+    switches.compare_bytes("n", {"packed_bytes": 5, "counted_bytes": 5})
+    with pytest.raises(
+        switches.Disagreement, match="n: expected a packed file of 6 bytes, as counted, got 5"
+    ):
+        switches.compare_bytes("n", {"packed_bytes": 5, "counted_bytes": 6})
+
+
+@pytest.mark.parametrize(
+    "difference,other_classes,binary", [(0.021, 0, ("n",)), (0.002, 0, ()), (0.0, 1, ("n",))]
+)
+def test_a_contender_of_another_network_is_refused(switches, difference, other_classes, binary):
+    class Other:
+        def ask(self, what, work):
+            return {"difference": difference, "other_classes": other_classes}
+
+    label = {"network": "n", "precision": "f32"}
+    with pytest.raises(switches.Disagreement, match="side, work: expected the reference's logits"):
+        switches.verify({"side": Other()}, {("side", "work"): label}, binary)
+    difference, other_classes = 0.0009, 0
+    switches.verify({"side": Other()}, {("side", "work"): label}, binary)
+
+
+def test_the_table_has_the_ratio_of_the_medians(switches):
+    ms = {"packed": (2.0, 1.5, 3.0), "onnxruntime": (10.0, 9.0, 12.25)}
+    rows = [
+        {"network": "n", "runtime": side, "quiet": side == "packed", "ms": dict(zip(("median", "lower", "upper"), each))}
+        for side, each in ms.items()
+    ]  # fmt: skip
+    files = {"n": {"network": "bimlp_t", "switches": {"norm": "layer"}, "packed_bytes": 12345}}
+    options = switches.parse(["--quick", "--threads", "1"])
+    text = switches.table(
+        switches.summary({"files": files, "rows": rows, "versions": ["this engine"]}, options)
+    )
+    cells = [cell.strip() for cell in text.splitlines()[4].strip("|").split("|")]
+    assert cells == ["`bimlp_t`, `norm=layer`", "12,345", "2 [1.5, 3]", "10 [9, 12.2]", "5.00"]
+    assert text.endswith("The machine was busy: `bimlp_t`, `norm=layer`.")
+
+
+def test_more_threads_than_cores_are_refused(switches, capsys):
+    with pytest.raises(SystemExit):
+        switches.parse(["--threads", "1000"])
+    assert "number of cores, got 1000" in capsys.readouterr().err

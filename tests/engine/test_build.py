@@ -11,10 +11,11 @@ import pytest
 
 from src.common.compile import NATIVE as SHARED
 from src.common.compile import flags_of, sources_of
+from src.engine.library import folders
 
 ROOT = Path(__file__).resolve().parents[2]
 NATIVE = ROOT / "src" / "engine" / "native"
-SOURCES = {path.name for path in sources_of([SHARED, NATIVE])}
+SOURCES = {path.name for path in sources_of([SHARED, *folders()])}  # whose objects lie in one folder
 WITH_FLAGS = sorted(name for name in SOURCES if flags_of(name))
 X86 = pytest.mark.skipif(platform.machine() != "x86_64", reason="flags.txt has only files for x86_64")
 
@@ -30,6 +31,15 @@ def executable(path, text):
     path.write_text(text)
     path.chmod(0o755)
     return str(path)
+
+
+def test_no_two_sources_make_the_same_object():
+    assert len(SOURCES) == len(sources_of([SHARED, *folders()]))
+
+
+def test_the_library_has_the_sources_of_all_rooms():
+    tools = {path.name for path in sources_of([NATIVE / "tools"])}
+    assert {path.name for folder in (SHARED, NATIVE) for path in folder.rglob("*.cc")} == SOURCES | tools
 
 
 def test_the_script_builds_without_a_warning(engine_build):
@@ -62,7 +72,7 @@ def test_flags_that_the_compiler_does_not_know_are_skipped(tmp_path):
     commands = {Path(file).name: line for file, line in compiled(log).items()}
     assert commands.keys() == SOURCES
     for name, command in commands.items():
-        own = [] if name == "kernels_avx512.cc" else flags_of(name)
+        own = [] if name == "avx512.cc" else flags_of(name)
         assert flags_in(command) == sorted([*flags_of("common", "engine"), "-Wmine", *own])
 
 
@@ -127,7 +137,7 @@ def test_code_for_some_processors_is_not_shared_with_the_rest(name, engine_build
     shared = [match[2] for match in symbols if match and match[1] in "WVuTDBR"]
     # DW.ref: a pointer for exceptions, which is no code
     shared = [symbol for symbol in shared if not symbol.startswith("DW.ref.")]
-    assert shared == [f"bimlp::{name.removesuffix('.cc')[8:]}_kernels()"]
+    assert shared == [f"bimlp::{name.removesuffix('.cc')}_kernels()"]
 
 
 def test_cmake_builds_and_installs_the_same(engine_build, tmp_path):

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scripts.fuzz_seeds import DESCRIPTIONS, packed
 from src.common.compile import compiler
 from src.engine import Engine
 
@@ -36,13 +35,6 @@ def comma(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    path = tmp_path_factory.mktemp("model") / "small.packed"
-    path.write_bytes(packed("small"))
-    return path
-
-
 def lines_of(command, comma):
     """The lines that a process with the locale prints, behind the first, by which it shows that it has the locale."""
     done = subprocess.run(
@@ -59,7 +51,7 @@ def lines_of(command, comma):
     return rest
 
 
-def test_a_process_with_a_decimal_comma_in_python(comma, model):
+def test_a_process_with_a_decimal_comma_in_python(comma, packed):
     code = (
         "import ctypes, json, locale, sys\n"
         "locale.setlocale(locale.LC_NUMERIC, 'comma')\n"
@@ -67,19 +59,19 @@ def test_a_process_with_a_decimal_comma_in_python(comma, model):
         "from src.engine import Engine\n"
         "print(json.dumps(Engine.load(sys.argv[1]).description))"
     )
-    [line] = lines_of([sys.executable, "-c", code, model], comma)
-    with Engine.load(model) as engine:
+    [line] = lines_of([sys.executable, "-c", code, packed().path], comma)
+    with Engine.load(packed().path) as engine:
         assert json.loads(line) == engine.description
-    assert tuple(engine.description["mean"]) == DESCRIPTIONS["small"].mean
+    assert tuple(engine.description["mean"]) == packed().description.mean
 
 
-def test_a_program_with_a_locale_and_a_way_to_round_of_its_own(comma, model, engine_build, tmp_path):
+def test_a_program_with_a_locale_and_a_way_to_round_of_its_own(comma, packed, engine_build, tmp_path):
     paths = [f"-I{ROOT / 'src/engine/native'}", f"-L{engine_build}", "-lbimlp", f"-Wl,-rpath,{engine_build}"]
     source = ROOT / "tests" / "engine" / "host_program.cc"
     subprocess.run([*compiler(), "-std=c++17", source, *paths, "-o", tmp_path / "host"], check=True)
-    description, bits = lines_of([tmp_path / "host", model, "comma"], comma)
-    size = DESCRIPTIONS["small"].image_size
-    with Engine.load(model, threads=2) as engine:
+    description, bits = lines_of([tmp_path / "host", packed().path, "comma"], comma)
+    size = packed().description.image_size
+    with Engine.load(packed().path, threads=2) as engine:
         assert json.loads(description) == engine.description
         logits = engine.logits(np.zeros((1, size, size, 3), np.uint8))
     assert [int(word, 16) for word in bits.split()] == logits.view(np.uint32)[0].tolist()

@@ -1,112 +1,178 @@
-"""Binary layers by themselves, on every instruction set: their integer sums, their borders, and odd numbers."""
+"""Binary convolutions by themselves, on every instruction set and with both plans: exact sums, borders, odd numbers.
+
+A convolution of the image with integers gives a map of integers, the layer reads its signs, and a convolution with random
+integers over the whole map makes logits of all sums: each sum is exact in 32-bit floats, and so is each logit.
+"""
 
 import numpy as np
 import pytest
 
-from src.engine.inspect import channel_layer, local_layer
+from scripts.fuzz_graphs import open_bytes
+from src.graph import run_reference
+from src.graph.ir import GraphBuilder
+from tests.graph.exact import Grid, grid_of
+from tests.graph.packed_files import packed
 
 SIZES = (1, 31, 32, 33, 63, 64, 65, 80, 127, 320, 2048)
-TAPS = 7
+LEVELS = {"signs": (-1, 1), "bits": (0, 1), "three": (-1, 0, 1)}
+NONE = (0, 0, 0, 0)
+PLAIN = {"stride": 1, "padding": NONE, "groups": 1}
+IMAGES, LOGITS = 2, 4
+PIXEL = 2  # the largest, integers all of them
 
 
-def plain(inputs, outputs, weight, shift=0.0):
-    """Tensors of a layer that gives its sums: factor and slope 1, everything else 0."""
-    numbers = {"factor": np.ones(outputs), "offset": np.zeros(outputs), "slope": np.ones(outputs)}
-    return {"shift": np.full(inputs, shift), "weight": weight, **numbers, "shift_out": np.zeros(outputs)}
+def integers(random, shape, most):
+    """Integers from -most to most."""
+    return random.integers(-most, most + 1, shape)
 
 
-def signs(x):
-    return np.where(x > 0, 1, -1)
+def is_exact(graph):
+    """True where all sums of a graph are exact in 32-bit floats, in any order."""
+    grids = [Grid(1.0, float(PIXEL))]
+    for node in graph.nodes:
+        inputs, shapes = ([of(i) for i in node.inputs] for of in (grids.__getitem__, graph.shape_of))
+        grids.append(grid_of(node.op, inputs, shapes, node.attributes, node.tensors))
+    return grids[-1] is not None
+
+
+class Case:
+    """Graph in the making of a map of `channels` integers, height x width, and a source of chance."""
+
+    def __init__(self, channels, height, width, seed=0):
+        self.random = np.random.default_rng((channels, height, width, seed))
+        self.side = max(height, width)
+        self.builder = GraphBuilder((3, self.side, self.side))
+        kernel = (self.side - height + 1, self.side - width + 1)
+        weight = integers(self.random, (channels, 3, *kernel), 2)
+        self.map = self.builder.add("conv2d", 0, weight=weight, **PLAIN)
+
+    def binary(self, outputs, kernel=(1, 1), levels=(-1, 1), stride=1, padding=NONE, groups=1, pad_value=0):
+        """Value of a binary convolution of the map, with random weights, and thresholds of which some are numbers of the map."""
+        channels = self.builder.shapes[self.map][0]
+        bits = self.builder.add(
+            "binarize", self.map, levels=levels, threshold=integers(self.random, channels, 3) / 2
+        )
+        weight = self.random.random((outputs, channels // groups, *kernel)) < 0.5
+        window = {"stride": stride, "padding": padding, "groups": groups}
+        return self.builder.add("binary_conv2d", bits, weight=weight, pad_value=pad_value, **window)
+
+    def check(self):
+        """Compare the engine's logits of the last value with the reference's, to the bit."""
+        value = len(self.builder.nodes)
+        weight = integers(self.random, (LOGITS, *self.builder.shapes[value]), 1)
+        self.builder.add("conv2d", value, weight=weight, **PLAIN)
+        graph = self.builder.graph()
+        assert is_exact(graph)
+        images = integers(self.random, (IMAGES, *graph.shape), PIXEL).astype(np.float32)
+        expected = run_reference(graph, images)
+        with open_bytes(packed(graph)) as engine:
+            np.testing.assert_array_equal(engine.logits(images), expected)
+
+
+@pytest.fixture(autouse=True)
+def every_way(instruction_set, plan):
+    """Each test on each instruction set, with each plan."""
 
 
 @pytest.mark.parametrize("inputs", SIZES)
-@pytest.mark.parametrize("tokens", [1, 3, 17, 70])
-def test_channel_sums_are_exact(instruction_set, inputs, tokens):
-    random = np.random.default_rng(inputs + tokens)
-    for outputs in (1, 33, 80):
-        x, weight = random.normal(size=(tokens, inputs)), random.random((outputs, inputs)) < 0.5
-        expected = signs(x) @ np.where(weight, 1, -1).T
-        found = channel_layer(instruction_set, plain(inputs, outputs, weight), x, np.zeros((tokens, outputs)))
-        np.testing.assert_array_equal(found, expected)
+@pytest.mark.parametrize("levels", LEVELS)
+def test_dense_sums_are_exact(inputs, levels):
+    for height, width in ((1, 1), (1, 3), (1, 17), (7, 10)):
+        for outputs in (1, 33, 80):
+            case = Case(inputs, height, width, outputs)
+            case.binary(outputs, levels=LEVELS[levels])
+            case.check()
 
 
-@pytest.mark.parametrize("inputs", [64, 2048])
-@pytest.mark.parametrize("positive", [True, False])
-def test_the_largest_sums(instruction_set, inputs, positive):
-    weight = np.ones((16, inputs), bool)
-    x = np.full((5, inputs), 1.0 if positive else -1.0)
-    found = channel_layer(instruction_set, plain(inputs, 16, weight), x, np.zeros((5, 16)))
-    assert (found == (inputs if positive else -inputs)).all()
+@pytest.mark.parametrize("inputs,kernel", [(64, 1), (2048, 1), (512, 3)])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_largest_sums(inputs, kernel, sign):
+    case = Case(inputs, 3, 3)
+    bits = case.builder.add(
+        "binarize", case.map, levels=(-1, 1), threshold=[-1000 * sign]
+    )  # all are above, or none
+    weight = np.ones((16, inputs, kernel, kernel), bool)
+    case.builder.add("binary_conv2d", bits, weight=weight, pad_value=0, **PLAIN)
+    case.check()
 
 
-@pytest.mark.parametrize("axis", ["height", "width"])
+@pytest.mark.parametrize("kernel", [(7, 1), (1, 7)], ids=str)
 @pytest.mark.parametrize("group", [1, 2])
-@pytest.mark.parametrize("channels", [1, 31, 32, 33, 64, 80, 127])
-def test_local_sums_are_exact_up_to_the_borders(instruction_set, axis, group, channels):
-    """A tap outside of the map adds nothing; maps smaller than the window as well."""
-    random = np.random.default_rng(channels)
+@pytest.mark.parametrize("outputs", [1, 31, 32, 33, 64, 80, 127])
+def test_local_sums_are_exact_up_to_the_borders(kernel, group, outputs):
+    """A tap outside of the map counts as pad_value; maps smaller than the window as well."""
+    padding = (3, 0, 3, 0) if kernel[0] > 1 else (0, 3, 0, 3)
     for size in (1, 2, 3, 4, 7, 9):
-        x = random.normal(size=(size, size, group * channels))
-        weight = random.random((TAPS * group, channels)) < 0.5
-        expected = local_sums(signs(x), np.where(weight, 1, -1), axis, group)
-        found = local_layer(
-            instruction_set, plain(group * channels, channels, weight), axis, x, np.zeros(expected.shape)
-        )
-        np.testing.assert_array_equal(found, expected)
+        for levels, pad_value in (
+            ("signs", 0),
+            ("signs", -1),
+            ("signs", 1),
+            ("bits", 0),
+            ("bits", -1),
+            ("three", 0),
+        ):
+            case = Case(group * outputs, size, size, pad_value + 1)
+            case.binary(outputs, kernel, LEVELS[levels], padding=padding, groups=outputs, pad_value=pad_value)
+            case.check()
 
 
-def local_sums(bits, weight, axis, group):
-    """By the definition: every tap of every position in turn."""
-    size, _, inputs = bits.shape
-    sums = np.zeros((size, size, inputs // group))
-    for place in range(size):
-        for tap in range(TAPS):
-            source = place + tap - TAPS // 2
-            if not 0 <= source < size:
-                continue
-            for g in range(group):
-                line = bits[source] if axis == "height" else bits[:, source]
-                added = line[:, g::group] * weight[TAPS * g + tap]
-                if axis == "height":
-                    sums[place] += added
-                else:
-                    sums[:, place] += added
-    return sums
+@pytest.mark.parametrize("inputs,outputs,groups", [
+    (1, 1, 1), (31, 33, 1), (32, 16, 1), (33, 17, 1), (63, 8, 1), (64, 64, 1), (65, 5, 1),
+    (64, 32, 2), (66, 34, 2), (96, 6, 3), (130, 10, 2), (33, 33, 33), (64, 128, 64), (31, 62, 31),
+])  # fmt: skip
+def test_sums_of_windows_are_exact(inputs, outputs, groups):
+    """All strides, paddings, kernels and values outside of the map, over dense, grouped and depth-wise convolutions."""
+    windows = [
+        ((3, 3), 1, (1, 1, 1, 1)), ((3, 3), 2, (1, 1, 1, 1)), ((3, 3), 1, NONE), ((3, 3), 3, (2, 0, 1, 2)),
+        ((2, 3), 2, (0, 2, 1, 0)), ((5, 5), 1, (2, 2, 2, 2)), ((1, 1), 2, NONE), ((7, 1), 2, (3, 0, 3, 0)),
+    ]  # fmt: skip
+    for i, (kernel, stride, padding) in enumerate(windows):
+        for pad_value in (-1, 0, 1):
+            levels = list(LEVELS.values())[(i + pad_value) % 3]
+            case = Case(inputs, 6, 5, i)
+            case.binary(outputs, kernel, levels, stride, padding, groups, pad_value)
+            case.check()
 
 
 # 0, -0.0, the smallest denormal either way, the smallest normal number either way
 SPECIAL = np.float32([0.0, -0.0, 1e-45, -1e-45, 1.1754944e-38, -1.1754944e-38, 1.0, -1.0])
 
 
-@pytest.mark.parametrize("shift", [0.0, -0.0, 1.0, -1.0])
-def test_signs_of_zeros_and_denormals(instruction_set, shift):
-    """sign(0) = sign(-0.0) = -1, also where x + shift is 0; a denormal has its own sign."""
-    x = np.tile(SPECIAL, (3, 5))
-    inputs = x.shape[1]
-    single = np.eye(inputs, dtype=bool)  # output o: the sum of -x_i for i != o, and + x_o
-    with np.errstate(under="ignore"):
-        bits = signs(x + np.float32(shift))
-    expected = bits @ np.where(single, 1, -1).T
-    found = channel_layer(instruction_set, plain(inputs, inputs, single, shift), x, np.zeros(x.shape))
-    np.testing.assert_array_equal(found, expected)
-
-
-def test_what_follows_the_sum(instruction_set):
-    """RPReLU(factor * sum + offset + shortcut), with factors that are negative, 0, -0.0 and denormal."""
-    random = np.random.default_rng(1)
-    inputs, outputs, tokens = 65, 48, 11
-    tensors = plain(inputs, outputs, random.random((outputs, inputs)) < 0.5)
-    tensors["factor"] = np.resize(np.float32([0.1, -0.2, 0.0, -0.0, 1e-40, 0.3]), outputs)
-    for name in ("offset", "slope", "shift_out"):
-        tensors[name] = random.normal(size=outputs).astype(np.float32)
-    tensors["offset"][:6] = 0  # with factor 0 and no shortcut the value is exactly 0: the lower branch
-    x, shortcut = (
-        random.normal(size=(tokens, inputs)),
-        random.normal(size=(tokens, outputs)).astype(np.float32),
+@pytest.mark.parametrize("levels", LEVELS)
+@pytest.mark.parametrize("threshold", [*SPECIAL])
+def test_signs_of_zeros_and_denormals(levels, threshold):
+    """x > threshold is false where they are equal, 0 and -0.0 among them; denormals are numbers of their own."""
+    builder, weight = GraphBuilder((3, 4, 4)), np.eye(48).reshape(48, 3, 4, 4)
+    bits = builder.add("binarize", 0, levels=LEVELS[levels], threshold=[threshold])
+    one = np.eye(3).reshape(3, 3, 1, 1) > 0  # output o: the sum of -x_i for i != o, and + x_o
+    builder.add(
+        "conv2d", builder.add("binary_conv2d", bits, weight=one, pad_value=0, **PLAIN), weight=weight, **PLAIN
     )
-    shortcut[:, :6] = 0
-    t = (signs(x) @ np.where(tensors["weight"], 1, -1).T) * np.float64(tensors["factor"])
-    t = t + tensors["offset"] + shortcut
-    expected = np.where(t > 0, t, tensors["slope"] * t) + tensors["shift_out"]
-    found = channel_layer(instruction_set, tensors, x, shortcut)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=3e-6)
+    graph, images = builder.graph(), np.resize(SPECIAL, (1, 3, 4, 4))
+    images[0, 1] = np.roll(images[0, 1], 1)
+    with open_bytes(packed(graph)) as engine:
+        np.testing.assert_array_equal(engine.logits(images), run_reference(graph, images))
+
+
+@pytest.mark.parametrize("inputs,outputs", [(65, 65), (16, 48), (48, 16)])
+@pytest.mark.parametrize("kernel", [(1, 1), (7, 1), (1, 7), (3, 3)], ids=str)
+def test_what_follows_the_sum(kernel, inputs, outputs):
+    """RPReLU(factor sum + offset + shortcut) + shift, with factors that are negative, 0 and -0.0, in halves: exact."""
+    case = Case(inputs, 5, 5)
+    local = 1 in kernel and kernel != (1, 1)
+    channels = inputs if local else outputs
+    padding = tuple((k - 1) // 2 for k in (*kernel, *kernel))
+    random, builder = case.random, case.builder
+    factor = np.resize([0.5, -0.5, 0.0, -0.0, 1.0, -1.0], channels)
+    offset = np.where(factor == 0, 0, integers(random, channels, 4) / 2)  # exactly 0: the lower branch
+    value = case.binary(channels, kernel, padding=padding, groups=inputs if local else 1)
+    value = builder.add("affine", value, factor=factor, offset=offset)
+    shortcut = case.map
+    if channels > inputs:
+        shortcut = builder.add("concat", *(case.map,) * (channels // inputs))
+    elif channels < inputs:
+        shortcut = builder.add("slice", case.map, start=0, step=inputs // channels, count=channels)
+    value = builder.add("add", value, shortcut)
+    value = builder.add("prelu", value, positive=[1], negative=integers(random, channels, 2) / 2)
+    builder.add("affine", value, factor=[1], offset=integers(random, channels, 4) / 2)
+    case.check()

@@ -11,39 +11,51 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scripts.fuzz_seeds import packed as seed
 from src.common.errors import InputError
 from src.engine import Engine
-from src.engine.inspect import trace
 from src.engine.library import library
-from tests.engine.conftest import images
+from tests.graph.networks import images
 
 ROOT = Path(__file__).resolve().parents[2]
 # a process without the framework: what a test would otherwise hang in, or crash, is this one
 BEGIN = """
-import ctypes, gc, os, signal, sys, threading
+import ctypes, gc, os, signal, sys, threading, time
 import numpy as np
 from src.engine import Engine
-from src.engine.inspect import TRACE
 from src.engine.library import library
 
-signal.alarm(15)
+signal.alarm(60)
 engine = Engine.load(sys.argv[1], threads=int(sys.argv[2]))
-size = engine.description["image_size"]
+size, classes = (engine.description[key] for key in ("image_size", "classes"))
 pixels = np.random.default_rng(0).integers(0, 256, (5, size, size, 3), dtype=np.uint8)
-number = np.random.default_rng(1).normal(size=(3, size, size)).astype(np.float32)
-expected, expected_of_number = engine.logits(pixels), engine.logits(number[None])[0]
+expected = engine.logits(pixels)
+many, found = np.tile(pixels, (2000, 1, 1, 1)), np.full((10000, classes), np.nan, np.float32)
 entered, go = threading.Event(), threading.Event()
-found = np.zeros(engine.description["classes"], np.float32)
 
-@TRACE
-def hold(*_):  # the call that is traced stays inside until it may go
+@ctypes.CFUNCTYPE(None, ctypes.c_int)
+def hold(_):  # handler of a signal, which holds the thread that it interrupts until it may go
     entered.set()
     go.wait()
 
 def call(handle=engine.handle):
-    numbers = ctypes.POINTER(ctypes.c_float)
-    library().bimlp_trace(handle, number.ctypes.data_as(numbers), hold, None, found.ctypes.data_as(numbers))
+    images, logits = (array.ctypes.data_as(ctypes.POINTER(kind))
+                      for array, kind in ((many, ctypes.c_uint8), (found, ctypes.c_float)))
+    library().bimlp_run_pixels(handle, images, len(many), logits)
+
+def enter():
+    # a thread that stays inside of a call until it may go
+    ctypes.CDLL(None).signal(signal.SIGUSR1, hold)
+    caller = threading.Thread(target=call)
+    caller.start()
+    while np.isnan(found[0, 0]):  # the call has not begun
+        time.sleep(0.0005)
+    signal.pthread_kill(caller.ident, signal.SIGUSR1)
+    entered.wait()
+    assert np.isnan(found[-1, 0])  # nor has it ended
+    return caller
+
+def good():
+    return np.array_equal(found, np.tile(expected, (2000, 1)))
 
 def same(engine):
     assert np.array_equal(engine.logits(pixels), expected)
@@ -52,7 +64,7 @@ def child(work):
     # the code with which a forked process ends that does `work`
     process = os.fork()
     if not process:
-        signal.alarm(10)
+        signal.alarm(50)
         try:
             work()
             gc.collect()
@@ -65,14 +77,12 @@ def child(work):
 
 
 @pytest.fixture
-def run(tmp_path):
+def run(packed):
     """run(code, threads): does `code` behind BEGIN in a process of its own, which must end well."""
     library()  # compiled before the clock runs
-    model = tmp_path / "model.packed"
-    model.write_bytes(seed("small"))
 
     def run(code, threads):
-        command = [sys.executable, "-c", BEGIN + code, model, str(threads)]
+        command = [sys.executable, "-c", BEGIN + code, packed(size=16).path, str(threads)]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, "")
 
@@ -99,9 +109,7 @@ for i, logits in enumerate(several):
 def test_close_waits_for_the_calls_under_way(run, threads):
     run(
         """
-caller, waiting = threading.Thread(target=call), []
-caller.start()
-entered.wait()
+caller, waiting = enter(), []
 second = threading.Thread(target=lambda: waiting.append(engine.logits(pixels)))
 second.start()
 second.join(0.2)  # by now it waits for its turn
@@ -112,7 +120,7 @@ assert closer.is_alive() and second.is_alive()
 go.set()
 for thread in (caller, second, closer):
     thread.join()
-assert np.array_equal(found, expected_of_number) and np.array_equal(waiting[0], expected)
+assert good() and np.array_equal(waiting[0], expected)
 """,
         threads,
     )
@@ -137,15 +145,13 @@ same(engine)
 def test_a_process_that_forks_while_a_thread_is_in_a_call(run, threads):
     run(
         """
-caller = threading.Thread(target=call)
-caller.start()
-entered.wait()
+caller = enter()
 assert child(lambda: same(engine)) == 0
 assert child(lambda: (engine.close(), same(Engine.load(sys.argv[1], 2)))) == 0
 assert caller.is_alive()
 go.set()
 caller.join()
-assert np.array_equal(found, expected_of_number)
+assert good()
 same(engine)
 """,
         threads,
@@ -186,33 +192,31 @@ same(engine)
 
 
 def test_an_engine_that_is_closed_says_so_to_everyone(packed, engine):
-    one = engine(packed()[-1])
+    one = engine(packed().path)
     one.close()
-    for use in (lambda: one.profile(images(1, 32)), lambda: trace(one, images(1, 32)[0])):
+    for use in (one.logits, one.profile):
         with pytest.raises(InputError, match="engine: it is closed"):
-            use()
+            use(images(1, 32))
 
 
-def test_profile_and_trace_refuse_images_of_another_shape_or_type(packed, engine):
-    one = engine(packed()[-1])
+def test_profile_refuses_images_of_another_shape_or_type(packed, engine):
+    one = engine(packed().path)
     said = r"images: expected float32 \(B, 3, 32, 32\), got"
     for wrong in (images(1, 31), images(1, 32).astype(np.float64), np.zeros((1, 32, 32, 3), np.uint8)):
         with pytest.raises(InputError, match=said):
             one.profile(wrong)
-        with pytest.raises(InputError, match=said):
-            trace(one, wrong[0])
 
 
 @pytest.mark.parametrize("act", [copy.copy, copy.deepcopy, pickle.dumps], ids=lambda act: act.__name__)
 def test_an_engine_is_not_copied(packed, engine, act):
-    one = engine(packed()[-1])
+    one = engine(packed().path)
     with pytest.raises(InputError, match="engine: it cannot be copied .*; open the file in each process"):
         act(one)
     assert one.logits(images(1, 32)).shape == (1, 3)
 
 
 def test_an_engine_is_not_sent_to_a_process_that_is_started_anew(packed, engine):
-    one = engine(packed()[-1])
+    one = engine(packed().path)
     with (
         ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool,
         pytest.raises(InputError, match="open the file in each process"),

@@ -19,7 +19,7 @@ def example(language, page="docs/engine.md"):
 
 
 def in_folder(folder, packed, *command):
-    (folder / "model.packed").write_bytes(packed()[-1].read_bytes())
+    (folder / "model.packed").write_bytes(packed().path.read_bytes())
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout

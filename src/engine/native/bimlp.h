@@ -1,4 +1,4 @@
-/* C interface of the engine: BiMLP with one-bit weights and activations on a CPU, from a packed file.
+/* C interface of the engine: networks with one-bit weights and activations on a CPU, from packed files.
  *
  *   bimlp_engine *engine;
  *   if (bimlp_open("model.packed", 1, &engine)) { puts(bimlp_last_error()); return 1; }
@@ -11,8 +11,7 @@
  * engines do not. Threads that shall run at the same time open an engine each.
  * Forks: a process may fork at any time, also while another thread is in a call. The child can use the engine and must
  * close its copy itself. The first run in the child makes threads and maps of its own.
- * Not allowed: a fork or a call to the same engine within a function that the engine calls (inspect.h), and a call in a
- * signal handler.
+ * Not allowed: a call in a signal handler.
  */
 #ifndef BIMLP_H
 #define BIMLP_H
@@ -34,7 +33,7 @@ typedef struct bimlp_engine bimlp_engine;
 
 /* Opens a packed file. threads: 1 to 256. The instruction set is the best one of the processor, or the one that the
  * environment variable BIMLP_INSTRUCTION_SET names (scalar, avx2, avx512). It is an error if the processor or the build
- * lacks it. */
+ * lacks it. BIMLP_PLAN names how the network runs: fused (the default), or plain, one operation after the other. */
 BIMLP_API int bimlp_open(const char *path, int threads, bimlp_engine **engine);
 BIMLP_API int bimlp_open_bytes(const void *bytes, size_t size, int threads, bimlp_engine **engine);
 /* Waits for the calls under way and frees the engine. No call may begin after this one. Null is allowed. */

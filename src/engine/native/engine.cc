@@ -5,9 +5,10 @@
 #include <limits>
 
 #include "bimlp.h"
-#include "files.h"
-#include "floating_point.h"
-#include "text.h"
+#include "file/files.h"
+#include "file/packed_file.h"
+#include "file/text.h"
+#include "run/floating_point.h"
 
 namespace {
 
@@ -47,9 +48,6 @@ std::string quoted(const std::string &s) {
   return out + '"';
 }
 
-std::string number(uint32_t v) { return std::to_string(v); }
-std::string number(double v) { return bimlp::exact(v); }
-
 // Throws Error for the first of `count` images of `size` numbers with a number that is not finite.
 void check_finite(const float *images, size_t count, size_t size) {
   for (size_t i = 0; i < count; ++i) {
@@ -65,48 +63,37 @@ void check_finite(const float *images, size_t count, size_t size) {
   }
 }
 
-template <class List>
-std::string listed(const List &values) {
-  std::string out;
-  for (const auto &v : values) out += (out.empty() ? "" : ", ") + number(v);
-  return "[" + out + "]";
-}
-
 std::string description_of(const bimlp_engine &engine) {
-  const bimlp::Description &d = engine.description();
+  const bimlp::Facts &f = engine.facts();
   std::string names;
-  for (const auto &name : d.class_names) names += (names.empty() ? "" : ", ") + quoted(name);
-  return "{\"variant\": " + quoted(d.variant) + ", \"instruction_set\": " + quoted(engine.network->kernels->name) +
-         ", \"threads\": " + std::to_string(engine.threads) + ", \"image_size\": " + std::to_string(d.image_size) +
-         ", \"resize\": " + std::to_string(d.resize) + ", \"classes\": " + std::to_string(d.classes) +
-         ", \"widths\": " + listed(d.widths) + ", \"depths\": " + listed(d.depths) +
-         ", \"branches\": " + listed(d.branches) + ", \"mean\": " + listed(d.mean) + ", \"std\": " + listed(d.std) +
-         ", \"binary_layers\": " + std::to_string(engine.network->layers.size()) + ", \"class_names\": [" + names +
-         "]}";
+  for (const auto &name : f.class_names) names += (names.empty() ? "" : ", ") + quoted(name);
+  return "{\"variant\": " + quoted(f.variant) + ", \"instruction_set\": " + quoted(engine.model->instruction_set()) +
+         ", \"threads\": " + std::to_string(engine.threads) + ", \"image_size\": " + std::to_string(f.image_size) +
+         ", \"resize\": " + std::to_string(f.resize) + ", \"classes\": " + std::to_string(f.classes) +
+         ", \"mean\": " + bimlp::listed(f.mean) + ", \"std\": " + bimlp::listed(f.std) + f.more +
+         ", \"class_names\": [" + names + "]}";
 }
 
 }  // namespace
 
-bimlp::Team::Team(const Network &network, int count) : threads(count) {
+bimlp::Team::Team(const Model &model, int count) : threads(count) {
   for (int t = 0; t < count; ++t) {
-    workspaces.push_back(std::make_unique<Workspace>(network, t ? 1 : count));
+    runs.push_back(model.run(t ? 1 : count));
     serial_pools.push_back(std::make_unique<ThreadPool>(1));
   }
 }
 
 bimlp_engine::bimlp_engine(const uint8_t *data, size_t size, int count)
-    : network(bimlp::prepare(bimlp::read_packed(data, size), bimlp::choose_kernels())),
-      threads(count),
-      team(std::make_unique<bimlp::Team>(*network, count)) {
+    : model(bimlp::open_model(data, size)), threads(count), team(std::make_unique<bimlp::Team>(*model, count)) {
   if (bimlp::test_and_clear_nonfinite()) {
     throw bimlp::Error(
         "packed file: expected numbers whose products with the number of inputs are finite, got larger ones");
   }
-  const bimlp::Description &d = description();
+  const bimlp::Facts &f = facts();
   for (int c = 0; c < 3; ++c) {
     for (int v = 0; v < 256; ++v) {
-      normalised.push_back((static_cast<float>(v) - static_cast<float>(d.mean[c] * 255)) /
-                           static_cast<float>(d.std[c] * 255));
+      normalised.push_back((static_cast<float>(v) - static_cast<float>(f.mean[c] * 255)) /
+                           static_cast<float>(f.std[c] * 255));
     }
   }
   text = description_of(*this);
@@ -126,30 +113,30 @@ bimlp::EngineLock::Guard bimlp_engine::enter() {
 
 void bimlp_engine::abandon_team() {
   tracer = {};
-  if (bimlp::Team *abandoned = team.release()) abandoned->workspaces.clear();  // the rest is never freed
+  if (bimlp::Team *abandoned = team.release()) abandoned->runs.clear();  // the rest is never freed
 }
 
 template <class Fill>
 void bimlp_engine::run(int count, float *logits, Fill fill) {
   const bimlp::DefaultFloats mode;
-  if (!team) team = std::make_unique<bimlp::Team>(*network, threads);
-  const size_t classes = description().classes;
+  if (!team) team = std::make_unique<bimlp::Team>(*model, threads);
+  const size_t classes = facts().classes;
   // nonfinite(): whether the image's threads have made a number that is not finite
-  const auto one = [&](size_t i, bimlp::Workspace &workspace, bimlp::ThreadPool &pool, auto nonfinite) {
-    fill(i, workspace.image);
-    bimlp::run_image(*network, workspace, pool, tracer);
-    std::copy(workspace.logits, workspace.logits + classes, logits + i * classes);
+  const auto one = [&](size_t i, bimlp::Run &run, bimlp::ThreadPool &pool, auto nonfinite) {
+    fill(i, run.image());
+    const float *from = run.logits(pool, tracer);
+    std::copy(from, from + classes, logits + i * classes);
     if (nonfinite()) logits[i * classes] = std::numeric_limits<float>::quiet_NaN();
   };
   const size_t images = count, shared = images / threads * threads;  // images that the threads share evenly
   if (threads > 1 && shared) {
     team->threads.each_thread([&](int t) {
       for (size_t i = t; i < shared; i += threads)
-        one(i, *team->workspaces[t], *team->serial_pools[t], bimlp::test_and_clear_nonfinite);
+        one(i, *team->runs[t], *team->serial_pools[t], bimlp::test_and_clear_nonfinite);
     });
   }
   for (size_t i = threads > 1 ? shared : 0; i < images; ++i) {
-    one(i, *team->workspaces[0], team->threads, [this] {
+    one(i, *team->runs[0], team->threads, [this] {
       std::atomic<bool> found{false};
       team->threads.each_thread([&](int) {
         if (bimlp::test_and_clear_nonfinite()) found = true;
@@ -175,22 +162,22 @@ int run_or_nan(bimlp_engine *engine, const void *images, int count, float *logit
       const auto guard = engine->enter();
       run();
     } catch (...) {
-      std::fill(logits, logits + size_t(count) * engine->description().classes,
-                std::numeric_limits<float>::quiet_NaN());
+      std::fill(logits, logits + size_t(count) * engine->facts().classes, std::numeric_limits<float>::quiet_NaN());
       throw;
     }
   });
 }
 
 void bimlp_engine::run_numbers(const float *images, int count, float *logits) {
-  const bimlp::ImageLayout layout(description());
-  const size_t size = description().image_size, plane = size * size;
+  const bimlp::ImageLayout layout = model->layout;
+  const size_t size = facts().image_size, plane = size * size;
   check_finite(images, size_t(count), 3 * plane);
   run(count, logits, [&](size_t image, float *to) {
     const float *from = images + image * 3 * plane;
     for (size_t y = 0; y < size; ++y) {
       for (size_t x = 0; x < size; ++x) {
-        for (size_t c = 0; c < 3; ++c) to[layout.begin + y * layout.row + 3 * x + c] = from[c * plane + y * size + x];
+        for (size_t c = 0; c < 3; ++c)
+          to[layout.begin + y * layout.row + x * layout.pixel + c] = from[c * plane + y * size + x];
       }
     }
   });
@@ -233,7 +220,7 @@ int bimlp_open_bytes(const void *bytes, size_t size, int threads, bimlp_engine *
 int bimlp_open(const char *path, int threads, bimlp_engine **engine) {
   return bimlp::guarded([&] {
     expect_not_null(path, "path");
-    const std::vector<uint8_t> bytes = bimlp::read_file(path, bimlp::kMaxBytes);
+    const std::vector<uint8_t> bytes = bimlp::read_file(path, bimlp::kMaxFileBytes);
     if (bimlp_open_bytes(bytes.data(), bytes.size(), threads, engine))
       throw bimlp::Error(std::string(path) + ": " + last_error);
   });
@@ -249,13 +236,15 @@ const char *bimlp_describe(const bimlp_engine *engine) { return engine->text.c_s
 
 int bimlp_run_pixels(bimlp_engine *engine, const uint8_t *images, int count, float *logits) {
   return run_or_nan(engine, images, count, logits, [&] {
-    const bimlp::ImageLayout layout(engine->description());
-    const size_t row = 3 * size_t(engine->description().image_size), size = engine->description().image_size;
+    const bimlp::ImageLayout layout = engine->model->layout;
+    const size_t size = engine->facts().image_size;
     engine->run(count, logits, [&](size_t image, float *to) {
-      const uint8_t *from = images + image * size * row;
+      const uint8_t *from = images + image * size * size * 3;
       for (size_t y = 0; y < size; ++y) {
-        for (size_t i = 0; i < row; ++i)
-          to[layout.begin + y * layout.row + i] = engine->normalised[i % 3 * 256 + from[y * row + i]];
+        for (size_t x = 0; x < size; ++x) {
+          float *pixel = to + layout.begin + y * layout.row + x * layout.pixel;
+          for (size_t c = 0; c < 3; ++c) pixel[c] = engine->normalised[c * 256 + *from++];
+        }
       }
     });
   });

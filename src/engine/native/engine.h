@@ -1,20 +1,20 @@
-// Engine: a network, and the threads and workspaces that run it, one call at a time.
+// Engine: a model, and the threads and memory that run it, one call at a time.
 #pragma once
 #include <memory>
 #include <string>
 
-#include "engine_lock.h"
-#include "network.h"
+#include "run/engine_lock.h"
+#include "run/model.h"
 
 namespace bimlp {
 
-// Threads of one process, and a workspace for each image that can be under way.
+// Threads of one process, and a run for each image that can be under way.
 struct Team {
-  Team(const Network &network, int count);
+  Team(const Model &model, int count);
 
   ThreadPool threads;                                     // share images, or the rows of one image
   std::vector<std::unique_ptr<ThreadPool>> serial_pools;  // pools of one thread
-  std::vector<std::unique_ptr<Workspace>> workspaces;
+  std::vector<std::unique_ptr<Run>> runs;
 };
 
 }  // namespace bimlp
@@ -28,15 +28,15 @@ struct bimlp_engine {
   // Waits for the calls under way.
   void wait();
 
-  // Logits of `count` images, for a call that has its turn. fill(i, numbers) writes image i into a workspace.
+  // Logits of `count` images, for a call that has its turn. fill(i, numbers) writes image i into a run's memory.
   template <class Fill>
   void run(int count, float *logits, Fill fill);
   // bimlp_run_numbers, for a call that has its turn.
   void run_numbers(const float *images, int count, float *logits);
 
-  const bimlp::Description &description() const { return network->description; }
+  const bimlp::Facts &facts() const { return model->facts; }
 
-  const std::unique_ptr<bimlp::Network> network;
+  const std::unique_ptr<bimlp::Model> model;
   const int threads;
   std::unique_ptr<bimlp::Team> team;  // null in a forked process until its first run
   bimlp::EngineLock lock;
@@ -51,14 +51,6 @@ struct bimlp_engine {
 };
 
 namespace bimlp {
-
-// Kernels of the instruction set that BIMLP_INSTRUCTION_SET names, else of the processor's best one. Throws Error.
-const Kernels *choose_kernels();
-// Kernels of an instruction set, or null if the build or the processor lacks it. Throws Error for an unknown name.
-const Kernels *kernels_named(const std::string &name);
-
-// Names of the instruction sets of this build and processor, the best first, separated by spaces.
-std::string available_names();
 
 // 0 after `call`; or 1 for an exception, with its message as the thread's last error.
 int guarded(void (*call)(void *), void *context);

@@ -1,0 +1,110 @@
+// Instructions of a plan: fused operations on some positions of a map, over the lanes of an instruction set.
+//
+// Sources of several instruction sets include this file: it has no functions that are not templates over the lanes.
+#pragma once
+#include "../run/tracer.h"
+#include "layers.h"
+
+namespace bimlp {
+
+// Scratch memory of a thread for instructions on rows.
+struct Scratch {
+  float *column;                // rows of a window of a convolution; maxima of pools
+  uint8_t *slices[4], *counts;  // mismatches in a row of a local layer: bit slices, and bytes
+};
+
+constexpr int kMaxTerms = 6;
+constexpr int kMaxPools = 6;
+
+enum class Where : uint8_t { kMap, kVector, kTile, kConstant };
+
+// Rows of numbers: of a map or a vector in the arena, of the tile's scratch memory, or a constant vector.
+struct Operand {
+  Where where = Where::kConstant;
+  int32_t stride = 0;  // numbers from position to position; 0 for vectors
+  union {
+    const float *constant = nullptr;
+    size_t place;  // in numbers, in the arena or the tile's memory
+  };
+
+  static Operand at(Where where, int stride, size_t place) {
+    Operand o;
+    o.where = where;
+    o.stride = stride;
+    o.place = place;
+    return o;
+  }
+};
+
+// Positions that an instruction handles, and memory.
+struct Context {
+  float *arena;
+  float *tile;             // scratch memory of a thread
+  uint8_t *const *planes;  // maps of bits with margins
+  const Scratch *scratch;
+  int first, count;  // positions
+  int y, width;      // row of `first`, where the instruction handles a row
+};
+
+// Terms factor * scale * value, and an offset. A softmax has its results here. Factors and scales are vectors; null or
+// absent for 1.
+struct Terms {
+  int count = 0;
+  Operand value[kMaxTerms];
+  const float *factor[kMaxTerms] = {};
+  bool scaled[kMaxTerms] = {};
+  Operand scale[kMaxTerms];
+  const float *offset = nullptr;
+};
+
+// Destination of a layer's values v: out = v, v + a, w v + o, w v + a, or w v + a + b.
+enum class SinkKind { kStore, kAdd, kScale, kScaleAdd, kScaleAddTwo };
+struct Sink {
+  SinkKind kind = SinkKind::kStore;
+  Operand out, a, b;
+  const float *weight = nullptr, *offset = nullptr;
+};
+
+// Windows of pools with one stride at each output: of pool w from begin[w * outputs + i] to end[..] - 1. The windows of
+// a pool contain those of the pool before.
+struct Windows {
+  const int32_t *begin, *end;
+};
+
+struct Instruction {
+  void (*run)(const Instruction &, const Context &) = nullptr;
+  OpKind kind = OpKind::kSums;
+  int blocks = 0;  // of the output
+  Operand in, out;
+  // layers
+  Operand source;  // shortcut
+  Sink sink;
+  DenseLayer dense = {};
+  // bits
+  const float *threshold = nullptr;
+  int bits_stride = 0, bits_at = 0;  // of a position's bits, in parts of 16: step, and the first of them
+  int plane[2] = {};                 // bits for a local layer, by input of the group
+  const int32_t *padded_index = nullptr;
+  int group = 0;                      // of a group mean, also beside the bits of a hidden layer
+  const int32_t *group_of = nullptr;  // by block: twice the block of its mean, and 1 if it is the first of the group
+  Gather gather = {};
+  Operand amplitude;                     // wave
+  const float *source_factor = nullptr;  // of a local layer's shortcut, or null for 1
+  LocalLayer local = {};
+  Terms terms;  // sums
+  // convolutions with full precision, and pools
+  FullLayer full = {};
+  int kernel[2] = {}, top = 0, left = 0, pools = 0, height = 0, width = 0, stride = 0;
+  size_t padded_row = 0;  // numbers of a row of a map that has its margins, or 0
+  Windows rows = {}, columns = {};
+};
+
+using RunInstruction = void (*)(const Instruction &, const Context &);
+
+// Instructions of one instruction set.
+struct Instructions {
+  RunInstruction sum, sum_of_rows, pack, pack_plane, gather, group_mean, softmax, dense_bits, wave, full, pools;
+  RunInstruction dense[5], local[5], local_affine[5];  // by SinkKind
+};
+
+}  // namespace bimlp

@@ -1,0 +1,75 @@
+// Layers of a plan: their numbers in the order of their use.
+//
+// Slots are the places of a position's row of numbers: its channels, and padding up to whole blocks of kLanes. A row of
+// a map with C = 40:
+//
+//   slot       0 .. 15   16 .. 31   32 .. 39  40 .. 47
+//   block     |    0    |    1     |         2        |
+//   channel   | 0 .. 15 | 16 .. 31 | 32 .. 39  padding |
+//
+// A plane is a map of bits with a margin of kMargin positions of zeros, the input of a local layer. A position takes
+// one bit per slot, in the same order. A plane of a map of H x W positions:
+//
+//     W + 2 kMargin positions
+//   +----------------------+
+//   |        zeros         |  kMargin rows
+//   |       +------+       |
+//   | zeros | bits | zeros |  H rows; padded_index[p] is the number of position p in the plane
+//   |       +------+       |
+//   |        zeros         |  kMargin rows
+//   +----------------------+
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace bimlp {
+
+constexpr int kLanes = 16;  // channels per block
+constexpr int kTaps = 7;    // taps of a local layer
+constexpr int kMargin = 3;  // margin of a plane in positions: kTaps / 2
+
+// Epilogue of a layer's sum s: RPReLU(t) with t = factor * s + offset + shortcut, that is t + shift_out if t > 0, else
+// slope * t + shift_out. One number per slot.
+struct Affine {
+  const float *factor, *offset, *slope, *shift_out;
+};
+
+// Blocks gathered from a row of slots: lane l of block i is row[index[16 i + l]], or 0 for index -1. All indices of
+// block i lie within 64 slots from window[i], or window[i] is -1.
+struct Gather {
+  int blocks;
+  const int32_t *index, *window;
+};
+
+// Binary convolution of 1 x 1. Weights of padding add nothing.
+struct DenseLayer {
+  int words;               // 32-bit words of a position's bits
+  int blocks;              // output blocks
+  const uint32_t *weight;  // blocks x words x 16
+  Affine affine;
+  const int32_t *shortcut;  // by output block: the block of the shortcut's row
+};
+
+// Binary convolution of 7 x 1 or 1 x 7 with one output per group. Positions have a class 0 .. classes - 1, by the taps
+// that the border cuts off.
+struct LocalLayer {
+  int groups;   // input channels per output channel: 1, or 2 for the wave
+  bool height;  // axis: height or width
+  int blocks;
+  const float *threshold[2];  // by input of the group
+  const uint8_t *weight;      // groups * 7 rows of bits, each repeated for every position of a row of the map
+  size_t weight_stride;       // bytes
+  const float *factor, *slope, *shift_out;
+  const float *offset;      // classes x slots, corrected for zero padding
+  const int32_t *position;  // class of a row (height) or of a column
+};
+
+// Convolution with full precision.
+struct FullLayer {
+  int runs, length;  // a position's inputs: `runs` runs of `length` numbers each
+  int blocks;
+  const float *weight;  // blocks x (runs * length) x 16
+  Affine affine;
+};
+
+}  // namespace bimlp

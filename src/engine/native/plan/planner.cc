@@ -1,0 +1,19 @@
+#include "planner.h"
+
+#include "emitter.h"
+
+namespace bimlp {
+
+std::unique_ptr<Program> plan(const Graph &graph, size_t bytes, const OpKernels &kernels) {
+  auto program = std::make_unique<Program>();
+  const Needs needs(graph);
+  Emitter emitter(needs, bytes, kernels.fused, *program);
+  const auto count = static_cast<uint32_t>(graph.nodes.size());
+  for (uint32_t v = 1; v <= count; ++v) {
+    if (needs.stands_alone(v)) emitter.emit(v);
+  }
+  schedule(std::move(emitter.groups), emitter.values, 0, static_cast<int>(count), *program);
+  return program;
+}
+
+}  // namespace bimlp

@@ -1,0 +1,50 @@
+// Layers of a graph in the form that instructions read: slots instead of channels, what follows a sum folded into it.
+#pragma once
+#include "../ops/layers.h"
+#include "../run/memory.h"
+#include "channel_order.h"
+#include "expression.h"
+
+namespace bimlp {
+
+// What follows a convolution's sum s: RPReLU(factor s + offset + shortcut), with slope 1 where there is no activation.
+struct Epilogue {
+  Numbers factor = {1.0f}, offset = {0.0f}, slope = {1.0f}, shift_out = {0.0f};
+};
+
+class Weights {
+ public:
+  explicit Weights(Memory &memory) : memory_(memory) {}
+
+  // Numbers in the order of slots; `padding` in padding.
+  const float *in_slots(const Numbers &numbers, const ChannelOrder &order, float padding = 0.0f);
+  const int32_t *copy(const std::vector<int32_t> &values);
+
+  // Thresholds of binarize's bits by plane; infinite in padding. Three levels have two planes.
+  const float *threshold(const Node &binarize, int plane, const ChannelOrder &order);
+
+  // Convolution of 1 x 1 on the bits of a value in order `in`, `planes` of them side by side. shortcut: for each output
+  // block, the block of the shortcut's row.
+  DenseLayer dense(const Node &conv, Levels levels, const Epilogue &e, const ChannelOrder &in, const ChannelOrder &out,
+                   const std::vector<int32_t> &shortcut);
+  // Convolution of 7 x 1 or 1 x 7 with one output per group, on planes of a map of height x width.
+  LocalLayer local(const Node &conv, const Node &binarize, const Epilogue &e, const std::vector<ChannelOrder> &in,
+                   const ChannelOrder &out, int height, int width);
+  // Convolution with full precision, without groups.
+  FullLayer full(const Node &conv, uint32_t channels, const Epilogue &e, const ChannelOrder &out);
+  // Gather of the distinct blocks of `sources` (slots of a row of `slots`, or -1). Appends the number of each block to
+  // `which`.
+  Gather gather(const ChannelOrder &sources, int slots, std::vector<int32_t> &which);
+  // Gather of all blocks, also of equal ones.
+  Gather gather_all(const ChannelOrder &sources, int slots);
+
+ private:
+  Affine affine(const Epilogue &e, const ChannelOrder &out);
+
+  Memory &memory_;
+};
+
+inline float at(const Numbers &numbers, size_t channel) { return numbers[numbers.size() == 1 ? 0 : channel]; }
+inline bool bit_of(const Node &node, size_t i) { return node.bits[i / 32] >> i % 32 & 1; }
+
+}  // namespace bimlp

@@ -1,0 +1,49 @@
+// Network of a packed file, ready to run.
+#pragma once
+#include <array>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "../../../native/threads.h"
+#include "tracer.h"
+
+namespace bimlp {
+
+struct Facts {
+  std::string variant;
+  uint32_t image_size, resize, classes;  // pixels: H = W of the input; shorter side of a picture before the centre crop
+  std::array<double, 3> mean, std;       // of pixels in [0, 1]
+  std::vector<std::string> class_names;  // none, or one per class
+  std::string more;                      // further fields of bimlp_describe, as JSON
+};
+
+// Places of a run's image in floats: of the first pixel, and steps from row to row and from pixel to pixel.
+struct ImageLayout {
+  size_t begin, row, pixel;
+};
+
+// Memory of one image that is under way.
+class Run {
+ public:
+  virtual ~Run() = default;
+  virtual float *image() = 0;
+  // Logits of the image, valid until the next call.
+  virtual const float *logits(ThreadPool &threads, const Tracer &tracer) = 0;
+};
+
+class Model {
+ public:
+  virtual ~Model() = default;
+  virtual const char *instruction_set() const = 0;
+  // A run whose image `threads` threads share.
+  virtual std::unique_ptr<Run> run(int threads) const = 0;
+
+  Facts facts;
+  ImageLayout layout;
+};
+
+// Model of a packed file's bytes, which it does not refer to afterwards. Throws Error.
+std::unique_ptr<Model> open_model(const uint8_t *data, size_t size);
+
+}  // namespace bimlp

@@ -1,0 +1,45 @@
+// Time by kind of operation, recorded only on request.
+#pragma once
+#include <chrono>
+#include <cstdint>
+
+#include "../../../native/inline.h"
+#include "../graph/graph.h"
+
+namespace bimlp {
+
+// Kinds of work in a profile: those of fused instructions, then the plain steps by their operation.
+enum class OpKind { kSums, kBits, kGathers, kDense, kLocal, kWaves, kConvolutions, kPools, kPlain };
+constexpr int kFusedKinds = static_cast<int>(OpKind::kPlain), kOpKinds = kFusedKinds + static_cast<int>(kOps);
+constexpr const char *kFusedKindNames[kFusedKinds] = {
+    "sums", "bits", "gathers", "binary 1x1", "binary 7x1 and 1x7", "waves", "full precision", "pools"};
+inline OpKind plain_kind(Op op) { return static_cast<OpKind>(kFusedKinds + static_cast<int>(op) - 1); }
+
+// Seconds by kind of operation.
+class Profile {
+ public:
+  // Begins an operation. The time since the last call belongs to the operation of that call.
+  void enter(OpKind kind);
+  void leave() {
+    enter(OpKind::kPlain);
+    started_ = false;
+  }
+
+  double seconds[kOpKinds] = {};
+
+ private:
+  std::chrono::steady_clock::time_point last_;
+  OpKind kind_ = OpKind::kPlain;
+  bool started_ = false;
+};
+
+// Observer of a run. The default observes nothing.
+struct Tracer {
+  Profile *profile = nullptr;
+
+  BIMLP_INLINE void enter(OpKind kind) const {
+    if (profile) profile->enter(kind);
+  }
+};
+
+}  // namespace bimlp
