@@ -15,16 +15,12 @@ sys.path.insert(0, str(ROOT))
 
 from src.common.errors import InputError  # noqa: E402
 from src.common.figures import new_figure, write_figure  # noqa: E402
+from src.common.themes import THEMES  # noqa: E402
 from src.model.networks.bimlp import VARIANTS  # noqa: E402
 from src.settings.command_line import run  # noqa: E402
 
 SIZE = 11.0, 7.2  # inches; one unit of the drawing is 1/100 of the width
 DOTS_PER_INCH = 110
-# background, text and lines, and of the boxes: numbers of 32 bits, 1-bit weights and activations, sums of both
-THEMES = {
-    "light": {"back": "#ffffff", "ink": "#1f2328", "soft": "#6e7781", "full": "#ddf4ff", "bits": "#ffd8a8"},
-    "dark": {"back": "#0d1117", "ink": "#e6edf3", "soft": "#8b949e", "full": "#12385c", "bits": "#7a4106"},
-}
 
 
 class Canvas:

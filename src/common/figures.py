@@ -3,6 +3,10 @@
 Those may ask for LaTeX or fonts that are not there. matplotlib is imported in the functions, for it takes a while.
 """
 
+import os
+from pathlib import Path
+
+from src.common.errors import InputError
 from src.common.files import replacing
 
 DOTS_PER_INCH = 100
@@ -23,6 +27,14 @@ def write_figure(path, make, *arguments, dots_per_inch=DOTS_PER_INCH):
         figure = make(*arguments)
         with replacing(path) as temporary:
             figure.savefig(temporary, dpi=dots_per_inch, format="png")
+
+
+def check_png(flag, path):
+    """Raises InputError unless a flag's path ends in .png and can be a file in a folder that is there."""
+    if Path(path).suffix.lower() != ".png":
+        raise InputError(f"{flag}: expected a name that ends in .png, got {path}")
+    if os.path.isdir(path) or not os.path.isdir(Path(path).parent):
+        raise InputError(f"{flag}: expected the name of a file in a folder that is there, got {path}")
 
 
 def new_figure(width, height, **settings):

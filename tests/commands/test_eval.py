@@ -62,7 +62,7 @@ def test_predictions_are_a_list_whose_names_need_not_be_unique(trained, tmp_path
     assert len(shares) == 5 and shares == sorted(shares, reverse=True) and 0 < sum(shares) <= 1
 
 
-@pytest.mark.parametrize("kind", ["checkpoint", "packed"])
+@pytest.mark.parametrize("kind", ["checkpoint", pytest.param("packed", marks=pytest.mark.thorough)])
 def test_a_picture_that_cannot_be_read_is_named_and_the_others_are_predicted(kind, trained, packed, tmp_path):
     path = packed if kind == "packed" else trained / "step2" / "best.ckpt"
     files = [noise(tmp_path / f"{i}.png", i) for i in range(5)]
