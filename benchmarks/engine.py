@@ -4,29 +4,21 @@
 import argparse
 import json
 import os
-import statistics
-import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
 from cases import positive, write_batches
-from engine_cases import BINARY_LIMIT, CLASSES, FULL, IMAGES, LIMITS, QUICK, SINGLE
+from contenders import MACHINE, Disagreement, importable, log, measure, start, verify
+from engine_cases import CLASSES, FULL, IMAGES, QUICK
 from engine_report import summary, table
-from rounds import MAX_ROUNDS_FACTOR, MIN_QUIET_ROUNDS, one_block, spread, wait_for_quiet
-from worker import Worker, WorkerError
+from worker import WorkerError
 
-HERE = Path(__file__).resolve().parent
-ENGINE, MINDSPORE, MACHINE = "engine", "mindspore", "machine"
+ENGINE, MINDSPORE = "engine", "mindspore"
 PACKAGES = {"onnxruntime": "onnxruntime", "openvino": "openvino"}  # runtime -> what its interpreter must have
 RUNTIMES = (ENGINE, MINDSPORE, *PACKAGES)
-BLOCK = 0.3  # seconds
 QUICK_ROUNDS = 2
-
-
-class Disagreement(Exception):
-    """A contender does not compute what the network does."""
 
 
 def main(argv):
@@ -73,7 +65,11 @@ def parse(argv):
     )
     options = parser.parse_args(argv)
     options.rounds = options.rounds or (QUICK_ROUNDS if options.quick else 15)
-    missing = [name for name in options.only if name in PACKAGES and not importable(options, PACKAGES[name])]
+    missing = [
+        name
+        for name in options.only
+        if name in PACKAGES and not importable(options.runtimes_python, PACKAGES[name])
+    ]
     if missing and not options.quick:
         parser.error(
             f"--runtimes-python: {options.runtimes_python} has no {', '.join(missing)}; see run_engine.sh"
@@ -91,23 +87,6 @@ def names(text):
     return tuple(name for name in RUNTIMES if name in given)
 
 
-def importable(options, package):
-    find = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({package!r}) is None)"
-    return subprocess.run([options.runtimes_python, "-c", find], check=False).returncode == 0
-
-
-def log(record):
-    print(json.dumps(record), flush=True)
-
-
-def start(name, interpreter, script, arguments, threads, folder, stack):
-    """A process that ends with the stack, in a folder for what frameworks leave behind."""
-    environment = {"OMP_NUM_THREADS": str(threads)}
-    worker = Worker(name, [interpreter, str(HERE / script), *arguments], environment, folder)
-    stack.callback(worker.close)
-    return worker
-
-
 # --- what is measured ---
 
 
@@ -120,7 +99,7 @@ def write_files(options, suite, folder, found):
         found["versions"]["reference"] = worker.ask("version")["version"]
         for network in suite.networks() if foreign else (suite.ours,):
             found["files"][network] = worker.ask(
-                "write", folder=folder, network=network, image_size=suite.image_size,
+                "write", folder=folder, name=network, network=network, overrides={}, image_size=suite.image_size,
                 onnx_batches=suite.batches if foreign else (),
             )  # fmt: skip
             log({"network": network, **found["files"][network]})
@@ -143,7 +122,7 @@ def run_threads(options, suite, folder, threads, found):
                 found["versions"][name] = facts["version"]
             if name == ENGINE:
                 found["chosen"], found["missing"] = facts["chosen"], facts["missing"]
-        verify(workers, contenders, suite.ours)
+        verify(workers, contenders, (suite.ours,))
         for batch in suite.batches:
             taken = {
                 key: label
@@ -156,54 +135,6 @@ def run_threads(options, suite, folder, threads, found):
             for name in dict.fromkeys(sets):
                 shares = workers[ENGINE].ask("shares", instruction_set=name)
                 found["shares"].update({name: shares} if shares else {})
-
-
-def verify(workers, contenders, ours):
-    """Compare every contender's logits with the reference's. Raises Disagreement."""
-    for (side, work), label in contenders.items():
-        if side == MACHINE:
-            continue
-        answer = workers[side].ask("verify", work=work)
-        log({"verified": side, **label, **answer})
-        limit = BINARY_LIMIT if label["network"] == ours else LIMITS[label["precision"]]
-        sure = limit <= max(BINARY_LIMIT, LIMITS[SINGLE])  # in 16 bits near classes change places
-        if not answer["difference"] <= limit or (sure and answer["other_classes"]):
-            raise Disagreement(
-                f"{side}, {work}: expected the reference's logits to {limit:g} of their deviation and the same classes, "
-                f"got {answer['difference']:.3g} and {answer['other_classes']} other classes"
-            )
-
-
-def measure(workers, contenders, batch, count, found):
-    """Rounds of one block per contender; adds a row per contender, or a peak."""
-    steps = {key: steps_of(workers, *key) for key in contenders}
-    blocks = {key: [] for key in contenders}
-    for number in range(MAX_ROUNDS_FACTOR * count):
-        if all(sum(block["quiet"] for block in each) >= count for each in blocks.values()):
-            break
-        wait_for_quiet()
-        for key, label in contenders.items():
-            side, work = key
-            record = one_block(workers, side, work, steps[key], batch)
-            blocks[key].append({**record, "ms": 1e3 * record["seconds"] / steps[key]})
-            log({"runtime": side, **label, "block": number, "steps": steps[key], **record})
-    for (side, work), label in contenders.items():
-        each = blocks[side, work]
-        quiet = [block for block in each if block["quiet"]]
-        row = {"quiet": len(quiet) >= min(MIN_QUIET_ROUNDS, count), "blocks": len(quiet) or len(each)}
-        times = [block["ms"] for block in quiet or each]
-        if side == MACHINE:
-            gmacs = spread([label["macs"] / ms / 1e6 for ms in times])
-            found["peaks"][work] = {"by": label["by"], **row, "gmacs": gmacs}
-        else:
-            found["rows"].append({"runtime": side, **label, **row, "ms": spread(times)})
-
-
-def steps_of(workers, side, work):
-    """Number of batches in a block; the contender is warm then."""
-    workers[side].ask("block", work=work, steps=1)
-    seconds = statistics.median(workers[side].ask("block", work=work, steps=1)["seconds"] for _ in range(3))
-    return max(1, round(BLOCK / seconds))
 
 
 if __name__ == "__main__":

@@ -10,58 +10,68 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import mindspore as ms
 import numpy as np
 from engine_cases import CLASSES, GAIN, MEAN, STD, random_values
-from mindspore import Tensor, nn
+from mindspore import Tensor
 from worker import serve
 
 from src.checkpoint.file import save_checkpoint
 from src.commands.build import load_checkpoint
 from src.cost.count import cost_of
-from src.deploy import Feeding, export_network, unsupported_reason, write_packed
+from src.deploy import Feeding, export_network, write_packed
 from src.model import accepted_overrides, create_model, default_precision
 from src.model.layers.binary_fc import ShortcutConv
 from src.model.layers.layout import NCHW
+from src.model.layers.quantizers import QUANTIZERS
+from src.model.networks import released
 
 SEED = 1
 
 
 class Files:
-    """Each method is a request of the driver, engine.py."""
+    """Each method is a request of a driver, engine.py or engine_switches.py."""
 
     def version(self):
         ms.set_device("CPU")
         ms.set_context(mode=ms.GRAPH_MODE)
         return {"version": f"MindSpore {ms.__version__}"}
 
-    def write(self, folder, network, image_size, onnx_batches):
-        """<network>.ckpt, .npy (logits of the images in batches.npz), .packed of a BiMLP, and _<batch>.onnx per batch.
+    def quantizers(self):
+        """Names of all quantizers."""
+        return {"names": list(QUANTIZERS)}
 
-        Returns the network's multiply-accumulates and how each ONNX file was found to agree.
+    def write(self, folder, name, network, overrides, image_size, onnx_batches):
+        """<name>.ckpt, .npy (logits of the images in batches.npz), .packed, and _<batch>.onnx per batch.
+
+        network, overrides: as in create_model. Returns precision, multiply-accumulates, bytes of the packed file, those that
+        the costs count, and how each ONNX file was found to agree.
         """
-        path = Path(folder) / network
+        path = Path(folder) / name
         images = np.load(Path(folder) / "batches.npz")["images"][0]
-        cell = plain(network)
+        cell = plain(network, overrides)
         fill(cell)
         calibrate(cell, images)
-        macs = cost_of(cell, image_size).totals()
-        save_checkpoint(path.with_suffix(".ckpt"), cell)
-        np.save(path.with_suffix(".npy"), eagerly(cell, images))
-        if unsupported_reason(cell) is None:
-            pixels = {"image_size": image_size, "resize": image_size, "mean": MEAN, "std": STD}
-            write_packed(cell, path.with_suffix(".packed"), variant=network, **pixels)
+        cost = cost_of(cell, image_size, network)
+        save_checkpoint(f"{path}.ckpt", cell)
+        np.save(f"{path}.npy", eagerly(cell, images))
+        pixels = {"image_size": image_size, "resize": image_size, "mean": MEAN, "std": STD}
+        _, size = write_packed(cell, f"{path}.packed", variant=network, **pixels)
         agreed = {}
         for batch in onnx_batches:
-            cell = plain(network)  # an exported network is frozen
-            load_checkpoint(cell, path.with_suffix(".ckpt"))
+            cell = plain(network, overrides)  # an exported network is frozen
+            load_checkpoint(cell, f"{path}.ckpt")
             feeding = Feeding(network, default_precision(network), image_size, image_size, MEAN, STD, CLASSES)
             exported = export_network(cell, "ONNX", batch, feeding, f"{path}_{batch}.onnx")
             agreed[batch] = str(exported.comparison)
-        return {"binary_macs": macs["bops_macs"], "float_macs": macs["flops_macs"], "onnx": agreed}
+        macs = cost.totals()
+        return {
+            "precision": default_precision(network), "binary_macs": macs["bops_macs"], "float_macs": macs["flops_macs"],
+            "packed_bytes": size, "counted_bytes": cost.packed_bytes, "onnx": agreed,
+        }  # fmt: skip
 
 
-def plain(name):
+def plain(name, overrides):
     """A network in evaluation, with the backend that exports take."""
     backend = {"backend": "plain"} if "backend" in accepted_overrides(name) else {}
-    return create_model(name, CLASSES, default_precision(name), **backend).set_train(False)
+    return create_model(name, CLASSES, default_precision(name), **overrides, **backend).set_train(False)
 
 
 def fill(network):
@@ -69,9 +79,23 @@ def fill(network):
     generator = np.random.default_rng(SEED)
     for parameter in network.get_parameters():
         parameter.set_data(Tensor(random_values(parameter.name, parameter.shape, generator)))
+    for norm in norms_of_binary_layers(network):
+        norm.gamma.set_data(norm.gamma * GAIN)
+
+
+def norms_of_binary_layers(network):
+    """Norms behind binary layers, beside a shortcut."""
+    found = []
     for _, cell in network.cells_and_names():
         if isinstance(cell, ShortcutConv):
-            cell.norm.gamma.set_data(cell.norm.gamma * GAIN)
+            found.append(cell.norm)
+        elif isinstance(cell, released.SpatialBlock):
+            found += [norm for norm in cell.cells() if isinstance(norm, released.BatchNorm)]
+        elif isinstance(cell, released.BinaryMLP):
+            found += [cell.norm1, cell.norm2]
+        elif isinstance(cell, released.Block):
+            found += [cell.norm_h, cell.norm_w]
+    return found
 
 
 def calibrate(network, images):
@@ -88,7 +112,7 @@ def calibrate(network, images):
         variance = np.maximum(variance, variance.mean())
         cell.moving_variance.set_data(Tensor(variance.astype(np.float32)))
 
-    norms = [cell for _, cell in network.cells_and_names() if isinstance(cell, nn.BatchNorm2d)]
+    norms = [cell for _, cell in network.cells_and_names() if hasattr(cell, "moving_mean")]
     handles = [norm.register_forward_pre_hook(take) for norm in norms]
     eagerly(network, images)
     for handle in handles:

@@ -2,9 +2,8 @@
 
 import datetime
 import os
-import platform
 
-from report import processor
+from report import machine, processor
 
 ENGINE = "engine"
 MINDSPORE_KEYS = {"its operations": "mindspore", "our operators": "mindspore_fused"}
@@ -40,7 +39,7 @@ def summary(found):
         **result,
         **{key: found[key] for key in rest if key in found},
         "image_size": suite.image_size,
-        "machine": {"processor": processor(), "cores": os.cpu_count(), "python": platform.python_version()},
+        "machine": machine(),
         "date": today(),
     }
 

@@ -96,6 +96,20 @@ class EngineSide(Side):
         return self.engines[instruction_set].profile(self.images[:1])
 
 
+class PackedSide(Side):
+    """The packed files of all networks, with the engine's own choice of instruction set."""
+
+    def open(self, networks, batches):
+        from src.engine import Engine
+
+        for network in networks:
+            engine = Engine.load(self.folder / f"{network}.packed", self.threads)
+            chosen = engine.description["instruction_set"]
+            for batch in batches:  # numbers that are not bits are of single precision in every network
+                self.add(engine.logits, network, batch, chosen, SINGLE)
+        return {"version": f"this engine, {chosen}"}
+
+
 class MindSporeSide(Side):
     """The framework's compiled graph of the binary network: of its own operations, and with this project's operators."""
 
@@ -197,6 +211,7 @@ class MachineSide(Side):
 
 SIDES = {
     "engine": EngineSide,
+    "packed": PackedSide,
     "mindspore": MindSporeSide,
     "onnxruntime": OnnxRuntimeSide,
     "openvino": OpenVinoSide,

@@ -40,8 +40,12 @@ def summary(results, settings):
         for label, measured in each_work(results)
         for side, ratio in measured["ratios"].items()
     }
-    machine = {"processor": processor(), "cores": os.cpu_count(), "python": platform.python_version()}
-    return {**ratios, "cases": results, "machine": machine, "settings": settings}
+    return {**ratios, "cases": results, "machine": machine(), "settings": settings}
+
+
+def machine():
+    """What the results depend on besides the programs: processor, cores, Python's version."""
+    return {"processor": processor(), "cores": os.cpu_count(), "python": platform.python_version()}
 
 
 def processor():

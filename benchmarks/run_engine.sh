@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Inference of the engine beside MindSpore, ONNX Runtime and OpenVINO, in one run on this machine.
 #   usage:  bash benchmarks/run_engine.sh [--json] [--rounds N] [--quick] [--only engine,...]
+#           bash benchmarks/run_engine.sh switches [--json] [--rounds N] [--quick] [--threads N]    engine_switches.py
 #   needs:  the project's environment with requirements-dev.txt (PYTHON, default .venv/bin/python, else python3); on first
 #           use it makes .venv-engine. RUNTIMES_PYTHON names another one that has the runtimes.
 #   expect: a line "verified" per contender before anything is timed; then a JSON line per block and a table. Twenty minutes
@@ -8,4 +9,9 @@
 set -euo pipefail
 source "$(dirname "$0")/environments.sh"
 other=${RUNTIMES_PYTHON:-$(foreign engine)}
-exec "$python" "$root/benchmarks/engine.py" --runtimes-python "$other" "$@"
+program=engine.py
+if [[ ${1:-} == switches ]]; then
+    program=engine_switches.py
+    shift
+fi
+exec "$python" "$root/benchmarks/$program" --runtimes-python "$other" "$@"
