@@ -27,8 +27,6 @@ SLOW = (
     "faults", "commands", "engine", "learn", "operators", "model", "deploy", "paper", "cost", "data/test_benchmark.py",
 )  # fmt: skip
 
-waits = []  # not empty when the framework has been told to wait for each operation
-
 
 @atexit.register
 def end_quietly():
@@ -98,9 +96,8 @@ def pytest_collection_modifyitems(config, items):
 def pytest_runtest_setup():
     """Operations that are not compiled run on the calling thread: threads that wait for them take both cores."""
     runtime = sys.modules.get("mindspore.runtime")
-    if runtime is not None and not waits:
+    if runtime is not None:
         runtime.launch_blocking()
-        waits.append(True)
 
 
 @pytest.fixture(autouse=True)

@@ -39,6 +39,7 @@ def assert_same(left, right):
         np.testing.assert_array_equal(value, right[name], name)
 
 
+@pytest.mark.thorough
 def test_a_later_process_takes_the_kept_graphs_and_ends_with_the_same_weights(tmp_path):
     cache = tmp_path / "cache"
     cold, expected = train(tmp_path / "cold", cache)

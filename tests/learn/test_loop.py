@@ -82,7 +82,7 @@ def assert_times_are_sensible(records, compiling):
     """`compiling`: the epochs in which a process compiled its step, which takes many times as long as a step."""
     assert len(records) == 3
     for r in records:
-        assert 0 < r["step_seconds"] < 0.5 and 0 <= r["data_wait"] <= 1 and r["gradient_norm"] > 0
+        assert 0 < r["step_seconds"] < 10 and 0 <= r["data_wait"] <= 1 and r["gradient_norm"] > 0
         assert 3 * 0.5 * r["step_seconds"] < r["seconds"]
         assert r["images_per_second"] == pytest.approx(3 * 16 / r["seconds"])
         if r["epoch"] in compiling:

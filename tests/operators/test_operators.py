@@ -210,7 +210,7 @@ def test_mean_of_max_pools(size):
     assert_same([Pooled("plain"), Pooled("fused")], random(3, 2, *size), outliers=0)
 
 
-@pytest.mark.parametrize("spatial,channel", [(0, 1), (0, 2), (2, 1)])
+@pytest.mark.parametrize("spatial,channel", [(0, 1), pytest.param(0, 2, marks=pytest.mark.thorough), (2, 1)])
 def test_blocks_with_their_merges(spatial, channel, graph):
     for block in (MBBBlock1, MBBBlock2):
         cells = pair(partial(build_block, block, spatial, channel), "fp32")

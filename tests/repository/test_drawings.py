@@ -7,6 +7,9 @@ import numpy as np
 from matplotlib.text import Text
 from PIL import Image
 
+from src.graph import trace
+from src.graph.draw import picture_of
+from src.model import create_model, image_size_of
 from src.model.networks.bimlp import VARIANTS
 from src.settings.command_line import run
 
@@ -65,6 +68,13 @@ def test_the_picture_of_the_network_follows_the_table_of_variants(tmp_path, monk
     assert backgrounds[0] > 240 and backgrounds[1] < 30
 
 
+def test_the_pictures_of_whole_networks_are_those_of_their_graphs():
+    network = create_model("bimlp_s", backend="plain").set_train(False)
+    with Image.open(ROOT / "docs" / "graph-bimlp_s.png") as picture:
+        assert picture.size == picture_of(trace(network, image_size_of("bimlp_s")), "bimlp_s").size
+
+
 def test_pictures_of_the_pages_are_small():
-    for picture in ("network-light", "network-dark", "engine", "prediction"):
+    graphs = ("graph-bimlp_s", "graph-wave_mlp_t", "graph-resnet18")
+    for picture in ("network-light", "network-dark", "engine", "prediction", *graphs):
         assert 1_000 < (ROOT / "docs" / f"{picture}.png").stat().st_size < MAX_BYTES

@@ -84,7 +84,7 @@ def test_the_chinese_page_has_the_same_commands_and_numbers():
 
 @pytest.mark.parametrize("model", ["bimlp_s", "bimlp_t", "wave_mlp_nano"])
 def test_the_table_of_models_is_what_the_cost_counter_counts(model):
-    network = create_model(model, 1000, default_precision(model), backend="fast")
+    network = create_model(model, 1000, default_precision(model), backend="plain")
     found = cost_of(network, image_size_of(model), model).totals()
     packed = found["packed_bytes"]
     row = [
