@@ -44,7 +44,7 @@ def summary(results, settings):
 
 
 def machine():
-    """What the results depend on besides the programs: processor, cores, Python's version."""
+    """Circumstances that the results depend on: processor, cores, Python's version."""
     return {"processor": processor(), "cores": os.cpu_count(), "python": platform.python_version()}
 
 

@@ -15,7 +15,7 @@ from tests.model.test_released import GOLDEN, build
 
 
 def table(text):
-    """What export.py prints, by the words before column 20."""
+    """Lines that export.py prints, by the words before column 20."""
     return {line[:20].strip(): line[20:] for line in text.splitlines()}
 
 

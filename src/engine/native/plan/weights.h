@@ -7,7 +7,7 @@
 
 namespace bimlp {
 
-// What follows a convolution's sum s: RPReLU(factor s + offset + shortcut), with slope 1 where there is no activation.
+// Epilogue of a convolution's sum s: RPReLU(factor s + offset + shortcut), with slope 1 where there is no activation.
 struct Epilogue {
   Numbers factor = {1.0f}, offset = {0.0f}, slope = {1.0f}, shift_out = {0.0f};
 };
