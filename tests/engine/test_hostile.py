@@ -109,6 +109,11 @@ def chain(nodes, add):
 CHAINS = {
     "affine": lambda b, v, i: b.add("affine", v, factor=[1 - 2 * (i % 3 > 0)], offset=[i % 5 - 2]),
     "add": lambda b, v, i: b.add("add", v, 0),
+    "sums": lambda b, v, i: (
+        b.add("add", *((v, 0) if i % 4 > 1 else (0, v)))
+        if i % 2
+        else b.add("affine", v, factor=[1], offset=[i % 5 - 2])
+    ),
     "add twice": lambda b, v, i: (
         b.add("add", v, v) if i % 2 else b.add("affine", v, factor=[0.5], offset=[0])
     ),
