@@ -9,7 +9,10 @@ from src.deploy.packed_file import Description, decode, encode
 from src.engine import Engine
 from src.graph import run_reference, trace
 from src.graph.ir import equal
+from src.graph.observe import observe, observed
+from src.graph.reference import values_of
 from src.graph.simplify import simplify
+from src.graph.tracer import trace_calls
 from src.model import create_model
 from src.model.layers.activations import ACTIVATIONS
 from src.model.layers.norms import NORMS
@@ -99,6 +102,29 @@ def description(graph):
     """The Description of a packed file."""
     size = graph.shape[1]
     return Description("n", size, size, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+
+
+@pytest.mark.parametrize("name,overrides", [
+    ("bimlp_t", {"quantizer": "dorefa"}),
+    ("wave_mlp_nano", {}),
+    ("bimlp_t", {"token_mixing": "patm_interleaved"}),
+    ("published", {"norm": "group"}),
+])  # fmt: skip
+def test_what_enters_signs_and_waves_is_observed_in_the_network(name, overrides):
+    network, size = build(name, overrides)
+    graph, calls = trace_calls(network, size)
+    values = {
+        node.inputs[0]
+        for node in graph.nodes
+        if node.op == "binarize" or node.attributes.get("function") in ("cos", "sin")
+    }
+    assert len(values) > 10 and values <= observed(calls)
+    x, values = images(2, size), sorted(values)
+    logits, found = observe(network, x, calls, values)
+    np.testing.assert_array_equal(logits, network(Tensor(x)).asnumpy())
+    reference = values_of(graph, x)
+    for value, expected in zip(found, (reference[v] for v in values)):
+        np.testing.assert_allclose(value, expected, rtol=0, atol=2e-4 * np.abs(expected).max())
 
 
 def test_published_networks_have_three_levels():
