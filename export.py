@@ -7,7 +7,7 @@ from src.common.errors import InputError
 from src.settings.command_line import PATH, add_model_flag, config_of_checkpoint, create_parser, parse, run
 
 DESCRIPTION = (
-    "Freezes the binary weights to -1 and +1 and their scale, writes the network with plain convolutions, loads\n"
+    "Writes the network with binary weights as -1 and +1 and their scale, and with plain convolutions, loads\n"
     "the file again and compares it with the network on random images; the file stays only if they agree.\n"
     "example: python export.py --checkpoint output/step2/best.ckpt --file_format MINDIR --batch_size dynamic"
 )
@@ -25,6 +25,11 @@ def arguments(argv):
     )
     parser.add_argument(
         "--batch_size", metavar="N", default="1", help="images per batch (default: 1), or dynamic: any number"
+    )
+    parser.add_argument(
+        "--mindir_writer",
+        metavar="NAME",
+        help="graph (default): operations that devices know; framework: MindSpore's newest",
     )
     parser.add_argument(
         "--output",

@@ -8,6 +8,7 @@ from src.common.output import expect_stdout, result
 from src.common.text import printable
 from src.data.transform import shorter_side
 from src.deploy import (
+    MINDIR_WRITERS,
     SUFFIXES,
     Feeding,
     check_request,
@@ -15,6 +16,8 @@ from src.deploy import (
     write_packed,
 )
 from src.deploy.feeding import PIXELS
+from src.deploy.operations import operations_of
+from src.settings.config import with_values
 
 FREE = "dynamic"
 
@@ -26,6 +29,17 @@ def batch_size_of(text):
     if not (len(text) < 10 and text.isascii() and text.isdecimal() and int(text) > 0):
         raise InputError(f"batch_size: expected a whole number from 1 on, or {FREE}, got {text!r}")
     return int(text)
+
+
+def writer_of(name, file_format):
+    """The writer of MINDIR files by name, the first one without a name."""
+    if name is None:
+        return MINDIR_WRITERS[0]
+    if file_format != "MINDIR":
+        raise InputError(f"mindir_writer: expected file_format MINDIR with it, got {file_format}")
+    if name not in MINDIR_WRITERS:
+        raise InputError(f"mindir_writer: expected one of {', '.join(MINDIR_WRITERS)}, got {name!r}")
+    return name
 
 
 def output_of(args, config, suffix):
@@ -76,6 +90,9 @@ def report(feeding, exported):
     )
     result(f"file                {printable(exported.path)}")
     result(f"bytes               {exported.size}")
+    found = operations_of(exported.path)
+    counts = ", ".join(f"{name} {count}" for name, count in sorted(found.items()))
+    result(f"operations          {found.total()}: {counts}")
     result(f"largest difference  {exported.comparison}")
 
 
@@ -107,11 +124,14 @@ def export(args, config):
     start_device(config)
     output = output_of(args, config, SUFFIXES.get(file_format, ""))
     check_request(file_format, batch_size, output)
+    writer = writer_of(args.mindir_writer, file_format)
+    if file_format != "PACKED" and writer == "graph":  # whose numbers are of 32 bits
+        config = with_values(config, {"model.compute_type": "float32"})
     network = trained_network(config, backend="plain", computes=file_format != "PACKED")
     load_checkpoint(network, config.checkpoint.path)
     feeding = feeding_of(config)
     if file_format == "PACKED":
         pack(network, config, feeding, output)
         return 0
-    report(feeding, export_network(network, file_format, batch_size, feeding, output))
+    report(feeding, export_network(network, file_format, batch_size, feeding, output, writer))
     return 0

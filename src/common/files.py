@@ -12,7 +12,11 @@ from pathlib import Path
 
 from src.common.errors import InputError
 
-PACKED_SUFFIX = ".packed"  # of the files that the engine runs
+PACKED_SUFFIX, ONNX_SUFFIX, MINDIR_SUFFIX = (
+    ".packed",
+    ".onnx",
+    ".mindir",
+)  # of files that have their network in them
 PACKED_SIGNATURE = b"\x89BiMLP\r\n"  # which they begin with
 KINDS = {
     stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket",

@@ -1,19 +1,26 @@
-"""Files for deployment: the network frozen, written as MINDIR or ONNX, or packed, and checked against itself."""
+"""Files for deployment: a network written as MINDIR, ONNX or packed, and checked against itself.
 
-from .compare import TOLERANCE
-from .export import SUFFIXES, Exported, check_request, export_network
-from .feeding import Feeding
-from .freeze import freeze
-from .packed import packed_size, write_packed
+What is named here is loaded at its first use: an ONNX file is evaluated without MindSpore.
+"""
 
-__all__ = [
-    "SUFFIXES",
-    "TOLERANCE",
-    "Exported",
-    "Feeding",
-    "check_request",
-    "export_network",
-    "freeze",
-    "packed_size",
-    "write_packed",
-]
+import importlib
+
+PLACES = {
+    "MINDIR_WRITERS": "export",
+    "SUFFIXES": "export",
+    "TOLERANCE": "compare",
+    "Exported": "export",
+    "Feeding": "feeding",
+    "check_request": "export",
+    "export_network": "export",
+    "packed_size": "packed",
+    "write_packed": "packed",
+}
+__all__ = list(PLACES)
+
+
+def __getattr__(name):
+    """An attribute of the module in PLACES."""
+    if name not in PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{PLACES[name]}", __name__), name)

@@ -3,9 +3,8 @@
 Two correct programs round differently, and a network may magnify that: the sign of an activation turns a difference,
 however small, into one of 2 when the activation lies close enough to 0; cos and sin of a large phase lose digits.
 Among millions of signs a few always turn, and give other logits although nothing is wrong. So a file that fails the
-plain comparison gets a second one, cut into parts at its signs and phases: every part is given the network's values.
-The logits must then agree, every sign that falls otherwise must be of a value that close to its threshold, and every
-phase that close to the network's.
+plain comparison gets a second one, cut into parts before its signs and phases: every part is given the network's values.
+The logits must then agree, and at every cut the file's values with the network's.
 """
 
 from dataclasses import dataclass
@@ -14,10 +13,11 @@ import numpy as np
 from mindspore import Tensor
 
 from src.common.errors import InputError, first_line
+from src.graph.meanings import binarize
 
 from .modes import eager
 
-# Of logits; of phases and of turned signs' values as well, there relative to the largest value when that is above 1.
+# Of logits; of values at cuts as well, there relative to the largest value when that is above 1.
 TOLERANCE = 1e-4
 FREE_SIZES = (1, 3)  # batches that a file of free batch size is run on
 SEED = 1
@@ -28,8 +28,7 @@ class Comparison:
     """Differences from the network, all of them the largest over the images.
 
     difference: of a logit, in parts or, when `in_parts` is False, end to end; end_to_end: of a logit, end to end.
-    signs: comparisons with a constant; turned: how many fall otherwise; margin: how far their values are from
-    the threshold, and phases from the network's.
+    signs: at the cuts; turned: how many fall otherwise in the file; margin: of values at the cuts.
     """
 
     difference: float
@@ -49,7 +48,7 @@ class Comparison:
             return f"{self.difference:.2g}"
         turned = f"{self.turned} of {self.signs} signs fall otherwise; " if self.signs else ""
         return (
-            f"{self.difference:.2g} in parts, cut at signs and phases ({turned}at the cuts up to {self.margin:.2g}); "
+            f"{self.difference:.2g} in parts, cut before signs and phases ({turned}at the cuts up to {self.margin:.2g}); "
             f"{self.end_to_end:.2g} end to end"
         )
 
@@ -87,26 +86,22 @@ def compare_in_parts(run, reference, cuts, batches, expected, end_to_end):
     """The Comparison of the parts of a file.
 
     Args:
-        run: (images, cut_results) -> (logits, values), as from `load_onnx_in_parts`.
-        reference: images -> (logits, *results), the network's logits and its results at the cuts.
-        cuts: the Cuts, in the order of results and values.
+        run: (images, values) -> (logits, the file's own values), as from `load_onnx_in_parts`.
+        reference: images -> (logits, values), the network's at the cuts.
+        cuts: the Cuts, in the order of the values.
         end_to_end: the largest difference of a logit, end to end.
     """
     difference, signs, turned, margin = 0.0, 0, 0, 0.0
     for images, logits in zip(batches, expected):
-        reference_logits, *results = reference(images)
-        part_logits, values = run(images, results)
+        reference_logits, values = reference(images)
+        part_logits, own_values = run(images, values)
         difference = max(difference, largest(reference_logits - logits), largest(part_logits - logits))
-        for cut, result, value in zip(cuts, results, values):
-            if cut.op == "Phase":
-                distance = value - result
-            else:
-                distance = value - np.float32(cut.threshold)
-                wrong = (distance > 0 if cut.op == "Greater" else distance < 0) != result
-                distance = distance[wrong]
+        for cut, value, own in zip(cuts, values, own_values):
+            for binarization in cut.binarizations:
+                wrong = binarize(own, **binarization) != binarize(value, **binarization)
                 signs, turned = signs + wrong.size, turned + int(wrong.sum())
-            finite = np.isfinite(value).all() and np.isfinite(result).all()
-            margin = max(margin, largest(distance) / max(1.0, largest(value)) if finite else float("inf"))
+            finite = np.isfinite(value).all() and np.isfinite(own).all()
+            margin = max(margin, largest(own - value) / max(1.0, largest(value)) if finite else float("inf"))
     return Comparison(difference, end_to_end, True, signs, turned, margin)
 
 

@@ -4,23 +4,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from src.common.errors import InputError
-from src.common.files import PACKED_SUFFIX, replacing
+from src.common.files import MINDIR_SUFFIX, ONNX_SUFFIX, PACKED_SUFFIX, replacing
 
 from . import compare as comparing
 from .compare import TOLERANCE, Comparison
 from .feeding import add_feeding
 from .freeze import freeze
-from .mindir_file import load_mindir, write_mindir
-from .mindir_graph import add_outputs
+from .graph_export import export_graph
+from .mindir_file import load_mindir, write_by_framework
 from .modes import reports_in
-from .onnx_file import load_onnx, load_onnx_in_parts, require_packages, write_onnx
+from .onnx_file import require_packages
 
-SUFFIXES = {"MINDIR": ".mindir", "ONNX": ".onnx", "PACKED": PACKED_SUFFIX}
+SUFFIXES = {"MINDIR": MINDIR_SUFFIX, "ONNX": ONNX_SUFFIX, "PACKED": PACKED_SUFFIX}
+MINDIR_WRITERS = ("graph", "framework")
 
 
 @dataclass(frozen=True)
 class Exported:
-    """Result of an export: the file, its bytes, the number of frozen layers, the batches and result of the comparison."""
+    """Result of an export: the file, its bytes, the number of binary layers, the batches and result of the comparison."""
 
     path: Path
     size: int
@@ -29,8 +30,8 @@ class Exported:
     comparison: Comparison
 
 
-def export_network(network, file_format, batch_size, feeding, path):
-    """Freeze the network in place, write it to `path`, load that file and compare it with the network as it was.
+def export_network(network, file_format, batch_size, feeding, path, mindir_writer="graph"):
+    """Write a network to `path`, load that file and compare it with the network. The framework's writer freezes it in place.
 
     The file takes its place only when the comparison holds; otherwise nothing is left, and a file that was there
     stays. It gets the mode of any new file.
@@ -41,19 +42,26 @@ def export_network(network, file_format, batch_size, feeding, path):
         batch_size: images per batch, or None for a free number.
         feeding: the Feeding that the file carries; images have its image_size.
         path: ends in the format's suffix.
+        mindir_writer: of MINDIR_WRITERS: from the network's graph, by classic primitives; or by MindSpore, which
+            takes its newest ones.
 
     Raises:
-        InputError: see `check_request`; a size that the network does not take; a file that cannot be written; an
-            operation without a translation; a difference above TOLERANCE.
+        InputError: see `check_request`; a network that cannot be traced; a size that the network does not take; a file that
+            cannot be written; a difference above TOLERANCE.
     """
     path = Path(path)
     check_request(file_format, batch_size, path)
     with replacing(path) as temporary, reports_in(temporary.parent):
         batches = comparing.random_batches(batch_size, feeding.image_size)
         expected = comparing.outputs_of(network, batches)
-        frozen = freeze(network)
-        write = {"MINDIR": _mindir, "ONNX": _onnx}[file_format]
-        comparison = write(network, batch_size, feeding, temporary, batches, expected)
+        if mindir_writer == "framework":
+            frozen, comparison = _export_by_framework(
+                network, batch_size, feeding, temporary, batches, expected
+            )
+        else:
+            frozen, comparison = export_graph(
+                network, file_format, batch_size, feeding, temporary, batches, expected
+            )
         if not comparison.agrees:
             raise InputError(
                 f"{path}: not written: expected logits within {TOLERANCE:g} of the network's on random images, got "
@@ -80,27 +88,14 @@ def check_request(file_format, batch_size, path):
             f"{path}: expected the name of a {file_format} file, ending in {SUFFIXES[file_format]}"
         )
     if file_format == "ONNX":
-        require_packages()
+        require_packages("file_format ONNX")
     if file_format == "PACKED" and batch_size != 1:
         raise InputError("batch_size: a packed file takes any number of images, expected no --batch_size")
 
 
-def _mindir(network, batch_size, feeding, path, batches, expected):
-    """Write a MINDIR file and return its Comparison."""
-    write_mindir(network, batch_size, feeding.image_size, path)
+def _export_by_framework(network, batch_size, feeding, path, batches, expected):
+    """Freeze the network and let MindSpore write a MINDIR file: the number of frozen layers, and the Comparison."""
+    frozen = freeze(network)
+    write_by_framework(network, batch_size, feeding.image_size, path)
     add_feeding(path, feeding)
-    return comparing.compare(load_mindir(path), batches, expected)
-
-
-def _onnx(network, batch_size, feeding, path, batches, expected):
-    """Write an ONNX file by way of a MINDIR file beside it and return its Comparison."""
-    mindir, probe = path.with_name("network.mindir"), path.with_name("probe.mindir")
-    write_mindir(network, batch_size, feeding.image_size, mindir)
-    cuts = write_onnx(mindir, path)
-    add_feeding(path, feeding)
-    comparison = comparing.compare(load_onnx(path), batches, expected)
-    if comparison.agrees or not cuts:
-        return comparison
-    add_outputs(mindir, [cut.source for cut in cuts], probe)
-    run, reference = load_onnx_in_parts(path, cuts), load_mindir(probe)
-    return comparing.compare_in_parts(run, reference, cuts, batches, expected, comparison.end_to_end)
+    return frozen, comparing.compare(load_mindir(path), batches, expected)

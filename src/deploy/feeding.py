@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from src.common.errors import InputError
-from src.common.files import read_file
+from src.common.files import ONNX_SUFFIX, read_file
 
 PIXELS = "RGB, NCHW, (pixel / 255 - mean) / std"
 TEXTS = ("model", "precision", "pixels")  # entries that are no JSON
@@ -66,7 +66,7 @@ def add_feeding(path, feeding):
     """Append a Feeding to the .onnx or .mindir file at `path`; equal input gives equal bytes."""
     message = _message_type(path)()
     for key, value in metadata_of(feeding).items():
-        if Path(path).suffix == ".onnx":
+        if Path(path).suffix == ONNX_SUFFIX:
             message.metadata_props.add(key=key, value=value)
         else:
             message.user_info[key] = value
@@ -82,7 +82,7 @@ def read_feeding(path):
     """
     try:
         message = _message_type(path).FromString(read_file(path))
-        if Path(path).suffix == ".onnx":
+        if Path(path).suffix == ONNX_SUFFIX:
             found = {entry.key: entry.value for entry in message.metadata_props}
         else:
             found = dict(message.user_info)
@@ -99,7 +99,7 @@ def read_feeding(path):
 
 def _message_type(path):
     """The protobuf message that a file of this suffix is. The packages are loaded here: each is for one format."""
-    if Path(path).suffix == ".onnx":
+    if Path(path).suffix == ONNX_SUFFIX:
         from onnx import ModelProto
     else:
         from mindspore.train.mind_ir_pb2 import ModelProto

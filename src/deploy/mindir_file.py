@@ -10,7 +10,7 @@ from src.common.errors import InputError, first_line
 from .modes import compiled
 
 
-def write_mindir(network, batch_size, image_size, path):
+def write_by_framework(network, batch_size, image_size, path):
     """Write the network as it is to `path`, which ends in .mindir; equal input gives equal bytes in every process.
 
     batch_size: images per batch, or None for a free number. Raises InputError for a network that MindSpore
@@ -50,12 +50,12 @@ def _settle(path):
 
 
 def load_mindir(path):
-    """The function images -> outputs (arrays; several outputs as a tuple) of a MINDIR file, compiled."""
+    """The function inputs -> outputs (arrays; several outputs as a tuple) of a MINDIR file, compiled."""
     network = nn.GraphCell(ms.load(str(path)))
 
-    def run(images):
+    def run(*inputs):
         with compiled():
-            outputs = network(Tensor(images))
+            outputs = network(*map(Tensor, inputs))
         return tuple(y.asnumpy() for y in outputs) if isinstance(outputs, tuple) else outputs.asnumpy()
 
     return run

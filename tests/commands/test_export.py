@@ -12,6 +12,7 @@ from src.checkpoint.file import save_checkpoint
 from src.common.errors import InputError
 from src.deploy.feeding import read_feeding
 from src.deploy.mindir_file import load_mindir
+from src.deploy.onnx_network import load_onnx_network
 from src.deploy.packed_file import decode
 from src.model import registry
 from src.model.networks.bimlp import BiMLPOptions
@@ -86,6 +87,20 @@ def test_a_checkpoint_becomes_a_checked_file_beside_it(main, trained, images, lo
     assert sorted(file.name for file in folder.iterdir()) == ["best.ckpt", "best.mindir", "config.yaml"]
     x = images(2, 16)
     np.testing.assert_allclose(load_mindir(path)(x), logits(network, x), rtol=0, atol=1e-4)
+
+
+def test_an_onnx_file_has_32_bits_whatever_the_network_computes_in(main, trained, images, logits, capsys):
+    folder, network = trained
+    argv = ["--checkpoint", str(folder / "best.ckpt"), "--file_format", "onnx", "--batch_size", "dynamic"]
+    assert run(main, [*argv, "model.compute_type=bfloat16"]) == 0
+    table = {line[:20].strip(): line[20:] for line in capsys.readouterr().out.splitlines()}
+    assert table["model"] == "bimlp_t in binary, 14 binary layers frozen"
+    assert table["compared on"] == "random images of 16 x 16, batches of 1 and 3"
+    assert_tells_how_to_feed_it(table)
+    found = load_onnx_network(folder / "best.onnx")
+    assert found.description["class_names"] == list(NAMES)
+    x = images(2, 16)
+    np.testing.assert_allclose(found.logits(x), logits(network, x), rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from src.deploy import freeze
+from src.deploy.freeze import freeze
 from src.model import binary_layers
 from src.model.layers.quantizers import QUANTIZERS
 from src.model.networks.released import BatchNorm, Block, scaled_sign

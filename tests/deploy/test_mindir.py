@@ -1,4 +1,4 @@
-"""MINDIR files: what is in them, and that they compute what the network does."""
+"""MINDIR files by MindSpore: what is in them, and that they compute what the network does."""
 
 import subprocess
 import sys
@@ -12,11 +12,11 @@ from mindspore.train.mind_ir_pb2 import ModelProto
 
 from src.common.errors import InputError
 from src.deploy import export_network
-from src.deploy.mindir_file import load_mindir, write_mindir
-from src.deploy.mindir_graph import add_outputs, read_graph
+from src.deploy.mindir_file import load_mindir, write_by_framework
 from src.deploy.modes import reports_in
 from src.model import binary_layers
 from tests.deploy.fed import feeding
+from tests.deploy.mindir_graph import add_outputs, read_graph
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZE = 32
@@ -30,7 +30,7 @@ def exported(tiny, images, logits, tmp_path_factory):
     network = tiny(**TWO_STAGES)
     expected = logits(network, images(5))
     path = tmp_path_factory.mktemp("mindir") / "tiny.mindir"
-    return export_network(network, "MINDIR", None, feeding(SIZE), path), expected
+    return export_network(network, "MINDIR", None, feeding(SIZE), path, "framework"), expected
 
 
 def test_the_file_takes_batches_of_any_size(exported, images, logits):
@@ -72,7 +72,7 @@ def test_nothing_is_computed_from_weights_alone(exported):
 def test_an_unfrozen_network_does_compute_from_weights(tiny, tmp_path):
     """So the test before would notice."""
     path = tmp_path / "latent.mindir"
-    write_mindir(tiny(), 1, SIZE, path)
+    write_by_framework(tiny(), 1, SIZE, path)
     assert {"Abs", "ReduceMean"} <= {node.op for node in read_graph(path).nodes}
 
 
@@ -131,7 +131,7 @@ def test_a_network_that_cannot_be_compiled_is_refused_without_a_trace(tmp_path, 
         reports_in(reports),
         pytest.raises(InputError, match="Misshapen: MindSpore cannot export it for batches of 1"),
     ):
-        write_mindir(Misshapen(), 1, 8, tmp_path / "out.mindir")
+        write_by_framework(Misshapen(), 1, 8, tmp_path / "out.mindir")
     assert list(tmp_path.iterdir()) == [reports]
     assert ms.get_context("mode") == ms.GRAPH_MODE
 
@@ -145,7 +145,7 @@ def test_a_constant_and_a_parameter_are_read_with_their_numbers(tmp_path):
         def construct(self, x):
             return x.mean((2, 3)) * self.weight > 0.25
 
-    write_mindir(Affine(), None, 4, tmp_path / "affine.mindir")
+    write_by_framework(Affine(), None, 4, tmp_path / "affine.mindir")
     graph = read_graph(tmp_path / "affine.mindir")
     assert graph.input_type.shape == (-1, 3, 4, 4)
     assert graph.output_type.shape == (-1, 3) and graph.output_type.dtype is np.bool_
@@ -162,11 +162,11 @@ WRITE = """
 import sys, numpy as np, mindspore as ms
 from mindspore import nn
 from pathlib import Path
-from src.deploy.mindir_file import write_mindir
+from src.deploy.mindir_file import write_by_framework
 network = nn.SequentialCell(nn.Conv2d(3, 2, 3), nn.ReLU(), nn.Flatten(), nn.Dense(32, 5))
 for parameter in network.get_parameters():
     parameter.set_data(ms.Tensor(np.full(parameter.shape, 0.5, np.float32)))
-write_mindir(network, 1, 4, Path(sys.argv[1]))
+write_by_framework(network, 1, 4, Path(sys.argv[1]))
 """
 
 

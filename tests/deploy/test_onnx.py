@@ -1,191 +1,101 @@
-"""ONNX files: every translation alone, whole networks, refusals."""
+"""ONNX files: random graphs and whole networks in ONNX Runtime, names, refusals."""
 
 import importlib.util
 
-import mindspore as ms
 import numpy as np
 import onnx
 import pytest
-from mindspore import Tensor, nn, ops
+from mindspore import nn, ops
 
 from src.common.errors import InputError
 from src.deploy import export_network
-from src.deploy.mindir_file import write_mindir
-from src.deploy.mindir_graph import read_graph
-from src.deploy.onnx_file import load_onnx, write_onnx
-from src.deploy.onnx_ops import TRANSLATIONS, Unsupported, same_pads
-from src.model.layers.pools import MultiMaxPool
+from src.deploy.onnx_file import load_onnx
+from src.deploy.onnx_lowerings import FUNCTIONS, LOWERINGS, OPERATIONS
+from src.deploy.onnx_writer import write_onnx
+from src.graph import run_reference
+from src.graph.ir import GraphBuilder
+from src.graph.ops import OPS
 from tests.deploy.fed import feeding
+from tests.graph.random_graphs import images_for, random_graph
 
-SIZE = 8
-SEEN = {}  # (cell, batch size) -> the operations in its graph
-
-
-class Pools(nn.Cell):
-    """The four pools by themselves, one after another along the channels."""
-
-    def __init__(self):
-        super().__init__()
-        self.pools = MultiMaxPool()
-
-    def construct(self, x):
-        pools = self.pools
-        return ops.concat((pools.pool2(x), pools.pool3(x), pools.pool5(x), pools.pool7(x)), 1)
+SEEDS = range(60)
 
 
-class Convolutions(nn.Cell):
-    """Padding of each kind: symmetric, unequal per axis, SAME with stride, SAME with dilation and groups, none."""
-
-    def __init__(self):
-        super().__init__()
-        random = np.random.default_rng(5)
-        shapes = ((4, 3, 5, 5), (4, 4, 3, 5), (6, 4, 4, 4), (6, 1, 3, 3), (2, 6, 1, 1))
-        self.weights = ms.ParameterTuple(
-            [
-                ms.Parameter(Tensor(random.normal(size=shape).astype(np.float32)), name=f"w{i}")
-                for i, shape in enumerate(shapes)
-            ]
-        )
-        self.symmetric = ops.Conv2D(4, 5, pad_mode="pad", pad=2)
-        self.unequal = ops.Conv2D(4, (3, 5), pad_mode="pad", pad=(0, 1, 3, 2))
-        self.strided = ops.Conv2D(6, 4, pad_mode="same", stride=2)
-        self.dilated = ops.Conv2D(6, 3, pad_mode="same", dilation=2, group=6)
-        self.valid = ops.Conv2D(2, 1, pad_mode="valid")
-
-    def construct(self, x):
-        x = self.unequal(self.symmetric(x, self.weights[0]), self.weights[1])
-        return self.valid(self.dilated(self.strided(x, self.weights[2]), self.weights[3]), self.weights[4])
+def graph_of_functions():
+    """All functions of unary, behind one another, and a mean of windows with padding."""
+    builder = GraphBuilder((3, 5, 5))
+    x = builder.add("affine", 0, factor=[4], offset=[0])
+    parts = [builder.add("unary", x, function=function) for function in FUNCTIONS]
+    window = {"kernel": (3, 2), "stride": 1, "padding": (2, 0, 0, 1)}
+    parts.append(builder.add("pool", x, kind="average", **window))
+    builder.add("global_mean", builder.add("concat", *parts))
+    return builder.graph()
 
 
-class Slices(nn.Cell):
-    """Slices with and without begin, end and stride; axes taken away, the last among them."""
-
-    def construct(self, x):
-        a = x[:, 1::2, 2:6, :-3] + x[:, :1, 1:5, 3:]
-        return ops.concat((a[:, 0], x[:, 2, -4:, -5:], x[:, -1, :4, ::2][:, :, 0:1].tile((1, 1, 5))), 1)
+@pytest.fixture(scope="module")
+def graphs():
+    """Random graphs by seed, and one of all functions."""
+    return {**{seed: random_graph(seed) for seed in SEEDS}, len(SEEDS): graph_of_functions()}
 
 
-class Elements(nn.Cell):
-    """Operations on elements."""
-
-    def construct(self, x):
-        positive = ops.cast(x > 0.25, ms.float32) - ops.cast(x < -0.25, ms.float32) / 2
-        y = ops.maximum(x, 0.5) * 3 + ops.minimum(x, -0.5) - ops.abs(x) + ops.neg(x) * 0.1 + positive
-        return ops.sqrt(ops.abs(y)) + ops.square(y) / (1 + ops.abs(x)) + ops.sigmoid(y) + ops.erf(x)
-
-
-class Waves(nn.Cell):
-    """Phases, and the activations of other networks."""
-
-    def __init__(self):
-        super().__init__()
-        self.relu6 = nn.ReLU6()
-
-    def construct(self, x):
-        return ops.cos(x) * ops.relu(x) + ops.sin(x) * self.relu6(x * 5)
+def test_random_graphs_compute_the_same(graphs, tmp_path):
+    written = set()
+    for seed, graph in graphs.items():
+        batch, images = (None if seed % 2 else 3), images_for(graph, seed)
+        write_onnx(graph, batch, tmp_path / "graph.onnx")
+        written |= {node.op_type for node in onnx.load(tmp_path / "graph.onnx").graph.node}
+        run, expected = load_onnx(tmp_path / "graph.onnx"), run_reference(graph, images)
+        tolerance = 1e-5 * max(1, np.abs(expected).max())
+        for count in (1, 3) if batch is None else (3,):
+            found = run(images[:count])
+            np.testing.assert_allclose(found, expected[:count], rtol=0, atol=tolerance, err_msg=f"{seed}")
+    assert written == OPERATIONS
 
 
-class Shapes(nn.Cell):
-    """Shapes, sums and products of matrices."""
-
-    def __init__(self):
-        super().__init__()
-        self.dense, self.flatten = nn.Dense(3 * SIZE, 4), nn.Flatten()
-
-    def construct(self, x):
-        y = ops.transpose(x, (0, 3, 1, 2)).reshape(-1, 3 * SIZE)  # (B W, C H)
-        y = self.dense(y).reshape(-1, SIZE, 4)
-        y = ops.softmax(y, 2) + ops.matmul(y, ops.ones((4, 1), ms.float32)) + y.mean(1, keep_dims=True)
-        return self.flatten(ops.tile(y, (1, 2, 1))).mean(1)
-
-
-class Norms(nn.Cell):
-    """Batch norm with stored statistics, group norm with one group and with several."""
-
-    def __init__(self):
-        super().__init__()
-        self.batch, self.one, self.conv = (
-            nn.BatchNorm2d(6, eps=1e-2),
-            nn.GroupNorm(1, 6, eps=1e-5),
-            nn.Conv2d(3, 6, 1, has_bias=True),
-        )
-        self.three = nn.GroupNorm(3, 6, eps=1e-3)
-
-    def construct(self, x):
-        return self.three(self.one(self.batch(self.conv(x))))
+def test_random_graphs_have_every_operation_and_attribute(graphs):
+    nodes = [node for graph in graphs.values() for node in graph.nodes]
+    assert {node.op for node in nodes} == LOWERINGS.keys() == OPS.keys()
+    assert {node.attributes["function"] for node in nodes if node.op == "unary"} == FUNCTIONS.keys()
+    found = {(node.op, key, value) for node in nodes for key, value in node.attributes.items()}
+    for op, key, values in (
+        ("binarize", "levels", [(-1, 1), (0, 1), (-1, 0, 1)]),
+        ("binary_conv2d", "pad_value", [-1, 0, 1]),
+        ("binary_conv2d", "stride", [1, 2]),
+        ("conv2d", "stride", [1, 2]),
+        ("pool", "kind", ["max", "average"]),
+    ):
+        assert {(op, key, value) for value in values} <= found
+    for op in ("conv2d", "binary_conv2d", "pool"):
+        assert any(op == o and key == "padding" and len(set(value)) > 2 for o, key, value in found)
 
 
-class Residual(nn.Cell):
-    """An addition in place."""
-
-    def construct(self, x):
-        y = ops.relu(x)
-        y += x
-        return y
-
-
-CELLS = (Pools, Convolutions, Slices, Elements, Waves, Shapes, Norms, Residual)
-
-
-@pytest.mark.parametrize("batch_size", [2, None])
-@pytest.mark.parametrize("cell", CELLS)
-def test_operations_compute_the_same(cell, batch_size, images, logits, randomize, tmp_path):
-    network = randomize(cell())
-    write_mindir(network, batch_size, SIZE, tmp_path / "cell.mindir")
-    write_onnx(tmp_path / "cell.mindir", tmp_path / "cell.onnx")
-    SEEN[cell, batch_size] = {node.op for node in read_graph(tmp_path / "cell.mindir").nodes}
-    run = load_onnx(tmp_path / "cell.onnx")
-    for count in (2,) if batch_size else (1, 3):
-        x = images(count, SIZE)
-        np.testing.assert_allclose(run(x), logits(network, x), rtol=1e-5, atol=1e-5)
+def test_names_are_those_of_the_layers_with_a_number_where_they_repeat(tmp_path):
+    builder = GraphBuilder((3, 2, 2))
+    x = builder.add("affine", 0, name="a.norm", factor=[1, 2, 3], offset=[1])
+    x = builder.add("affine", x, name="a.norm", factor=[1, 2, 3], offset=[2])
+    x = builder.add("prelu", x, positive=[1], negative=[0])
+    builder.add(
+        "binarize", builder.add("binarize", x, levels=(-1, 1), threshold=[0]), levels=(-1, 1), threshold=[0]
+    )
+    graph = builder.graph()
+    assert write_onnx(graph, 1, tmp_path / "a.onnx") == (
+        "images", "a.norm/Add", "a.norm/Add_2", "network/Relu", "network/Where", "network/Where_2",
+    )  # fmt: skip
+    model = onnx.load(tmp_path / "a.onnx").graph
+    assert [node.name for node in model.node] == [
+        "a.norm/Mul", "a.norm/Add", "a.norm/Mul_2", "a.norm/Add_2", "network/Relu",
+        "network/Greater", "network/Where", "network/Greater_2", "network/Where_2", "logits",
+    ]  # fmt: skip
+    assert [node.output[0] for node in model.node] == [node.name for node in model.node]
+    assert [tensor.name for tensor in model.initializer] == [
+        "a.norm.factor", "a.norm.offset", "a.norm.offset_2", "network.threshold", "number/-1", "number/1",
+    ]  # fmt: skip
 
 
-def test_every_translation_was_tried():
-    if len(SEEN) < 2 * len(CELLS):
-        pytest.skip("counts the operations of the tests before, and some did not run")
-    assert set(TRANSLATIONS) <= set.union(*SEEN.values())
-
-
-def test_windows_of_the_pools_are_asymmetric(tmp_path):
-    write_mindir(Pools(), 1, SIZE, tmp_path / "pools.mindir")
-    write_onnx(tmp_path / "pools.mindir", tmp_path / "pools.onnx")
-    pads = {}
-    for node in onnx.load(tmp_path / "pools.onnx").graph.node:
-        if node.op_type == "MaxPool":
-            settings = {attribute.name: list(attribute.ints) for attribute in node.attribute}
-            assert settings["strides"] == [2, 2]
-            pads[settings["kernel_shape"][0]] = settings["pads"]
-    assert pads == {2: [0, 0, 0, 0], 3: [0, 0, 1, 1], 5: [1, 1, 2, 2], 7: [2, 2, 3, 3]}
-    x = np.random.default_rng(4).normal(size=(1, 3, SIZE, SIZE)).astype(np.float32)
-    windows = {2: (0, 2), 3: (0, 3), 5: (-1, 4), 7: (-2, 5)}  # of output i, from 2 i on
-    expected = [
-        [[x[0, c, slices(i, *window), slices(j, *window)].max() for j in range(4)] for i in range(4)]
-        for window in windows.values()
-        for c in range(3)
-    ]
-    np.testing.assert_array_equal(load_onnx(tmp_path / "pools.onnx")(x)[0], expected)
-
-
-def slices(i, begin, end):
-    return slice(max(2 * i + begin, 0), 2 * i + end)
-
-
-@pytest.mark.parametrize(
-    ("sizes", "kernel", "strides", "pads"),
-    [
-        ((8, 8), (7, 7), (2, 2), [2, 2, 3, 3]),  # 4 windows: 3 * 2 + 7 - 8 = 5
-        ((7, 8), (3, 3), (2, 2), [1, 0, 1, 1]),  # rows: 4 windows, 3 * 2 + 3 - 7 = 2
-        ((5, 6), (1, 7), (1, 1), [0, 3, 0, 3]),
-        ((4, 4), (1, 1), (2, 2), [0, 0, 0, 0]),  # never less than none
-    ],
-)
-def test_same_padding_by_hand(sizes, kernel, strides, pads):
-    assert same_pads(sizes, kernel, strides) == pads
-
-
-def test_same_padding_needs_a_known_size():
-    with pytest.raises(Unsupported, match="free size"):
-        same_pads((-1, 8), (3, 3), (1, 1))
+def test_equal_graphs_give_equal_bytes(graphs, tmp_path):
+    for name in "ab":
+        write_onnx(graphs[3], None, tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
 # --- whole networks ---
@@ -203,7 +113,7 @@ def test_a_binary_network_for_any_batch_size(tiny, images, logits, tmp_path):
             load_onnx(result.path)(images(5, 32)[:count]), expected[:count], rtol=0, atol=1e-4
         )
     model = onnx.load(result.path)
-    assert {node.op_type for node in model.graph.node}.isdisjoint({"Sign", "Abs", "ReduceMean"})
+    assert {node.op_type for node in model.graph.node}.isdisjoint({"Sign", "Abs", "Sqrt"})
     (image,), (output,) = model.graph.input, model.graph.output
     sizes = [
         [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim] for value in (image, output)
@@ -213,51 +123,40 @@ def test_a_binary_network_for_any_batch_size(tiny, images, logits, tmp_path):
     binary = [name for name in weights if name.endswith("fc.weight")]
     assert len(binary) == 14
     assert all(set(np.unique(weights[name])) == {-1, 1} for name in binary)
+    assert {p.name for p in network.get_parameters() if p.ndim > 2} <= weights.keys()
 
 
-@pytest.mark.parametrize(
-    ("name", "precision"), [("bimlp_t", "fp32"), ("wave_mlp_t", "fp32"), ("wave_mlp_s", "fp32")]
-)
-def test_full_precision_networks(name, precision, tiny, tmp_path):
-    result = export_network(tiny(name, precision), "ONNX", 2, feeding(32), tmp_path / "tiny.onnx")
-    assert result.comparison.agrees and result.frozen == 0 and result.batches == (2,)
-
-
-@pytest.mark.parametrize("name,switches", [
-    ("wave_mlp_nano", {"quantizer": "dorefa"}),
-    ("wave_mlp_nano", {"quantizer": "reactnet"}),
-    ("bimlp_t", {"shortcut": "none", "norm": "layer", "activation": "relu", "token_mixing": "cycle_fc"}),
-    ("bimlp_t", {"activation": "gelu", "quantizer": "xnor", "token_mixing": "patm_interleaved"}),
+@pytest.mark.parametrize("name,precision,switches", [
+    ("bimlp_t", "fp32", {}),
+    ("wave_mlp_t", "fp32", {}),
+    ("wave_mlp_nano", "binary", {"quantizer": "dorefa"}),
+    ("wave_mlp_nano", "binary", {"quantizer": "reactnet"}),
+    ("bimlp_t", "binary", {"shortcut": "none", "norm": "layer", "activation": "relu", "token_mixing": "cycle_fc"}),
+    ("bimlp_t", "binary", {"activation": "gelu", "quantizer": "xnor", "token_mixing": "patm_interleaved"}),
 ])  # fmt: skip
-def test_networks_with_switches(name, switches, tiny, tmp_path):
-    result = export_network(tiny(name, **switches), "ONNX", 2, feeding(32), tmp_path / "tiny.onnx")
-    assert result.comparison.agrees and result.frozen > 0
+def test_networks_with_switches(name, precision, switches, tiny, tmp_path):
+    network = tiny(name, precision, **switches)
+    result = export_network(network, "ONNX", 2, feeding(32), tmp_path / "tiny.onnx")
+    assert result.comparison.agrees and result.batches == (2,)
+    assert (result.frozen > 0) == (precision == "binary")
 
 
 # --- refusals ---
 
 
-def test_an_operation_without_a_translation_is_named_with_its_place(tmp_path):
+def test_a_network_that_cannot_be_traced_is_refused_with_the_place(tmp_path):
     class Inner(nn.Cell):
         def construct(self, x):
             return ops.cumsum(x, 1)
 
-    class Outer(nn.Cell):
-        def __init__(self):
-            super().__init__()
-            self.inner = Inner()
-
-        def construct(self, x):
-            return self.inner(x)
-
-    write_mindir(Outer(), 1, SIZE, tmp_path / "cell.mindir")
-    with pytest.raises(InputError, match=r"no translation for the operations CumSum \(in inner\)"):
-        write_onnx(tmp_path / "cell.mindir", tmp_path / "cell.onnx")
-    assert not (tmp_path / "cell.onnx").exists()
+    network = nn.SequentialCell([nn.ReLU(), Inner()])
+    with pytest.raises(InputError, match="^file_format ONNX: 1: "):
+        export_network(network, "ONNX", 1, feeding(8), tmp_path / "cell.onnx")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("absent", ["onnx", "onnxruntime"])
-def test_missing_packages_are_named_with_the_command(absent, tiny, tmp_path, monkeypatch):
+def test_missing_packages_are_named_with_the_command(absent, tmp_path, monkeypatch):
     found = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == absent else found(name))
     with pytest.raises(InputError, match=f"{absent} not installed: pip install"):
