@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Evaluate a checkpoint or a packed file, or predict pictures: python eval.py --checkpoint F [--data_path D | --image a.png b.jpg]."""
+"""Evaluate a checkpoint, packed, ONNX or MINDIR file, or predict pictures: python eval.py --checkpoint F [--data_path D | --image a.png b.jpg]."""
 
 import sys
 
@@ -8,9 +8,9 @@ from src.settings.command_line import (
     PATH,
     add_model_flag,
     config_of_checkpoint,
-    config_of_packed,
+    config_of_file,
     create_parser,
-    names_packed,
+    has_network,
     parse,
     run,
 )
@@ -21,6 +21,8 @@ DESCRIPTION = (
     "example: python eval.py --checkpoint output/step2/best.ckpt\n"
     "drawn: python eval.py --checkpoint output/step2/best.ckpt --image a.png b.png --plot out.png\n"
     "a packed file, in the engine: python eval.py --checkpoint output/step2/best.packed\n"
+    "an ONNX file, in ONNX Runtime: python eval.py --checkpoint output/step2/best.onnx\n"
+    "a MINDIR file, in MindSpore: python eval.py --checkpoint output/step2/best.mindir\n"
     "the authors' files: python eval.py --checkpoint BiMLP_M.ckpt --model released_bimlp_m --data_path imagenet"
 )
 
@@ -42,9 +44,9 @@ def arguments(argv):
     args = parse(parser, argv)
     if args.image and args.data_path:
         raise InputError("command line: expected --image or --data_path, got both")
-    if args.model and names_packed(args):
+    if args.model and has_network(args):
         raise InputError(
-            f"command line: a packed file has its network in it, expected no --model, got {args.model}"
+            f"command line: the file has its network in it, expected no --model, got {args.model}"
         )
     return args
 
@@ -52,10 +54,10 @@ def arguments(argv):
 def main(argv):
     """The exit code of the evaluation."""
     args = arguments(argv)
-    if names_packed(args):
-        from src.commands.evaluate_engine import evaluate_engine
+    if has_network(args):
+        from src.commands.evaluate_file import evaluate_file
 
-        return evaluate_engine(args, config_of_packed(args))
+        return evaluate_file(args, config_of_file(args))
     config = config_of_checkpoint(args)
     from src.commands.evaluate_network import (
         evaluate_network,  # loads the framework: help is quick without it

@@ -15,9 +15,15 @@ KINDS = {
         "take the file itself, which the page's link for downloads leads to",
     ),
     # version, then the producer's name
-    rb"\n.[\x20-\x7e]{1,40}\x12\x09MindSpore": ("a MINDIR file, an exported network", SOURCE),
+    rb"\n.[\x20-\x7e]{1,40}\x12(\x09MindSpore|\x05bimlp)": (
+        "a MINDIR file, which eval.py takes under a name ending in .mindir if export.py wrote it",
+        SOURCE,
+    ),
     # version of the format, then one of the message's other fields
-    rb"\x08[\x01-\x40][\x12\x1a\x22\x28\x32\x3a\x42\x72]": ("an ONNX file, an exported network", SOURCE),
+    rb"\x08[\x01-\x40][\x12\x1a\x22\x28\x32\x3a\x42\x72]": (
+        "an ONNX file, which eval.py takes under a name ending in .onnx if export.py wrote it",
+        SOURCE,
+    ),
     # of a zip archive the first member's name
     rb"PK\x03\x04.{26}[^\x00]{0,200}data\.pkl": ("a PyTorch file", AS_CHECKPOINT),
     rb"PK\x03\x04.{26}[^\x00]{0,200}\.npy": ("a NumPy archive (.npz)", AS_CHECKPOINT),

@@ -10,7 +10,7 @@ import traceback
 from pathlib import Path
 
 from src.common.errors import InputError
-from src.common.files import PACKED_SUFFIX, reason
+from src.common.files import MINDIR_SUFFIX, ONNX_SUFFIX, PACKED_SUFFIX, reason
 from src.common.output import ReaderGone, prepare_streams, result, settle_streams, warn
 from src.common.text import one_line
 from src.settings.config import command_line_values, load_config, nearest_keys, show
@@ -196,8 +196,8 @@ def config_of_checkpoint(args):
     return config
 
 
-def config_of_packed(args):
-    """Config for using a packed file, which holds its network's settings.
+def config_of_file(args):
+    """Config for using a file that has its network in it, with the network's settings.
 
     The other settings, the data above all, come from the file beside it, as of a checkpoint, where there is one, else
     from --config_path or the defaults; then overrides and flags.
@@ -208,28 +208,26 @@ def config_of_packed(args):
     return config_from(args)
 
 
-def names_packed(args):
-    """True where the checkpoint of parsed arguments is a packed file, by its name."""
-    return Path(args.checkpoint or "").suffix == PACKED_SUFFIX
+def has_network(args):
+    """True where the checkpoint of parsed arguments is a file that has its network in it, by its name."""
+    return Path(args.checkpoint or "").suffix in (PACKED_SUFFIX, ONNX_SUFFIX, MINDIR_SUFFIX)
 
 
-def check_against_packed(args, packed):
-    """Refuse settings of the command line that have no effect on a packed file, which holds its own.
+def check_against_file(args, own):
+    """Refuse settings of the command line that have no effect on a file that has its network, and so its own settings.
 
     Args:
-        packed: key -> value, of the file.
+        own: key -> value, of the file.
 
     Raises:
-        InputError: a key of `packed` with another value, or a further one of the model's.
+        InputError: a key of `own` with another value, or a further one of the model's.
     """
     for key, value in command_line_values(args.overrides, flags_of(args)).items():
-        if key in packed and value != packed[key]:
+        if key in own and value != own[key]:
+            raise InputError(f"{key}: the file has its own, expected {show(own[key])}, got {show(value)}")
+        if key.startswith("model.") and key not in own:
             raise InputError(
-                f"{key}: the packed file has its own, expected {show(packed[key])}, got {show(value)}"
-            )
-        if key.startswith("model.") and key not in packed:
-            raise InputError(
-                f"{key}: expected no settings of the model, which a packed file has in it, got {show(value)}"
+                f"{key}: expected no settings of the model, which the file has in it, got {show(value)}"
             )
 
 

@@ -82,7 +82,20 @@ def picture_folder(root, train=("a", "b"), val=("a", "b"), count=2):
 @pytest.fixture(scope="session")
 def packed(tmp_path_factory, trained):
     """The packed file of the run, beside its checkpoint."""
-    with once(tmp_path_factory, "packed") as (_, missing):
+    return exported(tmp_path_factory, trained, "packed")
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory, trained, packed):
+    """Kind -> file of the run's network: a checkpoint, and what export.py makes of it."""
+    others = {suffix: exported(tmp_path_factory, trained, suffix) for suffix in ("onnx", "mindir")}
+    return {"checkpoint": trained / "step2" / "best.ckpt", "packed": packed, **others}
+
+
+def exported(tmp_path_factory, trained, suffix):
+    """File of the run, beside its checkpoint, in the format of this name."""
+    checkpoint = trained / "step2" / "best.ckpt"
+    with once(tmp_path_factory, suffix) as (_, missing):
         if missing:
-            succeed("export.py", "--checkpoint", trained / "step2" / "best.ckpt", "--file_format", "PACKED")
-    return trained / "step2" / "best.packed"
+            succeed("export.py", "--checkpoint", checkpoint, "--file_format", suffix)
+    return checkpoint.with_suffix(f".{suffix}")

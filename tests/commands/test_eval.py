@@ -1,4 +1,4 @@
-"""eval.py as a user starts it: labels by name, predictions of pictures, packed files."""
+"""eval.py as a user starts it: labels by name, predictions of pictures, exported files."""
 
 import json
 import re
@@ -10,6 +10,9 @@ from PIL import Image
 
 from src.checkpoint.file import read_checkpoint, save_checkpoint
 from tests.commands.conftest import process, start, succeed
+
+KINDS = ("checkpoint", "packed", "onnx", "mindir")
+MORE_KINDS = tuple(pytest.param(kind, marks=pytest.mark.thorough) for kind in KINDS[1:])
 
 
 def noise(path, seed):
@@ -62,9 +65,9 @@ def test_predictions_are_a_list_whose_names_need_not_be_unique(trained, tmp_path
     assert len(shares) == 5 and shares == sorted(shares, reverse=True) and 0 < sum(shares) <= 1
 
 
-@pytest.mark.parametrize("kind", ["checkpoint", pytest.param("packed", marks=pytest.mark.thorough)])
-def test_a_picture_that_cannot_be_read_is_named_and_the_others_are_predicted(kind, trained, packed, tmp_path):
-    path = packed if kind == "packed" else trained / "step2" / "best.ckpt"
+@pytest.mark.parametrize("kind", ["checkpoint", *MORE_KINDS])
+def test_a_picture_that_cannot_be_read_is_named_and_the_others_are_predicted(kind, files, tmp_path):
+    path = files[kind]
     files = [noise(tmp_path / f"{i}.png", i) for i in range(5)]
     expected = [json.loads(succeed("eval.py", "--checkpoint", path, "--json", "--image", *files))]
     (tmp_path / "bad.png").write_text("junk")
@@ -114,47 +117,49 @@ def test_data_whose_classes_are_in_another_order_are_evaluated_by_their_names(tr
     assert succeed(*command, "data.labels=position").splitlines()[-1] != expected
 
 
-def test_a_packed_file_is_evaluated_as_its_checkpoint(trained, packed):
+def test_a_file_is_evaluated_as_its_checkpoint(files):
     outputs = {}
-    for path in (trained / "step2" / "best.ckpt", packed):
+    for kind, path in files.items():
         lines = succeed("eval.py", "--checkpoint", path).splitlines()
-        outputs[path.suffix] = [line for line in lines if not line.startswith(("checkpoint", "images/s"))]
+        outputs[kind] = [line for line in lines if not line.startswith(("checkpoint", "images/s"))]
         score = json.loads(succeed("eval.py", "--checkpoint", path, "--json"))
         assert set(score) == {"top1", "top5", "correct", "total", "images_per_second"}
-    assert outputs[".packed"] == outputs[".ckpt"]
+    assert outputs["packed"] == outputs["onnx"] == outputs["checkpoint"]
 
 
-@pytest.fixture(scope="module")
-def alone(packed, tmp_path_factory):
-    """The packed file in a folder without settings."""
-    path = tmp_path_factory.mktemp("alone") / "alone.packed"
-    path.write_bytes(packed.read_bytes())
+@pytest.fixture(scope="module", params=["packed", "onnx"])
+def alone(request, files, tmp_path_factory):
+    """A file with its network in a folder without settings."""
+    path = tmp_path_factory.mktemp("alone") / f"alone.{request.param}"
+    path.write_bytes(files[request.param].read_bytes())
     return path
 
 
-def test_a_packed_file_needs_no_settings_beside_it(trained, packed, alone, tmp_path):
+def test_a_file_needs_no_settings_beside_it(files, alone, tmp_path):
     picture = noise(tmp_path / "picture.png", 1)
     found, expected = (
         json.loads(succeed("eval.py", "--checkpoint", path, "--image", picture, "--json"))[str(picture)]
-        for path in (alone, trained / "step2" / "best.ckpt")
+        for path in (alone, files["checkpoint"])
     )
     assert [each["class"] for each in found] == [each["class"] for each in expected]
     for one, other in zip(found, expected):
         assert one == pytest.approx(other, abs=1e-4)
     top1 = succeed("eval.py", "--checkpoint", alone).splitlines()[-1]
-    assert top1 == succeed("eval.py", "--checkpoint", packed).splitlines()[-1]
+    assert top1 == succeed("eval.py", "--checkpoint", files["checkpoint"]).splitlines()[-1]
 
 
-def test_a_packed_file_is_evaluated_and_predicted_without_the_framework(packed, tmp_path):
+@pytest.mark.parametrize("kind", ["packed", "onnx"])
+def test_a_file_is_evaluated_and_predicted_without_the_framework(kind, files, tmp_path):
     picture = noise(tmp_path / "a.png", 1)
     for more in ((), ("--image", picture)):
-        arguments = ["--checkpoint", str(packed), *map(str, more)]
+        arguments = ["--checkpoint", str(files[kind]), *map(str, more)]
         code = f"import sys; sys.modules['mindspore'] = None; import eval; sys.exit(eval.main({arguments!r}))"
         done = process("-c", code)
         assert done.returncode == 0 and done.stdout, done.stderr
+        assert {"packed": ": engine, ", "onnx": ": ONNX Runtime, "}[kind] in done.stderr
 
 
-def test_the_transform_of_a_packed_file_is_its_own_on_every_way(alone, tmp_path):
+def test_the_transform_of_a_file_is_its_own_on_every_way(alone, tmp_path):
     folder = sorted_by_prediction(tmp_path, alone)
     # by the settings, pictures of this source would lose a border
     command = ["eval.py", "--checkpoint", alone, "--json", "--data_path", folder, "data.source=imagenet"]
@@ -164,20 +169,25 @@ def test_the_transform_of_a_packed_file_is_its_own_on_every_way(alone, tmp_path)
         assert done.returncode == 2 and setting.partition("=")[0] in done.stderr, done.stderr
 
 
-def test_a_damaged_packed_file_is_refused_in_one_line(packed, tmp_path):
-    damaged = tmp_path / "damaged.packed"
-    data = bytearray(packed.read_bytes())
+@pytest.mark.parametrize("kind,fault", [
+    ("packed", "checksum does not match"),
+    ("onnx", "expected an exported file that tells how to feed it"),
+    ("mindir", "expected an exported file that tells how to feed it"),
+])  # fmt: skip
+def test_a_damaged_file_is_refused_in_one_line(kind, fault, files, tmp_path):
+    damaged = tmp_path / f"damaged.{kind}"
+    data = bytearray(files[kind].read_bytes())
     data[1000] ^= 1
-    damaged.write_bytes(data)
-    for path, message in ((damaged, "checksum does not match"), (tmp_path / "none.packed", "No such file")):
+    damaged.write_bytes(data if kind == "packed" else data[:-100])
+    for path, message in ((damaged, fault), (tmp_path / f"none.{kind}", "No such file")):
         done = start("eval.py", "--checkpoint", path)
         assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
         assert str(path) in done.stderr and message in done.stderr
 
 
-@pytest.mark.parametrize("kind", ["checkpoint", "packed"])
-def test_predictions_are_drawn(kind, trained, packed, tmp_path):
-    path = packed if kind == "packed" else trained / "step2" / "best.ckpt"
+@pytest.mark.parametrize("kind", KINDS)
+def test_predictions_are_drawn(kind, files, tmp_path):
+    path = files[kind]
     files = [noise(tmp_path / f"{i}.png", i) for i in range(2)]
     (tmp_path / "bad.png").write_text("junk")
     plot = tmp_path / "out.png"

@@ -19,8 +19,9 @@ from src.settings.command_line import (
     FLAGS,
     config_from,
     config_of_checkpoint,
-    config_of_packed,
+    config_of_file,
     create_parser,
+    has_network,
     parse,
     run,
 )
@@ -73,7 +74,7 @@ def settings_alone(argv):
 def evaluation(argv):
     """eval.py up to its settings."""
     args = importlib.import_module("eval").arguments(argv)
-    (config_of_packed if (args.checkpoint or "").endswith(".packed") else config_of_checkpoint)(args)
+    (config_of_file if has_network(args) else config_of_checkpoint)(args)
 
 
 def exporting(argv):

@@ -13,7 +13,7 @@ from src.common.errors import InputError
 from src.settings.command_line import (
     config_beside,
     config_from,
-    config_of_packed,
+    config_of_file,
     create_parser,
     flags_of,
     parse,
@@ -211,11 +211,11 @@ def test_settings_are_found_beside_what_a_link_leads_to(tmp_path):
     save_config(load_config(None, ["model.name=bimlp_s"]), run / "config.yaml")
     assert config_beside(links / "best.ckpt").model.name == "bimlp_s"
     arguments = parse(create_parser("eval.py", ""), ["--checkpoint", str(links / "best.packed")])
-    assert config_of_packed(arguments).model.name == "bimlp_s"
-    assert config_of_packed(arguments).checkpoint.path == str(links / "best.packed")
+    assert config_of_file(arguments).model.name == "bimlp_s"
+    assert config_of_file(arguments).checkpoint.path == str(links / "best.packed")
     save_config(load_config(None, ["model.name=bimlp_m"]), links / "config.yaml")
     assert config_beside(links / "best.ckpt").model.name == "bimlp_m"
-    assert config_of_packed(arguments).model.name == "bimlp_m"
+    assert config_of_file(arguments).model.name == "bimlp_m"
 
 
 def test_the_message_names_both_places_of_a_link(tmp_path):
