@@ -27,6 +27,8 @@ SLOW = (
     "faults", "commands", "engine", "learn", "operators", "model", "deploy", "paper", "cost", "data/test_benchmark.py",
 )  # fmt: skip
 
+LITE = "mindspore-lite-*"  # folders of scripts/run_lite_check.sh
+
 
 @atexit.register
 def end_quietly():
@@ -57,12 +59,14 @@ def pytest_configure(config):
 
 
 def own_cache():
-    """Let BIMLP_CACHE be a new folder with the compiled C++ of the usual one, and without its graphs; returns what gives
-    new C++ to the usual one and removes the folder."""
+    """Let BIMLP_CACHE be a new folder with the compiled C++ of the usual one and a link to its MindSpore Lite, and without its
+    graphs; returns what gives new C++ to the usual one, and MindSpore Lite, and removes the folder."""
     from src.common.cache_folder import cache_dir
 
     usual, own = cache_dir(), Path(tempfile.mkdtemp(prefix="bimlp-tests-"))
-    shutil.copytree(usual, own, ignore=shutil.ignore_patterns("graphs"), dirs_exist_ok=True)
+    shutil.copytree(usual, own, ignore=shutil.ignore_patterns("graphs", LITE), dirs_exist_ok=True)
+    for path in usual.glob(LITE):
+        (own / path.name).symlink_to(path)
     before = os.environ.get("BIMLP_CACHE")
     os.environ["BIMLP_CACHE"] = str(own)
 
@@ -72,6 +76,9 @@ def own_cache():
                 part = usual / f"{path.name}.{os.getpid()}.part"
                 shutil.copyfile(path, part)
                 part.replace(usual / path.name)
+        for path in own.glob(LITE):
+            if not (usual / path.name).exists():
+                shutil.move(path, usual / path.name)
         shutil.rmtree(own, ignore_errors=True)
         if before is None:
             del os.environ["BIMLP_CACHE"]
