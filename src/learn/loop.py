@@ -156,6 +156,7 @@ class _Trainer:
         progress = self.progress
         if progress.step == 0:
             self.flip_ratio.begin()
+            self.train_state.epoch_state.begin(progress.epoch, self.stage.settings.epochs)
         if progress.step < self.steps:
             self._steps(stop)
         buffers = self.train_state.buffers_now()

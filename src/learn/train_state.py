@@ -9,13 +9,15 @@ from src.checkpoint.file import parameters_of, save_checkpoint
 
 from .assign import make_assign
 from .average import MovingAverage
+from .epoch_state import EpochState
 from .optimizer import AdamW, can_fuse
 
 
 class TrainState:
     """Parameters, AdamW with its moments, the moving average if train.ema_decay asks for one, and the buffers.
 
-    Buffers are the running statistics, which the forward pass changes, and their averages: each worker has its own.
+    Buffers are the running statistics, which the forward pass changes, the state that moves with the epochs, and the
+    averages of both: each worker has its own.
 
     Args:
         network: every worker gets its parameters from the first one.
@@ -32,10 +34,11 @@ class TrainState:
         self.average, averages = None, ()
         if train.ema_decay:
             self.average = MovingAverage(self.parameters.values(), train.ema_decay)
-            averages = zip(self.parameters.values(), self.average.averages)
+            averages = tuple(zip(self.parameters.values(), self.average.averages))
         self.buffers = [p for p in self.parameters.values() if not p.requires_grad]
         self.buffers += [average for p, average in averages if not p.requires_grad]
         self._put_buffers = make_assign(self.buffers)
+        self.epoch_state = EpochState(network, workers, {p.name: average for p, average in averages})
 
     def tensors(self):
         """Parameters, moments and averages by name, for the run state."""

@@ -94,10 +94,10 @@ def create_model(name, num_classes=1000, precision="binary", **overrides):
 
 
 def _default_layers(variant, precision, layers):
-    """Defaults of the layers' options. A quantizer that includes RPReLU brings it along."""
+    """Defaults of the layers' options. A quantizer that includes an activation function brings it along."""
     quantizer = layers.get("quantizer", variant.layers.get("quantizer", "bimlp"))
-    has_rprelu = precision != "fp32" and getattr(QUANTIZERS.get(quantizer), "rprelu", False)
-    return {**variant.layers, **({"activation": "rprelu"} if has_rprelu else {})}
+    included = getattr(QUANTIZERS.get(quantizer), "activation_function", None)
+    return {**variant.layers, **({"activation": included} if included and precision != "fp32" else {})}
 
 
 def _unknown(kind, name, known):

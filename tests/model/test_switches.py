@@ -6,6 +6,7 @@ import pytest
 from mindspore import Tensor, ops
 
 from src.model import binary_layers, create_model
+from src.model.config import layer_config
 from src.model.layers.conv import BinaryConv2d
 from src.model.layers.quantizers import QUANTIZERS
 from src.model.layers.shortcuts import Repeat
@@ -149,12 +150,15 @@ def test_shortcuts_are_where_table_5_has_them(shortcut, identities, repeats):
 @pytest.mark.parametrize("name", ["bimlp_t", "wave_mlp_nano"])
 def test_quantizer_reaches_every_layer_of_the_blocks(name):
     for method, row in QUANTIZERS.items():
+        config = layer_config(quantizer=method)
         network = create_model(name, 10, "binary", quantizer=method, **SMALL)
         layers = [layer for _, layer in binary_layers(network)]
         inside = [cell for _, cell in network.stages.cells_and_names() if isinstance(cell, BinaryConv2d)]
         assert len(layers) == len(inside) > 0
-        assert {layer.scale_of_weight for layer in layers} == {row.scale}
+        made = [row.weight(layer.weight.shape, config) for layer in layers]
+        for layer, cell in zip(layers, made):
+            np.testing.assert_array_equal(layer.scale().asnumpy(), cell.scale(layer.weight).asnumpy())
         names = [p.name for p in network.get_parameters()]
         assert any(each.endswith("rsign.bias") for each in names) == row.rsign
         if name == "wave_mlp_nano":
-            assert any(each.endswith("slope") for each in names) == row.rprelu
+            assert any(each.endswith("slope") for each in names) == (row.activation_function == "rprelu")

@@ -32,7 +32,18 @@ class BinarizeShifted(nn.Cell):
         return dx, channel_sum(dx, self.axis)
 
 
-class BinarizeActivation(nn.Cell):
+class ActivationQuantizer(nn.Cell):
+    """Base of the activation quantizers: x -> x_b of the same shape, in the layout of the config's backend.
+
+    A subclass has construct(x) and lower(graph, x).
+    """
+
+    def epoch_state(self, epoch, epochs):
+        """List of (parameter, array): the state of epoch 0 .. epochs - 1 of a stage. Here: there is none."""
+        return []
+
+
+class BinarizeActivation(ActivationQuantizer):
     """Activation quantizer binarize(x + b): with RSign (ReActNet, arXiv 2003.03488) b is learned per channel, else 0."""
 
     def __init__(self, channels, config):
@@ -52,15 +63,37 @@ class BinarizeActivation(nn.Cell):
         return graph.add("binarize", x, levels=levels, threshold=threshold - shift)
 
 
-class BinarizeWeight(nn.Cell):
-    """Weight quantizer without its scale: w -> sign(normalize_weight(w)), exactly -1 or +1. Backward: weight_ste."""
+class WeightQuantizer(nn.Cell):
+    """Base of the weight quantizers: w (O, C / groups, kh, kw) -> weights of the convolution, of the same shape.
+
+    A subclass has construct(w), exactly -1 or +1 in evaluation, and scale(w) -> (O,), by which the sums are multiplied;
+    where there is more to it, epoch_state and lower_conv.
+    """
+
+    def epoch_state(self, epoch, epochs, w):
+        """List of (parameter, array): the state of epoch 0 .. epochs - 1 of a stage; w: the weights at its beginning, an array.
+        Here: there is none."""
+        return []
+
+    def lower_conv(self, graph, x, layer):
+        """Symbol of a BinaryConv2d `layer` on x, its input before the activation quantizer."""
+        y = layer.lower_sums(graph, layer.rsign(x), self(layer.weight).asnumpy() > 0)
+        return graph.affine(y, self.scale(layer.weight).asnumpy(), layer.bias_values())
+
+
+class BinarizeWeight(WeightQuantizer):
+    """Weight quantizer of a class of functions (SignSTE): w -> sign(normalize_weight(w)). Backward: weight_ste."""
 
     def __init__(self, quantizer):
         super().__init__()
         self.normalize_weight, self.ste = quantizer.normalize_weight, quantizer.weight_ste
+        self.scale_of = quantizer.scale
 
     def construct(self, w):
         return sign(self.normalize_weight(w))
 
     def bprop(self, w, out, dout):
         return (self.ste(self.normalize_weight(w), dout),)
+
+    def scale(self, w):
+        return self.scale_of(self.normalize_weight(w))

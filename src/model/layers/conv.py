@@ -4,7 +4,6 @@ from mindspore import Parameter, nn, ops
 from mindspore import dtype as mstype
 from mindspore.common.initializer import HeNormal, initializer
 
-from .binarize import BinarizeActivation, BinarizeWeight
 from .layout import add_per_channel, per_channel
 
 AXES = {"width": (1, 7), "height": (7, 1)}  # kernel of a local FC along an axis
@@ -71,10 +70,10 @@ class BinaryConv2d(_Conv):
         super().__init__(in_channels, out_channels, kernel, stride, padding, groups)
         quantization = config.quantization
         self.binary_activation, self.scaled = quantization.binary_activation, quantization.binary_weight
-        self.rsign = BinarizeActivation(in_channels, config) if self.binary_activation else nn.Identity()
         quantizer = quantization.quantizer
-        self.weight_quantizer = BinarizeWeight(quantizer) if self.scaled else nn.Identity()
-        self.normalize_weight, self.scale_of_weight = quantizer.normalize_weight, quantizer.scale
+        self.rsign = quantizer.activation(in_channels, config) if self.binary_activation else nn.Identity()
+        shape = self.weight.shape
+        self.weight_quantizer = quantizer.weight(shape, config) if self.scaled else nn.Identity()
         self.conv = config.backend.conv(*self.geometry)
         self.compute_type, self.axis = config.compute_type, config.backend.axis
         self.has_bias = bias
@@ -83,7 +82,14 @@ class BinaryConv2d(_Conv):
 
     def scale(self):
         """Scale alpha (O,) of the weights."""
-        return self.scale_of_weight(self.normalize_weight(self.weight))
+        return self.weight_quantizer.scale(self.weight)
+
+    def epoch_state(self, epoch, epochs):
+        """List of (parameter, array): the quantizers' state of epoch 0 .. epochs - 1 of a stage, see learn/epoch_state.py."""
+        state = list(self.rsign.epoch_state(epoch, epochs)) if self.binary_activation else []
+        if self.scaled:
+            state += self.weight_quantizer.epoch_state(epoch, epochs, self.weight.asnumpy())
+        return state
 
     def accumulate(self, x):
         """Sums before the scale, (B, C, H, W) -> (B, O, H', W').
@@ -102,14 +108,25 @@ class BinaryConv2d(_Conv):
         return self.add_bias(y)
 
     def lower(self, graph, x):
-        x, bias = self.rsign(x), self.bias.asnumpy() if self.has_bias else None
-        notes = {"bias": self.has_bias or self.counted_bias}
-        if not self.scaled:
-            y = graph.add("conv2d", x, weight=self.weight.asnumpy(), notes=notes, **self.window())
-            return graph.affine(y, offset=bias) if self.has_bias else y
-        positive = self.weight_quantizer(self.weight).asnumpy() > 0
-        y = graph.add("binary_conv2d", x, weight=positive, pad_value=0, notes=notes, **self.window())
-        return graph.affine(y, self.scale().asnumpy(), bias)
+        if self.scaled:
+            return self.weight_quantizer.lower_conv(graph, x, self)
+        weight = self.weight.asnumpy()
+        y = graph.add("conv2d", self.rsign(x), weight=weight, notes=self.notes(), **self.window())
+        return graph.affine(y, offset=self.bias_values()) if self.has_bias else y
+
+    def lower_sums(self, graph, x, positive):
+        """Symbol of the sums of binarized x and weights, true for +1 and false for -1."""
+        return graph.add(
+            "binary_conv2d", x, weight=positive, pad_value=0, notes=self.notes(), **self.window()
+        )
+
+    def notes(self):
+        """Notes of the convolution in a graph."""
+        return {"bias": self.has_bias or self.counted_bias}
+
+    def bias_values(self):
+        """Bias (O,) as an array, or None."""
+        return self.bias.asnumpy() if self.has_bias else None
 
     def add_bias(self, y):
         """Sum of y and the bias, if there is one."""

@@ -1,61 +1,10 @@
-"""Quantizers of section 2.1 and Table 7 of the paper: one class and one row of QUANTIZERS each.
-
-A quantizer has four parts:
-    activation quantizer  x -> x_b, -1 or +1, or 0 or 1 (DoReFa-Net)
-    weight quantizer      w -> w_b = alpha_o sign(c), c = normalize_weight(w), o the output channel
-    scale                 c -> alpha (O,), a constant in the backward pass
-    ste                   straight-through estimator: the function that stands for the derivative of sign
-
-Notation: dx_b, dw_b are the gradients of the quantized values, dx, dw those of x and w. Layers multiply the scale after
-the integer sum, y = alpha_o sum x_b sign(c), which equals sum x_b w_b. The weights' ste therefore receives the gradient of
-sign(c), alpha_o dw_b.
-"""
+"""Quantizers without state: XNOR-Net, DoReFa-Net, ReActNet, DSQ, BNN+, BiMLP (paper, section 2.1 and Table 7)."""
 
 from mindspore import dtype as mstype
 from mindspore import ops
 
-from .gradients import dsq, heaviside, sign, ste, swish_sign
-
-TINY = 1.0e-30  # smallest divisor: a filter of zeros has the scale 0
-
-
-def weight_scale(w):
-    """Scale alpha_o = mean |w_o| of each filter o, a constant in the backward pass: (O, ...) -> (O,)."""
-    return ops.stop_gradient(ops.mean(ops.abs(w).reshape(w.shape[0], -1), 1))
-
-
-class SignSTE:
-    """Sign with the straight-through estimator (Courbariaux et al., arXiv 1602.02830), "1-bit" in Table 7.
-
-    Forward: x_b = sign(x), w_b = sign(w), no scale.
-    Gradient: dx = dx_b where |x| <= 1, else 0; dw = dw_b where |w| <= 1, else 0.
-
-    The other quantizers override what differs:
-        binarize: the activation quantizer, x -> x_b.
-        activation_ste: the activations' ste, a key of GRADIENTS.
-        fixed_ste: whether model.activation_gradient may not replace activation_ste.
-        normalize_weight: w -> c, the real number whose sign is taken.
-        weight_ste: (c, gradient of sign(c)) -> dw.
-        scale: c -> alpha (O,).
-        rsign: whether RSign adds a learned b to x first.
-        rprelu: whether the method includes RPReLU as the activation function.
-    """
-
-    rsign = rprelu = fixed_ste = False
-    binarize = staticmethod(sign)
-    activation_ste = "ste"
-
-    @staticmethod
-    def normalize_weight(w):
-        return w
-
-    @staticmethod
-    def scale(c):
-        return ops.ones((c.shape[0],), mstype.float32)
-
-    @staticmethod
-    def weight_ste(c, d):
-        return ste(c, d)
+from ..gradients import dsq, heaviside, ste, swish_sign
+from .base import TINY, SignSTE, weight_scale
 
 
 class XNORNet(SignSTE):
@@ -109,7 +58,7 @@ class ReActNet(SignSTE):
     |w| <= 1, else 0, without the factor alpha_o.
     """
 
-    rsign = rprelu = True
+    rsign, activation_function = True, "rprelu"
     activation_ste = "approx_sign"
     scale = staticmethod(weight_scale)
 
@@ -157,37 +106,5 @@ class BiMLPQuantizer(SignSTE):
     Gradient: dx = dx_b where |x + b| <= 1, else 0; dw = alpha_o dw_b where |w| <= 1, else 0.
     """
 
-    rsign = rprelu = True
+    rsign, activation_function = True, "rprelu"
     scale = staticmethod(weight_scale)
-
-
-QUANTIZERS = {
-    "bimlp": BiMLPQuantizer,
-    "sign": SignSTE,
-    "xnor": XNORNet,
-    "dorefa": DoReFa,
-    "reactnet": ReActNet,
-    "dsq": DSQ,
-    "bnn_plus": BNNPlus,
-}
-
-
-CHOICES = ("auto", "ste", "approx_sign", "clip_grad")  # of model.activation_gradient
-
-
-def gradient_name(quantizer, name):
-    """Key in GRADIENTS of the activations' ste. quantizer: key of QUANTIZERS; name: one of CHOICES, "auto" for the
-    quantizer's activation_ste.
-
-    Raises ValueError for a name that is not in CHOICES, and for any but "auto" where the quantizer's ste is fixed.
-    """
-    if name not in CHOICES:
-        raise ValueError(f"activation_gradient: expected one of {', '.join(CHOICES)}, got {name!r}")
-    method = QUANTIZERS[quantizer]
-    if name == "auto":
-        return method.activation_ste
-    if method.fixed_ste:
-        raise ValueError(
-            f"activation_gradient: expected auto with quantizer {quantizer}, whose gradient is fixed, got {name!r}"
-        )
-    return name

@@ -1,0 +1,37 @@
+"""Quantizers by name: QUANTIZERS, one class and one row each (base.py says what a quantizer is)."""
+
+from .base import SignSTE, weight_scale
+from .functions import DSQ, BiMLPQuantizer, BNNPlus, DoReFa, ReActNet, XNORNet
+
+__all__ = ["CHOICES", "QUANTIZERS", "gradient_name", "weight_scale"]
+
+QUANTIZERS = {
+    "bimlp": BiMLPQuantizer,
+    "sign": SignSTE,
+    "xnor": XNORNet,
+    "dorefa": DoReFa,
+    "reactnet": ReActNet,
+    "dsq": DSQ,
+    "bnn_plus": BNNPlus,
+}
+
+
+CHOICES = ("auto", "ste", "approx_sign", "clip_grad")  # of model.activation_gradient
+
+
+def gradient_name(quantizer, name):
+    """Key in GRADIENTS of the activations' ste. quantizer: key of QUANTIZERS; name: one of CHOICES, "auto" for the
+    quantizer's activation_ste.
+
+    Raises ValueError for a name that is not in CHOICES, and for any but "auto" where the quantizer's ste is fixed.
+    """
+    if name not in CHOICES:
+        raise ValueError(f"activation_gradient: expected one of {', '.join(CHOICES)}, got {name!r}")
+    method = QUANTIZERS[quantizer]
+    if name == "auto":
+        return method.activation_ste
+    if method.fixed_ste:
+        raise ValueError(
+            f"activation_gradient: expected auto with quantizer {quantizer}, whose gradient is fixed, got {name!r}"
+        )
+    return name
