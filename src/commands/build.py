@@ -10,7 +10,7 @@ from src.common.output import warn
 from src.common.text import one_line
 from src.settings.command_line import saved_classes
 from src.settings.config import load_config
-from src.settings.schema import keys_with
+from src.settings.schema import FORMER_DEFAULTS, keys_with
 
 SIDE_FACTOR = 8  # of a larger image, which tells whether maps grow with it
 # of model.compute_type on a CPU: a file for another device can be checked in float16, MindSpore's CPU knows no bfloat16
@@ -93,7 +93,7 @@ def build_network(config, name, classes, precision, published_or=None, backend=N
         defaults = load_config().model
         for key in (switch.removeprefix("model.") for switch in keys_with("switch")):
             value, default = getattr(config.model, key), getattr(defaults, key)
-            if key not in known and value != default:
+            if key not in known and value not in (default, FORMER_DEFAULTS.get(f"model.{key}")):
                 raise InputError(f"model.{key}: {name} has no such switch; expected {default}, got {value}")
     return network
 

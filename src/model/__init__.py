@@ -5,7 +5,14 @@ layers/ holds the Cells that networks are made of, backends/ how they are comput
 
 from .layers.conv import BinaryConv2d, Conv2d
 from .norm_values import norms_of_one_value
-from .registry import accepted_overrides, create_model, default_precision, image_size_of, model_names
+from .registry import (
+    accepted_overrides,
+    create_model,
+    default_precision,
+    image_size_of,
+    model_names,
+    own_quantizer,
+)
 
 __all__ = [
     "accepted_overrides",
@@ -15,6 +22,7 @@ __all__ = [
     "image_size_of",
     "model_names",
     "norms_of_one_value",
+    "own_quantizer",
     "smallest_image",
 ]
 

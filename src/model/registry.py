@@ -12,6 +12,7 @@ from .networks import mindcv
 from .variant import PRECISIONS, check
 
 AUTO = "auto"  # value of an override: the network's default
+DEFAULT_QUANTIZER = "bimlp"
 
 
 @cache
@@ -50,6 +51,15 @@ def default_precision(name):
     return variants()[name].precision if name in variants() else "fp32"
 
 
+def own_quantizer(name):
+    """Quantizer that a network has where none is chosen: that of its Variant's layers, else "bimlp"."""
+    return (
+        variants()[name].layers.get("quantizer", DEFAULT_QUANTIZER)
+        if name in variants()
+        else DEFAULT_QUANTIZER
+    )
+
+
 def create_model(name, num_classes=1000, precision="binary", **overrides):
     """Network by name: images (B, 3, H, W) -> logits (B, num_classes).
 
@@ -58,11 +68,11 @@ def create_model(name, num_classes=1000, precision="binary", **overrides):
         precision: "fp32", "binary_act" (step 1: binary activations) or "binary" (step 2: binary weights as well).
         overrides: arguments of a MindCV model, as pretrained=True, or of this project's networks: the fields of the
             network's options (as BiMLPOptions in networks/bimlp.py), and those of the layers:
-            quantizer: "bimlp", "sign", "xnor", "dorefa", "reactnet", "dsq", "bnn_plus".
+            quantizer: "auto" (the network's), or one of QUANTIZERS.
             activation_gradient: "auto" (the quantizer's), "ste", "approx_sign", "clip_grad".
             norm: "auto" (the network's), "batch", "layer".
-            activation: "auto", "rprelu", "prelu", "relu", "gelu". "auto" is RPReLU in a binary network whose quantizer
-                includes it; else the network's own.
+            activation: "auto", "rprelu", "prelu", "relu", "gelu". "auto" is that of the quantizer in a binary network, if
+                the quantizer includes one; else the network's own.
             shortcut: "uni", "same_shape", "none"; of networks with shortcuts around their layers.
             backend: "auto", "plain", "fast", "fused".
             compute_type: "float32", "float16", "bfloat16".
@@ -95,7 +105,7 @@ def create_model(name, num_classes=1000, precision="binary", **overrides):
 
 def _default_layers(variant, precision, layers):
     """Defaults of the layers' options. A quantizer that includes an activation function brings it along."""
-    quantizer = layers.get("quantizer", variant.layers.get("quantizer", "bimlp"))
+    quantizer = layers.get("quantizer", variant.layers.get("quantizer", DEFAULT_QUANTIZER))
     included = getattr(QUANTIZERS.get(quantizer), "activation_function", None)
     return {**variant.layers, **({"activation": included} if included and precision != "fp32" else {})}
 

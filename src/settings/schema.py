@@ -83,7 +83,28 @@ class ModelConfig:
         one_of("patm", "patm_interleaved", "cycle_fc", "axial_shift"), switch=True, younger=True
     )
     quantizer: str = setting(
-        one_of("bimlp", "sign", "xnor", "dorefa", "reactnet", "dsq", "bnn_plus"), switch=True, younger=True
+        one_of(
+            "auto",
+            "bimlp",
+            "sign",
+            "xnor",
+            "dorefa",
+            "reactnet",
+            "dsq",
+            "bnn_plus",
+            "bireal",
+            "abc",
+            "uad",
+            "rbnn",
+            "rbnn_reference",
+            "recu",
+            "fda",
+            "irnet",
+            "lcr",
+            "bihalf",
+        ),
+        switch=True,
+        younger=True,
     )
     activation_gradient: str = setting(one_of("auto", "ste", "approx_sign", "clip_grad"))
     backend: str = setting(one_of("auto", "plain", "fast", "fused"))
@@ -249,6 +270,10 @@ RENAMED = {
     "model.activation_gradient=polynomial": "model.activation_gradient=approx_sign",
     "model.activation_gradient=clip": "model.activation_gradient=clip_grad",
 }
+
+# Values that were defaults when a saved run may have been made, of switches: key -> value. A network without the switch
+# takes them in silence.
+FORMER_DEFAULTS = {"model.quantizer": "bimlp"}
 
 
 def rule_of(key):

@@ -130,7 +130,7 @@ def test_ability_says_the_formula_and_measures():
     (("--table", "5", "--cost", "--row", "dense"), "table 5 has the rows w/o shortcut"),
     (("--table", "5", "--cost", "model.norm=layer"), "--cost: expected no settings, rows have their own, got model.norm=layer"),
     (("--table", "5", "--epochs", "1", "model.branches=[1,1,2,1]"), "the first and the third even"),
-    (("--table", "5", "--epochs", "1", "model.quantizer=rotated"), "model.quantizer: expected one of bimlp, sign"),
+    (("--table", "5", "--epochs", "1", "model.quantizer=rotated"), "model.quantizer: expected one of auto, bimlp, sign"),
 ])  # fmt: skip
 def test_refuses_in_one_line_with_what_is_allowed(arguments, message):
     done = reproduce(*arguments)

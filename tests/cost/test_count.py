@@ -197,7 +197,7 @@ def test_command_prints_layers_totals_and_one_json_object():
 
 @pytest.mark.parametrize("arguments,message", [
     (("--model", "bimlp_x"), "unknown model: 'bimlp_x'; did you mean"),
-    (("--model", "bimlp_t", "model.quantizer=rotated"), "model.quantizer: expected one of bimlp, sign"),
+    (("--model", "bimlp_t", "model.quantizer=rotated"), "model.quantizer: expected one of auto, bimlp, sign"),
     (("--model", "bimlp_t", "model.branches=[1,1,2,1]"), "four counts of 0 or more, the first and the third even"),
     (("--model", "bimlp_t", "--image_size", "0"), "--image_size: expected 1 pixel or more, got 0"),
     (("--model", "wave_mlp_t", "model.shortcut=none"), "model.shortcut: wave_mlp_t has no such switch"),

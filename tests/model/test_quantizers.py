@@ -38,6 +38,17 @@ def signs(w):
     return np.where(w > 0, 1.0, -1.0)
 
 
+def upper_half(w):
+    """+1 for the upper half of each filter's weights by rank, the larger half of an odd number."""
+    flat = w.reshape(len(w), -1)
+    ranks = flat.argsort(1).argsort(1)
+    return np.where(ranks >= flat.shape[1] // 2, 1.0, -1.0).reshape(w.shape)
+
+
+def equal_scale(w):
+    return np.sqrt(2 / np.prod(w.shape[1:]))
+
+
 def inside(w):
     return np.abs(w) <= 1
 
@@ -55,6 +66,15 @@ FORMULAS = {
     ),
     "dorefa": (lambda w: (signs(w), np.full(len(w), np.abs(w).mean())), lambda w, d: d),
     "reactnet": (lambda w: (signs(w), scale_per_filter(w)), lambda w, d: d * inside(w)),
+    "bireal": (lambda w: (signs(w), scale_per_filter(w)), lambda w, d: d * inside(w)),
+    "uad": (
+        lambda w: (signs(w), scale_per_filter(w)),
+        lambda w, d: shaped(scale_per_filter(w)) * d * inside(w),
+    ),
+    "bihalf": (
+        lambda w: (upper_half(w), np.full(len(w), equal_scale(w))),
+        lambda w, d: d * equal_scale(w),
+    ),
     "dsq": (lambda w: (signs(w), np.ones(len(w))), CLOSED_FORMS["dsq"]),
     "bnn_plus": (lambda w: (signs(w), np.ones(len(w))), CLOSED_FORMS["swish_sign"]),
 }
@@ -65,8 +85,11 @@ LAYERS = {
 }
 
 
+WITH_CELLS = {"abc", "rbnn", "rbnn_reference", "recu", "fda", "irnet", "lcr"}  # in test_quantizer_golden.py
+
+
 def test_every_method_has_its_formula_here():
-    assert FORMULAS.keys() == QUANTIZERS.keys()
+    assert FORMULAS.keys() | WITH_CELLS == QUANTIZERS.keys()
 
 
 @pytest.mark.parametrize("backend", ["plain", "fast"])
@@ -93,7 +116,7 @@ def test_the_scale_stays_outside_of_an_integer_sum(name):
     config = layer_config(quantizer=name, backend="fast")
     cell = BinaryConv2d(33, 5, 1, config=config)
     x = np.random.default_rng(5).normal(0.3, 0.6, (2, 33, 3, 4)).astype(np.float32)
-    values = (x > 0.5) * 1.0 if name == "dorefa" else signs(x)
+    values = (x > 0.5) * 1.0 if name == "dorefa" else signs(x - 0.1 * (name == "uad"))
     total = to_layout(cell.accumulate(to_layout(Tensor(x), config.axis)), config.axis).asnumpy()
     operand, alpha = FORMULAS[name][0](cell.weight.asnumpy())
     np.testing.assert_array_equal(total, np.einsum("bchw,oc->bohw", values, operand[:, :, 0, 0]))
@@ -103,7 +126,7 @@ def test_the_scale_stays_outside_of_an_integer_sum(name):
 
 @pytest.mark.parametrize("name,closed_form", [
     ("bimlp", "ste"), ("sign", "ste"), ("xnor", "ste"), ("reactnet", "approx_sign"),
-    ("dsq", "dsq"), ("bnn_plus", "swish_sign"), ("dorefa", "dorefa"),
+    ("dsq", "dsq"), ("bnn_plus", "swish_sign"), ("dorefa", "dorefa"), ("bireal", "approx_sign"), ("bihalf", "ste"),
 ])  # fmt: skip
 def test_activations_have_the_methods_gradient(name, closed_form):
     cell = BinarizeActivation(3, layer_config(quantizer=name, backend="plain"))
@@ -113,13 +136,20 @@ def test_activations_have_the_methods_gradient(name, closed_form):
     assert bool(cell.trainable_params()) == (name in ("bimlp", "reactnet"))
 
 
-@pytest.mark.parametrize("name", ["bimlp", "sign", "xnor", "reactnet"])
+def test_uad_shifts_every_sign_by_one_threshold():
+    cell = BinarizeActivation(3, layer_config(quantizer="uad", backend="plain"))
+    x = np.random.default_rng(6).normal(0, 1, (2, 3, 4, 5)).astype(np.float32)
+    np.testing.assert_array_equal(cell(Tensor(x)).asnumpy(), signs(x - np.float32(0.1)))
+    np.testing.assert_array_equal(gradient(cell, x, x), x * inside(x - np.float32(0.1)))
+
+
+@pytest.mark.parametrize("name", ["bimlp", "sign", "xnor", "reactnet", "bireal", "uad", "bihalf"])
 @pytest.mark.parametrize("choice", ["ste", "approx_sign", "clip_grad"])
 def test_gradient_of_activations_can_be_chosen(name, choice):
     assert layer_config(quantizer=name, activation_gradient=choice).quantization.gradient == choice
 
 
-@pytest.mark.parametrize("name", ["dorefa", "dsq", "bnn_plus"])
+@pytest.mark.parametrize("name", ["dorefa", "dsq", "bnn_plus", *sorted(WITH_CELLS)])
 def test_methods_that_are_their_gradient_refuse_another(name):
     with pytest.raises(
         ValueError, match=f"expected auto with quantizer {name}, whose gradient is fixed, got 'ste'"
@@ -129,6 +159,15 @@ def test_methods_that_are_their_gradient_refuse_another(name):
 
 @pytest.mark.parametrize("name", QUANTIZERS)
 def test_a_layer_of_zeros_has_no_infinite_gradient(name):
-    sign = BinarizeWeight(QUANTIZERS[name])
     zeros = np.zeros((2, 3, 1, 1), np.float32)
-    assert np.isfinite(gradient(sign, zeros, zeros + 1)).all()
+    sign = QUANTIZERS[name].weight(zeros.shape, layer_config(quantizer=name, backend="plain"))
+    assert np.isfinite(
+        gradient(lambda w: sign(w) * sign.scale(w).reshape(-1, 1, 1, 1), zeros, zeros + 1)
+    ).all()
+
+
+@pytest.mark.parametrize("name", ["recu", "rbnn"])
+def test_a_sample_of_zeros_has_no_infinite_gradient(name):
+    zeros = np.zeros((2, 3, 1, 1), np.float32)
+    cell = QUANTIZERS[name].activation(3, layer_config(quantizer=name, backend="plain")).set_train(True)
+    assert np.isfinite(gradient(cell, zeros, zeros + 1)).all()

@@ -571,7 +571,7 @@ def test_config_allows_what_the_networks_know():
         "activation": {"auto", *ACTIVATIONS},
         "downsample": DOWNSAMPLES,
         "token_mixing": TOKEN_MIXERS,
-        "quantizer": QUANTIZERS,
+        "quantizer": {"auto", *QUANTIZERS},
         "activation_gradient": CHOICES,
     }
     for key, names in known.items():

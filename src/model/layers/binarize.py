@@ -44,13 +44,14 @@ class ActivationQuantizer(nn.Cell):
 
 
 class BinarizeActivation(ActivationQuantizer):
-    """Activation quantizer binarize(x + b): with RSign (ReActNet, arXiv 2003.03488) b is learned per channel, else 0."""
+    """Activation quantizer binarize(x + b): with RSign (ReActNet, arXiv 2003.03488) b is learned per channel, else it is the
+    quantizer's -threshold."""
 
     def __init__(self, channels, config):
         super().__init__()
         quantizer = config.quantization.quantizer
-        zeros = initializer("zeros", (channels,))
-        self.bias = Parameter(zeros) if quantizer.rsign else Tensor(np.zeros(channels, np.float32))
+        shift = np.full(channels, 0.0 - quantizer.threshold, np.float32)
+        self.bias = Parameter(initializer("zeros", (channels,))) if quantizer.rsign else Tensor(shift)
         self.function = quantizer.binarize
         self.binarize = config.backend.binarize(self.function, config.quantization.gradient)
 
@@ -59,7 +60,7 @@ class BinarizeActivation(ActivationQuantizer):
 
     def lower(self, graph, x):
         levels, threshold = LEVELS[self.function]
-        shift = self.bias.asnumpy() if isinstance(self.bias, Parameter) else np.zeros(1)
+        shift = self.bias.asnumpy() if isinstance(self.bias, Parameter) else self.bias.asnumpy()[:1]
         return graph.add("binarize", x, levels=levels, threshold=threshold - shift)
 
 

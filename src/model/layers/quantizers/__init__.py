@@ -1,7 +1,13 @@
 """Quantizers by name: QUANTIZERS, one class and one row each (base.py says what a quantizer is)."""
 
+from .abc import ABCNet
 from .base import SignSTE, weight_scale
-from .functions import DSQ, BiMLPQuantizer, BNNPlus, DoReFa, ReActNet, XNORNet
+from .bihalf import BiHalf
+from .fda import FDABNN
+from .functions import DSQ, UAD, BiMLPQuantizer, BiReal, BNNPlus, DoReFa, ReActNet, XNORNet
+from .irnet import LCR, IRNet
+from .rbnn import RBNN, RBNNReference
+from .recu import ReCU
 
 __all__ = ["CHOICES", "QUANTIZERS", "gradient_name", "weight_scale"]
 
@@ -13,6 +19,16 @@ QUANTIZERS = {
     "reactnet": ReActNet,
     "dsq": DSQ,
     "bnn_plus": BNNPlus,
+    "bireal": BiReal,
+    "abc": ABCNet,
+    "uad": UAD,
+    "rbnn": RBNN,
+    "rbnn_reference": RBNNReference,
+    "recu": ReCU,
+    "fda": FDABNN,
+    "irnet": IRNet,
+    "lcr": LCR,
+    "bihalf": BiHalf,
 }
 
 

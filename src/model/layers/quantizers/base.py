@@ -38,12 +38,14 @@ class SignSTE:
         normalize_weight: w -> c, the real number whose sign is taken.
         weight_ste: (c, gradient of sign(c)) -> dw.
         scale: c -> alpha (O,).
+        threshold: t of sign(x - t).
         rsign: whether RSign adds a learned b to x first.
         activation_function: key of ACTIVATIONS that the method includes, or None.
     or, for states and learned numbers, `activation` and `weight`.
     """
 
     rsign = fixed_ste = False
+    threshold = 0.0
     activation_function = None
     binarize = staticmethod(sign)
     activation_ste = "ste"

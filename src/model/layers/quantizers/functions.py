@@ -1,4 +1,4 @@
-"""Quantizers without state: XNOR-Net, DoReFa-Net, ReActNet, DSQ, BNN+, BiMLP (paper, section 2.1 and Table 7)."""
+"""Quantizers without state: XNOR-Net, DoReFa-Net, Bi-Real Net, ReActNet, DSQ, BNN+, UAD-BNN, BiMLP (paper, section 2.1)."""
 
 from mindspore import dtype as mstype
 from mindspore import ops
@@ -50,7 +50,22 @@ class DoReFa(SignSTE):
         return d / ops.maximum(ops.mean(ops.abs(c)), TINY)
 
 
-class ReActNet(SignSTE):
+class BiReal(SignSTE):
+    """Bi-Real Net (Liu et al., arXiv 1808.00278).
+
+    Forward: x_b = sign(x); w_b = alpha_o sign(w), alpha_o = mean |w_o| of filter o.
+    Gradient: dx = dx_b max(2 - 2 |x|, 0); dw = dw_b where |w| <= 1, else 0, without the factor alpha_o.
+    """
+
+    activation_ste = "approx_sign"
+    scale = staticmethod(weight_scale)
+
+    @staticmethod
+    def weight_ste(c, d):
+        return ste(c, d) / ops.maximum(weight_scale(c), TINY).reshape(-1, 1, 1, 1)
+
+
+class ReActNet(BiReal):
     """ReActNet (Liu et al., arXiv 2003.03488), with RSign and RPReLU.
 
     Forward: x_b = sign(x + b); w_b = alpha_o sign(w), alpha_o = mean |w_o| of filter o.
@@ -59,12 +74,6 @@ class ReActNet(SignSTE):
     """
 
     rsign, activation_function = True, "rprelu"
-    activation_ste = "approx_sign"
-    scale = staticmethod(weight_scale)
-
-    @staticmethod
-    def weight_ste(c, d):
-        return ste(c, d) / ops.maximum(weight_scale(c), TINY).reshape(-1, 1, 1, 1)
 
 
 class DSQ(SignSTE):
@@ -107,4 +116,19 @@ class BiMLPQuantizer(SignSTE):
     """
 
     rsign, activation_function = True, "rprelu"
+    scale = staticmethod(weight_scale)
+
+
+class UAD(SignSTE):
+    """UAD-BNN (Kim et al., "Improving Accuracy of Binary Neural Networks using Unbalanced Activation Distribution", CVPR 2021),
+    with PReLU.
+
+    Forward: x_b = sign(x - t), the same t for all layers; w_b = alpha_o sign(w), alpha_o = mean |w_o| of filter o.
+    Gradient: dx = dx_b where |x - t| <= 1, else 0; dw = alpha_o dw_b where |w| <= 1, else 0.
+
+    The authors sweep t; here it is a constant, and their own scale and gradient of the weights are not known.
+    """
+
+    activation_function = "prelu"
+    threshold = 0.1
     scale = staticmethod(weight_scale)
