@@ -77,10 +77,16 @@ class GELU(nn.Cell):
         return graph.add("unary", x, function="gelu")
 
 
+def no_activation(channels, config):
+    """No activation function: the identity, as in Bi-Real Net's units."""
+    return nn.Identity()
+
+
 # name -> (channels, config) -> Cell
 ACTIVATIONS = {
     "rprelu": RPReLU,
     "prelu": partial(RPReLU, learned=("slope",)),
     "relu": partial(RPReLU, learned=(), slope=0.0),
     "gelu": GELU,
+    "none": no_activation,
 }
