@@ -1,6 +1,7 @@
-"""Convolutions: full precision with bias, and binary. An FC over channels is a convolution with kernel 1."""
+"""Convolutions: full precision, and binary. An FC over channels is a convolution with kernel 1."""
 
-from mindspore import Parameter, nn, ops
+import numpy as np
+from mindspore import Parameter, Tensor, nn, ops
 from mindspore import dtype as mstype
 from mindspore.common.initializer import HeNormal, initializer
 
@@ -37,19 +38,24 @@ class _Conv(nn.Cell):
 
 
 class Conv2d(_Conv):
-    """Full-precision convolution with bias: (B, C, H, W) -> (B, O, H', W'). Arguments as in PyTorch's Conv2d."""
+    """Full-precision convolution: (B, C, H, W) -> (B, O, H', W'). Arguments as in PyTorch's Conv2d."""
 
-    def __init__(self, in_channels, out_channels, kernel, stride=1, padding=0, groups=1, *, config):
+    def __init__(
+        self, in_channels, out_channels, kernel, stride=1, padding=0, groups=1, bias=True, *, config
+    ):
         super().__init__(in_channels, out_channels, kernel, stride, padding, groups)
-        self.bias = Parameter(initializer("zeros", (out_channels,)))
+        zeros = initializer("zeros", (out_channels,))
+        self.bias = Parameter(zeros) if bias else Tensor(np.zeros(out_channels, np.float32))
+        self.has_bias = bias
         self.conv = config.backend.conv_bias(*self.geometry, compute_type=config.compute_type)
 
     def construct(self, x):
         return self.conv(x, self.weight, self.bias)
 
     def lower(self, graph, x):
-        y = graph.add("conv2d", x, weight=self.weight.asnumpy(), notes={"bias": True}, **self.window())
-        return graph.affine(y, offset=self.bias.asnumpy())
+        notes = {"bias": self.has_bias}
+        y = graph.add("conv2d", x, weight=self.weight.asnumpy(), notes=notes, **self.window())
+        return graph.affine(y, offset=self.bias.asnumpy()) if self.has_bias else y
 
 
 class BinaryConv2d(_Conv):
