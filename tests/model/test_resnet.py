@@ -1,5 +1,6 @@
 """The ResNet trunk and its networks: parameters and costs, values of the authors' code, backends."""
 
+import re
 from pathlib import Path
 
 import mindspore as ms
@@ -8,16 +9,28 @@ import pytest
 from mindspore import Tensor
 
 from src.cost.count import cost_of
+from src.graph.tracer import trace_calls
 from src.model import create_model
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "cnn"
-REDUCED = {"widths": (8, 16, 32, 64)}
+RESNET = {"widths": (8, 16, 32, 64)}
+REACTNET = {"widths": (4, 8, 16, 16, 32, 32, 64, 64, 64, 64, 64, 64, 128, 128)}
+GOLDEN_NETWORKS = {  # file -> network, overrides
+    "bireal18": ("birealnet18", RESNET),
+    "react_resnet18": ("react_resnet18", RESNET),
+    "reactnet_a": ("reactnet_a", REACTNET),
+}
 
 # parameters with the norms' running statistics, as larq's summaries count them (None: none is published);
 # MACs in full precision, in 1e8; binary ones, in 1e9
 COUNTS = {
     "birealnet18": (11_699_112, 1.3779, 1.6763),
     "birealnet34": (None, 1.3779, 3.5260),
+    "xnornet18": (None, 1.1853, 1.6955),
+    "react_resnet18": (None, 1.3779, 1.6763),
+    "reactnet_a": (None, 0.1186, 4.8169),
+    "reactnet_b": (None, 0.4397, 4.6884),
+    "reactnet_c": (None, 1.4031, 4.6884),
 }
 
 
@@ -39,41 +52,67 @@ def test_parameters_and_costs_are_the_published_ones(name):
     assert (round(totals["flops_macs"] / 1e8, 4), round(totals["bops_macs"] / 1e9, 4)) == (flops, bops)
 
 
-NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
+RENAMES = (  # patterns in names of the authors' code, and what stands here, one after the other
+    (r"weights$", "weight"),
+    (r"^(feature\.0\.)?conv1", "stem.conv"),
+    (r"^(feature\.0\.)?bn1", "stem.norm"),
+    (r"^fc", "head"),
+    (r"^layer(\d)", lambda found: f"stages.{int(found[1]) - 1}"),
+    (r"^feature\.(\d+)", lambda found: f"blocks.{int(found[1]) - 1}"),
+    (r"^(stages.*)bn1", r"\1norm"),
+    (r"binary_conv", "fc"),
+    (r"move0", "fc.rsign"),
+    (r"move1\.bias", "act.shift_in"),
+    (r"prelu\.weight", "act.slope"),
+    (r"move2\.bias", "act.shift_out"),
+    (r"downsample\.1", "shortcut.conv"),
+    (r"downsample\.2", "shortcut.norm"),
+    (r"binary_3x3", "spatial.fc"),
+    (r"bn1", "spatial.norm"),
+    (r"binary_pw(_down\d)?", "pointwise.fc"),
+    (r"bn2(_\d)?", "pointwise.norm"),
+    (r"move11", "spatial.fc.rsign"),
+    (r"move12\.bias", "spatial.act.shift_in"),
+    (r"prelu1\.weight", "spatial.act.slope"),
+    (r"move13\.bias", "spatial.act.shift_out"),
+    (r"move21", "pointwise.fc.rsign"),
+    (r"move22\.bias", "pointwise.act.shift_in"),
+    (r"prelu2\.weight", "pointwise.act.slope"),
+    (r"move23\.bias", "pointwise.act.shift_out"),
+    (r"norm\.weight", "norm.gamma"),
+    (r"norm\.bias", "norm.beta"),
+    (r"running_mean", "moving_mean"),
+    (r"running_var", "moving_variance"),
+)
 
 
 def our_name(name):
-    """Name in the trunk of a parameter of the authors' code."""
-    *path, last = name.split(".")
-    if path[0].startswith("layer"):
-        path = ["stages", str(int(path[0][5:]) - 1), *path[1:]]
-    else:
-        path = {"conv1": ["stem", "conv"], "bn1": ["stem", "norm"], "fc": ["head"]}[path[0]]
-    if path[-1] in ("bn1", "norm") or path[-2:] == ["downsample", "2"]:
-        last = NORM[last]
-    path = ".".join(path)
-    for theirs, ours in (
-        ("binary_conv", "fc"), ("bn1", "norm"), ("downsample.1", "shortcut.conv"), ("downsample.2", "shortcut.norm"),
-    ):  # fmt: skip
-        path = path.replace(theirs, ours)
-    return f"{path}.{last.replace('weights', 'weight')}"
+    """Name in our networks of a parameter of the authors' code."""
+    for pattern, replacement in RENAMES:
+        name = re.sub(pattern, replacement, name)
+    return name
 
 
-def golden(name, model, our_name, **overrides):
+@pytest.fixture(scope="module", params=GOLDEN_NETWORKS)
+def golden(request):
     """(network with the weights of a golden file, the file's arrays)."""
-    data = np.load(GOLDEN / f"{name}.npz")
-    network = create_model(model, 10, **overrides).set_train(False)
-    parameters = network.parameters_dict()
-    given = {our_name(key[6:]): data[key] for key in data.files if key.startswith("param/")}
-    assert given.keys() == parameters.keys()
-    for key, p in parameters.items():
-        assert given[key].size == p.size
-        p.set_data(Tensor(given[key].reshape(p.shape)))
+    model, overrides = GOLDEN_NETWORKS[request.param]
+    data = np.load(GOLDEN / f"{request.param}.npz")
+    given = {}
+    for key in data.files:
+        if key.startswith("param/"):
+            given.setdefault(our_name(key[6:]), []).append(data[key])
+    network = create_model(model, 10, **overrides, backend="plain").set_train(False)
+    assert given.keys() == network.parameters_dict().keys()
+    for p in network.get_parameters():
+        value = np.concatenate(given[p.name])  # of two convolutions that are one here
+        assert value.size == p.size
+        p.set_data(Tensor(value.reshape(p.shape)))
     return network, data
 
 
-@pytest.mark.parametrize("backend", ["plain", "fast"])
-def test_birealnet_gives_the_values_of_its_authors_code(backend):
-    network, data = golden("bireal18", "birealnet18", our_name, **REDUCED, backend=backend)
+def test_a_network_gives_the_maps_and_logits_of_its_authors_code(golden):
+    network, data = golden
+    graph, calls = trace_calls(network, data["x"].shape[2])
     found = network(Tensor(data["x"])).asnumpy()
     np.testing.assert_allclose(found, data["logits"], rtol=0, atol=1e-5 * np.abs(data["logits"]).max())

@@ -5,7 +5,6 @@ Bi-Real Net (arXiv 1808.00278) has one 3x3 binary convolution in a unit, with it
 """
 
 from dataclasses import dataclass, replace
-from functools import partial
 
 from mindspore import nn
 from mindspore.common.initializer import TruncatedNormal
@@ -64,17 +63,22 @@ class ResNetStem(nn.Cell):
         return self.pool(self.act(self.norm(self.conv(x))))
 
 
+def pointwise_conv(in_channels, out_channels, config):
+    """Full-precision convolution 1x1 without bias."""
+    return Conv2d(in_channels, out_channels, 1, bias=False, config=config)
+
+
 class PooledShortcut(nn.Cell):
     """Shortcut of a unit that changes the shape, BN(conv 1x1(average pool(x))): (B, C, H, W) -> (B, O, H / s, W / s).
 
     The pool has kernel and stride s; with s = 1 there is none. Sides are multiples of s.
-    conv: (in_channels, out_channels, kernel, config=) -> Cell; full precision without bias if it is not given.
+    make_conv: (in_channels, out_channels, config) -> Cell.
     """
 
-    def __init__(self, in_channels, out_channels, stride, config, conv=partial(Conv2d, bias=False)):
+    def __init__(self, in_channels, out_channels, stride, config, make_conv=pointwise_conv):
         super().__init__()
         self.pool = nn.AvgPool2d(stride, stride) if stride > 1 else nn.Identity()
-        self.conv = conv(in_channels, out_channels, 1, config=config)
+        self.conv = make_conv(in_channels, out_channels, config)
         self.norm = BatchNorm(out_channels, config)
 
     def construct(self, x):
@@ -116,13 +120,13 @@ def unit_activation(config):
 class ResNet(nn.Cell):
     """ResNet trunk: images (B, 3, H, W) -> logits (B, num_classes). H, W: multiples of the product of all strides.
 
-    x = stem(x); the units of each stage; head: global average pool, `head_norm`, FC with bias.
+    x = stem(x); the units of each stage; head: `last_norm`, global average pool, `head_norm`, FC with bias.
 
     Args:
         options: ResNetOptions.
         make_unit: (in_channels, out_channels, stride, config) -> Cell.
         stem_activation: (channels, config) -> Cell, between the stem's norm and its pool.
-        head_norm: (channels, config) -> Cell on the (B, C, 1, 1) map of means.
+        last_norm, head_norm: (channels, config) -> Cell on the last maps, and on the (B, C, 1, 1) map of their means.
     """
 
     def __init__(
@@ -132,6 +136,7 @@ class ResNet(nn.Cell):
         config,
         make_unit=resnet_unit,
         stem_activation=no_activation,
+        last_norm=no_activation,
         head_norm=no_activation,
     ):
         super().__init__()
@@ -145,7 +150,7 @@ class ResNet(nn.Cell):
             stages.append(nn.CellList(units))
         self.stages = nn.CellList(stages)
         self.mean, self.axis = GlobalMean(), config.axis
-        self.norm = head_norm(channels, config)
+        self.last_norm, self.head_norm = last_norm(channels, config), head_norm(channels, config)
         self.head = nn.Dense(channels, num_classes, weight_init=TruncatedNormal(0.02), bias_init="zeros")
 
     def construct(self, x):
@@ -153,5 +158,5 @@ class ResNet(nn.Cell):
         for i in range(len(self.stages)):
             for unit in self.stages[i]:
                 x = unit(x)
-        x = to_layout(self.norm(self.mean(x)), self.axis)
+        x = to_layout(self.head_norm(self.mean(self.last_norm(x))), self.axis)
         return self.head(x.reshape(-1, x.shape[1]))
