@@ -59,7 +59,7 @@ def conv2d(b, node, x):
 def binary_conv2d(b, node, x):
     """Convolution with weights -1 and +1.
 
-    A padding with p is one with 0 of x - p; then p times the sum of the filter is missing. All are exact integers.
+    A padding with p is one with 0 of x - p; then p times the sum of the filter is missing. All are exact where p is an integer.
     """
     weight, groups = np.where(node.tensors["weight"], 1, -1), node.attributes["groups"]
     outside = node.attributes["pad_value"]

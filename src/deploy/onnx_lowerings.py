@@ -46,7 +46,7 @@ def conv2d(writer, node, x):
 
 
 def binary_conv2d(writer, node, x):
-    """Weights -1 and +1 in full precision; a border of -1 or +1 by Pad."""
+    """Weights -1 and +1 in full precision; a border of other numbers than 0 by Pad."""
     weight = writer.tensor("weight", np.where(node.tensors["weight"], 1, -1).astype(np.float32))
     window, value = window_of(node), node.attributes["pad_value"]
     if value and any(window["pads"]):

@@ -13,7 +13,7 @@ from src.graph.ir import MAX_INPUTS, GraphBuilder
 from src.graph.limits import MAX_NODES, violations
 from src.graph.ops import BITS, INDEX, OPS, VECTOR
 
-VERSION = 2
+VERSION = 3
 ALIGNMENT = 16
 HEADER = struct.Struct("<8sIIQII6d4I")
 CHECKSUM = struct.Struct("<I")
@@ -167,8 +167,8 @@ def _decode(data):
     signature, version, length, whole, size, resize, *rest = HEADER.unpack_from(data)
     mean, std, (words, *text_bytes, reserved) = tuple(rest[:3]), tuple(rest[3:6]), rest[6:]
     _require(signature == PACKED_SIGNATURE, "the signature of a packed file", "other bytes")
-    if version == 1:
-        raise ValueError("version: expected 2, got 1; export the network again")
+    if 1 <= version < VERSION:
+        raise ValueError(f"version: expected {VERSION}, got {version}; export the network again")
     _require(version == VERSION, f"version {VERSION}", version)
     _require(whole == len(data), f"{whole} bytes, as its header says", len(data))
     _require(reserved == 0, "zero in the reserved field", reserved)

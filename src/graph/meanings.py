@@ -1,6 +1,6 @@
 """Meanings of the operations in NumPy, the obvious way: arrays (B, C, H, W) in, array out.
 
-Sums of bits are exact integers; all else is computed in the type of the input.
+All is computed in the type of the input. Sums of bits are exact integers, where what is outside of the map is one.
 """
 
 import math
@@ -69,7 +69,7 @@ def binarize(x, levels, threshold):
 
 
 def binary_conv2d(x, stride, padding, groups, weight, pad_value):
-    """Convolution with weights -1 and +1 on values of binarize: exact integers."""
+    """Convolution with weights -1 and +1 on values of binarize, and on pad_value outside of the map."""
     signs = np.where(weight, 1, -1).astype(x.dtype)
     return conv2d(x, stride, padding, groups, signs, pad_value)
 

@@ -40,6 +40,7 @@ class Op:
 VECTOR, FILTERS, BITS, INDEX = "vector", "filters", "bits", "index"
 TYPES = {VECTOR: np.float32, FILTERS: np.float32, BITS: np.bool_, INDEX: np.uint32}
 
+MAX_PAD = 65536.0  # largest |pad_value|
 SIDE, CHANNELS = Integers(1, MAX_WINDOW), Integers(1, MAX_CHANNELS)
 WINDOW = {"stride": SIDE, "padding": Integers(0, MAX_WINDOW - 1, 4)}  # padding: (top, left, bottom, right)
 CONV = {**WINDOW, "groups": CHANNELS}
@@ -51,9 +52,9 @@ OPS = {
     "binarize": Op(
         2, 1, {"levels": Choice(((-1, 1), (0, 1), (-1, 0, 1)))}, {"threshold": VECTOR}, ONE("threshold"), meanings.binarize
     ),
-    # weights true for +1, false for -1; pad_value: the input's value outside of the map
+    # weights true for +1, false for -1; pad_value: the input's value outside of the map, any number
     "binary_conv2d": Op(
-        3, 1, {**CONV, "pad_value": Choice((-1, 0, 1))}, {"weight": BITS}, shapes.binary_conv2d, meanings.binary_conv2d,
+        3, 1, {**CONV, "pad_value": Real(-MAX_PAD, MAX_PAD)}, {"weight": BITS}, shapes.binary_conv2d, meanings.binary_conv2d,
         source="binarize",
     ),
     "affine": Op(4, 1, {}, {"factor": VECTOR, "offset": VECTOR}, ONE("factor", "offset"), meanings.affine),

@@ -1,4 +1,4 @@
-"""export.py to packed files of version 2, and the engine that runs them, against the networks that they come from."""
+"""export.py to packed files of version 3, and the engine that runs them, against the networks that they come from."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Packed files of version 2: what they hold of a network, their size, and refusals that write nothing."""
+"""Packed files of version 3: what they hold of a network, their size, and refusals that write nothing."""
 
 from dataclasses import replace
 

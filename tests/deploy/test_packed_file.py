@@ -1,4 +1,4 @@
-"""Packed files of version 2: the bytes that FORMAT.md describes, and what is read of them, whole or damaged."""
+"""Packed files of version 3: the bytes that FORMAT.md describes, and what is read of them, whole or damaged."""
 
 import re
 import struct
@@ -24,7 +24,9 @@ def two_classes():
     x = builder.add("binarize", 0, levels=(-1, 0, 1), threshold=[0.25, 0.5, 0.75])
     bits = np.zeros((2, 3, 3, 2), bool)
     bits[0, 0, 0, 1] = bits[1, 2, 2, 1] = bits[1, 2, 1, 0] = True  # bits 1, 35 and 32
-    x = builder.add("binary_conv2d", x, weight=bits, stride=1, padding=(2, 1, 0, 0), groups=1, pad_value=1)
+    x = builder.add(
+        "binary_conv2d", x, weight=bits, stride=1, padding=(2, 1, 0, 0), groups=1, pad_value=-0.75
+    )
     x = builder.add("affine", builder.add("concat", x, x, x), factor=[2], offset=[1, 2, 3, 4, 5, 6])
     x = builder.add("permute", x, order=[5, 0, 1, 2, 3, 4])
     x = builder.add("slice", builder.add("global_mean", x), start=1, step=3, count=2)
@@ -35,7 +37,7 @@ def two_classes():
 def test_bytes_are_at_the_documented_places():
     data = encode(DESCRIPTION, two_classes())
     assert data[:8] == bytes.fromhex("8942694D4C500D0A")
-    assert struct.unpack_from("<IIQII", data, 8) == (2, 112, len(data), 4, 9)
+    assert struct.unpack_from("<IIQII", data, 8) == (3, 112, len(data), 4, 9)
     assert struct.unpack_from("<6d", data, 32) == (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
     texts = "größeant\nb\n".encode()
     assert struct.unpack_from("<4I", data, 80) == (39, 7, 6, 0)
@@ -54,8 +56,8 @@ def test_bytes_are_at_the_documented_places():
             0,
             0,
             1,
-            2,
-        ),  # 2 filters 3 x 2; stride, top, left, bottom, right, groups, 1 outside
+            0xBF400000,
+        ),  # 2 filters 3 x 2; stride, top, left, bottom, right, groups, -0.75 outside in 32 bits
         (9, 3, 2, 2, 2),
         (4, 3, 0, 1),  # one factor, an offset for each channel
         (11, 4),

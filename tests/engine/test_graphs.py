@@ -12,7 +12,7 @@ from scripts.fuzz_readers import disagreement, whole_files
 from src.common.errors import InputError
 from src.deploy import packed_file
 from src.engine.library import library
-from src.graph.attributes import Choice, Integers
+from src.graph.attributes import Choice, Integers, Real
 from src.graph.ir import MAX_INPUTS, Graph, GraphBuilder
 from src.graph.limits import MAX_NODES
 from src.graph.meanings import FUNCTIONS
@@ -30,13 +30,16 @@ def kind_in_words(kind):
     """Limits of an attribute as bimlp_ops has them."""
     if isinstance(kind, Integers):
         return f"{kind.count} x {kind.low}..{kind.high}" if kind.count > 1 else f"{kind.low}..{kind.high}"
-    return f"0..{len(kind.values) - 1}" if isinstance(kind, Choice) else ""
+    if isinstance(kind, Real):
+        return f"{kind.low:g} to {kind.high:g}"
+    assert isinstance(kind, Choice)
+    return f"0..{len(kind.values) - 1}"
 
 
 def line_of(name, row):
     """Line of an operation as bimlp_ops has it."""
     parts = [f"{row.number} {name}: {row.inputs or f'1..{MAX_INPUTS}'}"]
-    attributes = [f"{key} {kind_in_words(kind)}".strip() for key, kind in row.attributes.items()]
+    attributes = [f"{key} {kind_in_words(kind)}" for key, kind in row.attributes.items()]
     tensors = [f"{key} {kind}" for key, kind in row.tensors.items()]
     return "; ".join(parts + [", ".join(each) for each in (attributes, tensors) if each])
 

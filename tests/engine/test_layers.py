@@ -110,8 +110,10 @@ def test_local_sums_are_exact_up_to_the_borders(kernel, group, outputs):
             ("bits", 0),
             ("bits", -1),
             ("three", 0),
+            ("signs", -0.75),
+            ("bits", 2.5),
         ):
-            case = Case(group * outputs, size, size, pad_value + 1)
+            case = Case(group * outputs, size, size, int(pad_value) + 1)
             case.binary(outputs, kernel, LEVELS[levels], padding=padding, groups=outputs, pad_value=pad_value)
             case.check()
 
@@ -127,8 +129,8 @@ def test_sums_of_windows_are_exact(inputs, outputs, groups):
         ((2, 3), 2, (0, 2, 1, 0)), ((5, 5), 1, (2, 2, 2, 2)), ((1, 1), 2, NONE), ((7, 1), 2, (3, 0, 3, 0)),
     ]  # fmt: skip
     for i, (kernel, stride, padding) in enumerate(windows):
-        for pad_value in (-1, 0, 1):
-            levels = list(LEVELS.values())[(i + pad_value) % 3]
+        for k, pad_value in enumerate((0, 1, -1, -0.75, 2.5, 0.5)):
+            levels = list(LEVELS.values())[(i + k + k // 3) % 3]
             case = Case(inputs, 6, 5, i)
             case.binary(outputs, kernel, levels, stride, padding, groups, pad_value)
             case.check()

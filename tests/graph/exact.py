@@ -58,7 +58,9 @@ def _mean(x, count):
 
 
 def _binary_conv2d(inputs, shape, attributes, tensors):
-    return Grid(1.0, float(np.prod(tensors["weight"].shape[1:])))
+    outside = np.float32([attributes["pad_value"] if any(attributes["padding"]) else 0])
+    largest = max(1.0, _largest(outside))
+    return Grid(min(1.0, unit_of(outside)), largest * float(np.prod(tensors["weight"].shape[1:])))
 
 
 def _conv2d(inputs, shape, attributes, tensors):

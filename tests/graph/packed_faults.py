@@ -18,7 +18,7 @@ def sample():
     x = builder.add("conv2d", 0, weight=rng.normal(size=(6, 3, 3, 3)), **window)
     x = builder.add("binarize", x, levels=(-1, 0, 1), threshold=rng.uniform(0, 1, 6))
     x = builder.add("binary_conv2d", x, weight=rng.random((6, 3, 1, 3)) < 0.5, stride=1, padding=(0, 1, 0, 1), groups=2,
-                    pad_value=0)  # fmt: skip
+                    pad_value=-0.375)  # fmt: skip
     x = builder.add("affine", x, factor=rng.normal(size=6), offset=[0.5])
     x = builder.add("prelu", x, positive=[1], negative=rng.normal(size=6))
     x = builder.add("unary", x, function="silu")
@@ -41,7 +41,7 @@ PARTS = Parts(WHOLE)
 NODE = {node.op: i for i, node in reversed(list(enumerate(GRAPH.nodes)))}  # the first of an operation
 FLOAT = {
     name: struct.unpack("<I", struct.pack("<f", float(name)))[0]
-    for name in ("nan", "inf", "-inf", "1e-13", "1.5")
+    for name in ("nan", "inf", "-inf", "1e-13", "1.5", "65537", "-65537")
 }
 
 
@@ -126,8 +126,10 @@ FAULTS = {
     "no checksum": (lambda: WHOLE[:99], "size: expected at least 100 bytes, got 99", "expected 100 to"),
     "signature": (lambda: sealed(b"\x89PNG" + WHOLE[4:]), "expected the signature of a packed file, got other bytes"),
     "line ends": (lambda: WHOLE.replace(b"\r\n", b"\n", 1) + b"\0", "signature"),
-    "older": (field(8, 1), "version: expected 2, got 1; export the network again"),
-    "newer": (field(8, 3), "version: expected 2, got 3", "expected version 2, got 3"),
+    "oldest": (field(8, 1), "version: expected 3, got 1; export the network again"),
+    "older": (field(8, 2), "version: expected 3, got 2; export the network again"),
+    "newer": (field(8, 4), "version: expected 3, got 4", "expected version 3, got 4"),
+    "no version": (field(8, 0), "version: expected 3, got 0", "expected version 3, got 0"),
     "a byte": (lambda: WHOLE[:200] + bytes([WHOLE[200] ^ 4]) + WHOLE[201:], "checksum does not match: the file is damaged"),
     "checksum": (lambda: WHOLE[:-1] + bytes([WHOLE[-1] ^ 1]), "checksum does not match"),
     "bytes behind": (lambda: WHOLE + b"\0", f"expected {len(WHOLE)} bytes, as its header says, got {len(WHOLE) + 1}"),
@@ -181,7 +183,9 @@ FAULTS = {
     "large padding": (word("conv2d", "padding", 64, 3), "node 1: padding: expected 0 to 63, got 64", "node 1: .*padding: .* from 0 to 63"),
     "no groups": (word("conv2d", "groups", 0), "node 1: groups: expected 1 to 65536, got 0", "node 1: .* groups that divide"),
     "groups": (word("conv2d", "groups", 2), "node 1: groups: expected a divisor of 3 channels, got 2", "node 1: expected groups that divide 3 channels, got 2"),
-    "value outside": (word("binary_conv2d", "pad_value", 3), "node 3: pad_value: expected 0 to 2, got 3"),
+    "value outside": (word("binary_conv2d", "pad_value", FLOAT["65537"]), "node 3: pad_value: expected -65536 to 65536", "node 3: .*pad_value: expected a number from -65536"),
+    "small value outside": (word("binary_conv2d", "pad_value", FLOAT["-65537"]), "node 3: pad_value: expected -65536 to 65536", "node 3: .*pad_value: expected"),
+    "no value outside": (word("binary_conv2d", "pad_value", FLOAT["nan"]), "node 3: pad_value: expected -65536 to 65536", "node 3: .*pad_value: expected"),
     "levels": (word("binarize", "levels", 3), "node 2: levels: expected 0 to 2, got 3"),
     "function": (word("unary", "function", 10), "node 6: function: expected 0 to 9, got 10"),
     "slice": (word("slice", "count", 4), "node 8: last channel of a slice: expected less than 6, got 7", "node 8: .* channels of 6"),

@@ -70,7 +70,7 @@ def convolution(sampler, value, op, geometry=None, groups=None, out=None):
     if out > most or not sampler.spend(out * work):
         return None
     tensor = (sampler.bits if op == "binary_conv2d" else sampler.filters)((out, shape[0] // groups, *kernel))
-    more = {"pad_value": sampler.choose((-1, 0, 1))} if op == "binary_conv2d" else {}
+    more = {"pad_value": sampler.pad_value()} if op == "binary_conv2d" else {}
     return sampler.add(op, value, weight=tensor, stride=stride, padding=padding, groups=groups, **more)
 
 

@@ -173,6 +173,12 @@ class Sampler:
         """Random bits (O, C / groups, kh, kw)."""
         return self.numbers.random(shape) < self.random.uniform(0.2, 0.8)
 
+    def pad_value(self):
+        """Number outside of the map of a binary convolution: a level or any other."""
+        level, other = self.choose((-1, 0, 1)), self.numbers.uniform(-3, 3)
+        other = np.round(4 * other) / 4 if self.exact else other
+        return float(other) if self.numbers.random() < 0.3 else level
+
     def thresholds(self, value, three_levels):
         """Thresholds of a binarize of a value: one per channel, or one for all."""
         rows = self.values[value].swapaxes(0, 1).reshape(self.shape(value)[0], -1)

@@ -102,7 +102,8 @@ def test_shapes(shape, op, arguments, expected):
         ("conv2d", convolution((4, 3, 1, 65)), "a kernel of 1 to 64"),
         ("conv2d", convolution((4, 3, 0, 1)), "a kernel of 1 to 64"),
         ("conv2d", {**convolution(), "pad_value": 0}, "expected .*, got .*'pad_value'"),
-        ("binary_conv2d", {**convolution(), "pad_value": 2}, "pad_value: expected one of -1, 0, 1, got 2"),
+        ("binary_conv2d", {**convolution(), "pad_value": 65537}, "pad_value: expected a number from -65536.0 to 65536.0, got 65537"),
+        ("binary_conv2d", {**convolution(), "pad_value": math.nan}, "pad_value: expected"),
         ("binarize", {"levels": (1, -1), "threshold": [0]}, "levels: expected one of"),
         ("binarize", {"levels": (-1, 1), "threshold": [0, 0]}, r"threshold of 3 numbers, got \(2,\)"),
         ("binarize", {"levels": (-1, 1)}, r"expected \['levels', 'threshold'\], got \['levels'\]"),
@@ -199,7 +200,7 @@ def test_groups_of_a_convolution_read_their_own_channels():
     np.testing.assert_array_equal(found.ravel(), [5, 10, 21, 28])
 
 
-@pytest.mark.parametrize("value", [-1, 0, 1])
+@pytest.mark.parametrize("value", [-1, 0, 1, 0.25, -2.5])
 def test_values_outside_of_the_map_of_a_binary_convolution(value):
     weight = np.reshape([True, True, False], (1, 1, 1, 3))
     more = {"weight": weight, "stride": 1, "padding": (0, 1, 0, 1), "groups": 1, "pad_value": value}

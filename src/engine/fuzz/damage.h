@@ -33,7 +33,7 @@ struct NodePart {
   Bytes tensors;
 };
 
-// Parts of a packed file of version 2, which can be changed and put together again.
+// Parts of a packed file of version 3, which can be changed and put together again.
 struct Parts {
   // Throws Error for a file that the reader refuses.
   explicit Parts(const Bytes &file);

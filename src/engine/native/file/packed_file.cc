@@ -15,9 +15,8 @@ namespace bimlp {
 namespace {
 
 constexpr uint8_t kMagic[8] = {0x89, 'B', 'i', 'M', 'L', 'P', '\r', '\n'};
-constexpr uint32_t kVersion = 2, kMaxImage = 2048, kMaxName = 64;
+constexpr uint32_t kVersion = 3, kMaxImage = 2048, kMaxName = 64;
 constexpr double kMaxColour = 1000, kMinStd = 0.001;
-constexpr float kMinEpsilon = 1e-12f;
 constexpr size_t kFixed = 96, kAlignment = 16, kChecksum = 4;
 
 std::string text(uint64_t v) { return std::to_string(v); }
@@ -108,9 +107,10 @@ Node read_node(Words &words, const Graph &graph, bool (&vectors)[2]) {
     node.attributes[kKernelHeight] = words.take("kernel", 1, kMaxWindow);
     node.attributes[kKernelWidth] = words.take("kernel", 1, kMaxWindow);
   }
-  for (const AttributeRow &a : row.attributes) node.attributes[a.attribute] = words.take(a.name, a.low, a.high);
-  if (node.op == Op::kLayerNorm && !(node.epsilon() >= kMinEpsilon && node.epsilon() <= 1))
-    throw Error("epsilon: expected 1e-12 to 1");
+  for (const AttributeRow &a : row.attributes) {
+    node.attributes[a.attribute] = words.take(a.name, a.low, a.high);
+    if (a.is_real()) check_real(a, node.real(a.attribute));
+  }
   int vector = 0;
   for (const TensorRow &t : row.tensors) {
     if (t.kind == TensorKind::kVector) vectors[vector++] = words.take(t.name, 0, 1) == 1;
@@ -179,7 +179,8 @@ PackedFile read(const uint8_t *data, size_t size) {
   if (std::memcmp(data, kMagic, sizeof kMagic) != 0)
     throw Error("expected the signature of a packed file, got other bytes");
   const auto version = number_at<uint32_t>(data + 8);
-  if (version == 1) throw Error("version: expected 2, got 1; export the network again");
+  if (version >= 1 && version < kVersion)
+    throw Error("version: expected " + text(kVersion) + ", got " + text(version) + "; export the network again");
   expect(version == kVersion, "version", text(kVersion), version);
   const auto bytes = number_at<uint64_t>(data + 16);
   expect(bytes == size, "size", text(bytes) + " bytes, as its header says", size);

@@ -1,4 +1,4 @@
-// Reader of packed files of version 2, which checks them as FORMAT.md says. Its memory grows with the file alone.
+// Reader of packed files of version 3, which checks them as FORMAT.md says. Its memory grows with the file alone.
 #pragma once
 #include <array>
 

@@ -55,15 +55,15 @@ enum Attribute {
   kBottom,
   kRight,
   kGroups,
-  kPadValue,  // -1, 0, 1 as 0, 1, 2
+  kPadValue,  // bits of a float
   kLevels,
   kFunction,
   kStart,
   kStep,
   kCount,
   kGroup,
-  kKind,  // of pool: 0 max, 1 average
-  kEpsilon,
+  kKind,     // of pool: 0 max, 1 average
+  kEpsilon,  // bits of a float
   kAttributes
 };
 
@@ -96,10 +96,12 @@ struct Node {
 
   uint32_t operator[](Attribute a) const { return attributes[a]; }
   Levels levels() const { return static_cast<Levels>(attributes[kLevels]); }
-  int pad_value() const { return static_cast<int>(attributes[kPadValue]) - 1; }
-  float epsilon() const {
+  float pad_value() const { return real(kPadValue); }
+  float epsilon() const { return real(kEpsilon); }
+  // Value of an attribute whose word is a 32-bit float.
+  float real(Attribute a) const {
     float value;
-    std::memcpy(&value, &attributes[kEpsilon], sizeof value);
+    std::memcpy(&value, &attributes[a], sizeof value);
     return value;
   }
   // Numbers or bits of one filter.

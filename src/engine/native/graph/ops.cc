@@ -1,6 +1,7 @@
 #include "ops.h"
 
 #include <algorithm>
+#include <sstream>
 
 #include "../error.h"
 
@@ -93,6 +94,20 @@ std::vector<AttributeRow> joined(std::vector<AttributeRow> a, const std::vector<
   return a;
 }
 
+AttributeRow real(Attribute attribute, const char *name, float least, float most) {
+  return {attribute, name, 0, 0xffffffff, least, most};
+}
+
+std::string limits(const AttributeRow &row) {
+  std::ostringstream text;
+  if (row.is_real()) {
+    text << row.least << " to " << row.most;
+  } else {
+    text << row.low << ".." << row.high;
+  }
+  return text.str();
+}
+
 const std::vector<OpRow> &rows() {
   using T = TensorKind;
   const AttributeRow groups = {kGroups, "groups", 1, kMaxChannels};
@@ -104,7 +119,7 @@ const std::vector<OpRow> &rows() {
       {Op::kBinaryConv2d,
        "binary_conv2d",
        1,
-       joined(kWindowRows, {groups, {kPadValue, "pad_value", 0, 2}}),
+       joined(kWindowRows, {groups, real(kPadValue, "pad_value", -65536, 65536)}),
        {{T::kBits, "weight"}},
        binary_conv2d},
       {Op::kAffine, "affine", 1, {}, affine, same},
@@ -131,7 +146,7 @@ const std::vector<OpRow> &rows() {
        pool},
       {Op::kGlobalMean, "global_mean", 1, {}, {}, global_mean},
       {Op::kSoftmax, "softmax", 1, {group}, {}, softmax},
-      {Op::kLayerNorm, "layer_norm", 1, {{kEpsilon, "epsilon", 0, 0xffffffff}}, affine, same},
+      {Op::kLayerNorm, "layer_norm", 1, {real(kEpsilon, "epsilon", 1e-12f, 1)}, affine, same},
   };
   return table;
 }
@@ -164,6 +179,10 @@ const OpRow &op_row(uint32_t number) {
   return rows()[number - 1];
 }
 
+void check_real(const AttributeRow &row, float value) {
+  if (!(value >= row.least && value <= row.most)) throw Error(std::string(row.name) + ": expected " + limits(row));
+}
+
 std::string list_of_ops() {
   const char *const kinds[] = {"vector", "filters", "bits", "index"};
   std::string lines;
@@ -174,9 +193,8 @@ std::string list_of_ops() {
     for (auto a = all.begin(), next = a; a != all.end(); a = next) {
       next = std::find_if(a, all.end(), [=](const AttributeRow &other) { return std::strcmp(other.name, a->name); });
       lines += std::string(a == all.begin() ? "; " : ", ") + a->name;
-      if (a->attribute == kEpsilon) continue;  // its limits are those of the 32-bit float
       if (next - a > 1) lines += " " + text(next - a) + " x";
-      lines += " " + text(a->low) + ".." + text(a->high);
+      lines += " " + limits(*a);
     }
     for (const TensorRow &t : row.tensors) {
       lines += std::string(&t == &row.tensors[0] ? "; " : ", ") + t.name + " " + kinds[static_cast<int>(t.kind)];

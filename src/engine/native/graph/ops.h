@@ -6,11 +6,15 @@
 
 namespace bimlp {
 
-// Attribute with its limits, and its name in ops.py. An attribute of four numbers has four rows.
+// Attribute with its limits, and its name in ops.py. An attribute of four numbers has four rows. A real one has the
+// limits `least` and `most`, and its word is a 32-bit float.
 struct AttributeRow {
   Attribute attribute;
   const char *name;
   uint32_t low, high;
+  float least = 0, most = 0;
+
+  bool is_real() const { return least < most; }
 };
 
 enum class TensorKind { kVector, kFilter, kBits, kIndex };
@@ -42,9 +46,12 @@ inline const OpRow &op_row(Op op) { return op_row(static_cast<uint32_t>(op)); }
 extern const char *const kFunctionNames[kFunctions];
 
 // A line per operation, as "13 pool: 1; kind 0..1, kernel 2 x 1..64": number, name, inputs; attributes with their
-// limits, and how many numbers they have if not one; tensors with their kinds. A last line names the functions of
-// unary.
+// limits, real ones as "-65536 to 65536", and how many numbers they have if not one; tensors with their kinds. A last
+// line names the functions of unary.
 std::string list_of_ops();
+
+// Throws Error for a number beyond the limits of a real attribute, and for one that is none.
+void check_real(const AttributeRow &row, float value);
 
 // Throws Error for a graph beyond the limits of FORMAT.md.
 void check_limits(const Graph &graph);

@@ -50,8 +50,7 @@ bool Layers::find_kind(const Node &conv, Layer &layer) const {
   const bool padded = height ? conv[kTop] == kMargin && conv[kBottom] == kMargin && !conv[kLeft] && !conv[kRight]
                              : conv[kLeft] == kMargin && conv[kRight] == kMargin && !conv[kTop] && !conv[kBottom];
   if (!(height || width) || !padded || conv[kGroups] != out.channels || levels == Levels::kThree) return false;
-  // the margin's bits are 0, and a correction is there for one level of them alone
-  if (conv.pad_value() == 1 || group * kTaps * out.width * (out.channels + kLanes) / 8 > kMaxRepeated) return false;
+  if (group * kTaps * out.width * (out.channels + kLanes) / 8 > kMaxRepeated) return false;
   layer.kind = LayerKind::kLocal;
   layer.wave = group == 2 && find_wave(conv, layer);
   return group <= 2;

@@ -12,6 +12,13 @@ constexpr size_t kMostGrowth = 64, kSpareMemory = size_t{1} << 28;  // of prepar
 
 int rounded(uint32_t n) { return static_cast<int>((n + kLanes - 1) / kLanes * kLanes); }
 
+// Level that the bits outside of the map stand for: pad_value where that is a level.
+int level_outside(Levels levels, float pad_value) {
+  if (pad_value == 1) return 1;
+  if (levels == Levels::kThree) return pad_value == -1 ? -1 : 0;
+  return levels == Levels::kZeroOne ? 0 : -1;
+}
+
 bool bit_at(const uint32_t *bits, size_t i) { return bits[i / 32] >> i % 32 & 1; }
 
 }  // namespace
@@ -83,24 +90,21 @@ void StepBuilder::add_bits(const Node &n, Levels levels, Step &s) {
   const size_t taps = static_cast<size_t>(s.kernel[0]) * s.kernel[1], group = s.in[0].channels / s.groups;
   const size_t words = (group + 31) / 32, position = words * s.groups;
   BinaryFilter &f = s.binary;
-  const int pad = n.pad_value();
+  const bool three = levels == Levels::kThree, zero_one = levels == Levels::kZeroOne;
+  const int outside = level_outside(levels, n.pad_value());
   uint32_t *weight = memory_.get<uint32_t>(taps * words * s.out.slots);
   float *base = memory_.get<float>(s.out.slots), *sums = memory_.get<float>(taps * s.out.slots);
-  const bool three = levels == Levels::kThree, zero_one = levels == Levels::kZeroOne;
   f.planes = three ? 2 : 1;
   f.words = static_cast<int>(words);
   f.threshold[0] = zero_one || three ? 0.5f : 0.0f;
   f.threshold[1] = -0.5f;
-  f.margin[0] = pad == 1;
-  f.margin[1] = pad >= 0;
+  f.margin[0] = outside == 1;
+  f.margin[1] = outside >= 0;
   f.weight = weight;
   f.base = base;
   f.tap_sum = sums;
   f.scale = levels == Levels::kSigns ? -2.0f : -1.0f;
-  const int outside = three      ? pad
-                      : zero_one ? (pad == 1)
-                                 : (pad == 1 ? 1 : -1);  // value that the margin's bits stand for
-  f.outside_factor = static_cast<float>(pad - outside);
+  f.outside_factor = n.pad_value() - static_cast<float>(outside);
   const auto inputs = static_cast<int64_t>(taps * group);
   for (int o = 0; o < s.out.channels; ++o) {
     int64_t total = 0;
