@@ -13,9 +13,10 @@ def _pair(value):
 def _padding(cell, x):
     """(top, left, bottom, right) of a Cell with pad_mode, kernel_size and stride."""
     kernel, (stride, _) = _pair(cell.kernel_size), _pair(cell.stride)
-    if cell.pad_mode == "valid":
+    mode = cell.pad_mode.lower()  # pools have it in capitals
+    if mode == "valid":
         return (0,) * 4
-    if cell.pad_mode == "pad":
+    if mode == "pad":
         pads = cell.padding
         top, bottom, left, right = (pads,) * 4 if isinstance(pads, int) else tuple(pads)
         return (top, left, bottom, right)
@@ -60,14 +61,26 @@ def unary(function, cell, graph, x):
     return graph.add("unary", x, function=function)
 
 
-def pool(kind, cell, graph, x):
-    """MaxPool2d and AvgPool2d."""
-    window = {
-        "kernel": _pair(cell.kernel_size),
-        "stride": _pair(cell.stride)[0],
-        "padding": _padding(cell, x),
-    }
+def _pool(kind, cell, graph, x, padding):
+    window = {"kernel": _pair(cell.kernel_size), "stride": _pair(cell.stride)[0], "padding": padding}
     return graph.add("pool", x, kind=kind, **window)
+
+
+def max_pool(cell, graph, x):
+    """MaxPool2d without dilation and ceil_mode."""
+    if cell.pad_mode != "PAD":
+        return _pool("max", cell, graph, x, _padding(cell, x))
+    dilation, ceil_mode = cell.max_pool.dilation, cell.max_pool.ceil_mode
+    if set(dilation) != {1} or ceil_mode or cell.return_indices:
+        raise ValueError(f"expected no dilation, ceil_mode and indices, got {dilation} and {ceil_mode}")
+    return _pool("max", cell, graph, x, _pair(cell.padding) * 2)
+
+
+def average_pool(cell, graph, x):
+    """AvgPool2d without padding."""
+    if cell.is_expand or cell.pad_mode != "VALID":
+        raise ValueError(f"expected an average pool without padding, got pad_mode {cell.pad_mode}")
+    return _pool("average", cell, graph, x, (0,) * 4)
 
 
 def global_mean(cell, graph, x):
@@ -86,8 +99,8 @@ LOWERINGS = {  # type, or name of a type that is not imported -> (lowering, kind
     nn.HSwish: (partial(unary, "hardswish"), "activation"),
     nn.SiLU: (partial(unary, "silu"), "activation"),
     nn.Tanh: (partial(unary, "tanh"), "activation"),
-    nn.MaxPool2d: (partial(pool, "max"), "pooling"),
-    nn.AvgPool2d: (partial(pool, "average"), "pooling"),
+    nn.MaxPool2d: (max_pool, "pooling"),
+    nn.AvgPool2d: (average_pool, "pooling"),
     "GlobalAvgPooling": (global_mean, None),
 }
 

@@ -163,6 +163,28 @@ def test_the_graph_of_a_network_is_the_same_in_every_backend(name, overrides, ba
     assert [node.notes for node in plain.nodes] == [node.notes for node in found.nodes]
 
 
+@pytest.mark.parametrize("pool", [
+    nn.MaxPool2d(2, 1, "valid"), nn.MaxPool2d(3, 2, "same"), nn.MaxPool2d(3, 2, "pad", 1),
+    nn.MaxPool2d(3, 2, "pad", (1, 0)), nn.AvgPool2d(2, 2, "valid"),
+], ids=str)  # fmt: skip
+@pytest.mark.parametrize("size", [8, 9])
+def test_pools_have_the_framework_s_windows(pool, size):
+    x = images(2, size)
+    expected = pool(Tensor(x)).asnumpy()
+    np.testing.assert_allclose(run_reference(trace(pool, size), x), expected.reshape(2, -1), atol=1e-6)
+
+
+@pytest.mark.parametrize("pool", [
+    nn.AvgPool2d(2, 2, "same"), nn.AvgPool2d(2, 2, "valid", ceil_mode=True), nn.MaxPool2d(3, 2, "pad", 1, ceil_mode=True),
+    nn.MaxPool2d(3, 2, "pad", 1, dilation=2),
+], ids=str)  # fmt: skip
+def test_other_pools_are_refused(pool):
+    with pytest.raises(
+        ValueError, match="expected (an average pool without padding|no dilation, ceil_mode and indices)"
+    ):
+        trace(pool, 9)
+
+
 class Transposed(nn.Cell):
     """Cell that swaps rows and columns of its map."""
 
