@@ -289,6 +289,23 @@ def test_batch_norm_is_the_same_in_both_layouts():
     np.testing.assert_allclose(results[0][1], 0.1 * x.mean((0, 2, 3)), rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("backend", ["plain", "fast", "fused"])
+def test_batch_norm_has_its_own_eps_and_constants(backend):
+    """In training and in evaluation: the fused operator has one eps alone. The variance of x is of the size of eps."""
+    config, x = layer_config("fp32", backend=backend), 0.03 * random(4, 3, 5, 2)
+    norm = BatchNorm(3, config, eps=1e-3, scale=False)
+    assert [p.name for p in norm.trainable_params()] == ["beta"]
+    mean, variance = x.mean((0, 2, 3), keepdims=True), x.var((0, 2, 3), keepdims=True)
+    norm.set_train(True)
+    np.testing.assert_allclose(
+        run(norm, x, config.axis), (x - mean) / np.sqrt(variance + 1e-3), rtol=1e-4, atol=1e-5
+    )
+    norm.moving_variance.set_data(Tensor(np.full(3, 2e-3, np.float32)))
+    norm.moving_mean.set_data(Tensor(np.zeros(3, np.float32)))
+    norm.set_train(False)
+    np.testing.assert_allclose(run(norm, x, config.axis), x / np.sqrt(3e-3), rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("backend", ["plain", "fast"])
 def test_synchronized_batch_norm_of_one_worker_is_batch_norm(backend):
     """Output, gradients, running statistics after two steps, and evaluation; of several workers: tests/faults."""

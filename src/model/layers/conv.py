@@ -6,39 +6,42 @@ from mindspore import dtype as mstype
 from mindspore.common.initializer import HeNormal, initializer
 
 from .layout import add_per_channel, per_channel
+from .padding import SAME, Pad, fixed_padding, pair, sides
 
 AXES = {"width": (1, 7), "height": (7, 1)}  # kernel of a local FC along an axis
 
 
-def pair(value):
-    """Pair (height, width) of a number for both, or of a pair."""
-    return (value, value) if isinstance(value, int) else tuple(value)
-
-
 class _Conv(nn.Cell):
-    """Base of the convolutions: their weight (O, C / groups, kh, kw) and geometry. Padding is with zeros.
+    """Base of the convolutions: their weight (O, C / groups, kh, kw) and geometry.
 
-    kernel, padding: a number, or (height, width). Raises ValueError for channels that the groups do not divide.
+    kernel: a number, or (height, width). padding: the same, or "same" for TensorFlow's, the smaller half before.
+    pad_value: the input's value outside of the map; another than 0 is padded before the backend's convolution, and so is
+    a padding that depends on the map's size. Raises ValueError for channels that the groups do not divide.
     """
 
-    def __init__(self, in_channels, out_channels, kernel, stride, padding, groups):
+    def __init__(self, in_channels, out_channels, kernel, stride, padding, groups, pad_value=0):
         super().__init__()
         if in_channels % groups or out_channels % groups:
             raise ValueError(
                 f"groups: expected a divisor of {in_channels} and {out_channels} channels, got {groups}"
             )
-        self.kernel, self.stride, self.padding, self.groups = pair(kernel), stride, pair(padding), groups
+        self.kernel, self.stride, self.groups = pair(kernel), stride, groups
+        self.padding, self.pad_value = fixed_padding(padding, self.kernel, stride), pad_value
+        pads_before = self.padding == SAME or pad_value != 0
+        self.pad = Pad(self.kernel, stride, self.padding, pad_value) if pads_before else nn.Identity()
         shape = (out_channels, in_channels // groups, *self.kernel)
         self.weight = Parameter(initializer(HeNormal(), shape))
-        self.geometry = shape, stride, self.padding, groups  # arguments of the backend's convolution
+        # arguments of the backend's convolution
+        self.geometry = shape, stride, (0, 0) if pads_before else self.padding, groups
 
-    def window(self):
-        """Attributes of the convolution in a graph."""
-        return {"stride": self.stride, "padding": (*self.padding, *self.padding), "groups": self.groups}
+    def window(self, x):
+        """Attributes of the convolution of a symbol in a graph."""
+        padding = sides(self.padding, x.shape[2:], self.kernel, self.stride)
+        return {"stride": self.stride, "padding": padding, "groups": self.groups}
 
 
 class Conv2d(_Conv):
-    """Full-precision convolution: (B, C, H, W) -> (B, O, H', W'). Arguments as in PyTorch's Conv2d."""
+    """Full-precision convolution: (B, C, H, W) -> (B, O, H', W'). Arguments as in PyTorch's Conv2d, and "same" as padding."""
 
     def __init__(
         self, in_channels, out_channels, kernel, stride=1, padding=0, groups=1, bias=True, *, config
@@ -50,11 +53,11 @@ class Conv2d(_Conv):
         self.conv = config.backend.conv_bias(*self.geometry, compute_type=config.compute_type)
 
     def construct(self, x):
-        return self.conv(x, self.weight, self.bias)
+        return self.conv(self.pad(x), self.weight, self.bias)
 
     def lower(self, graph, x):
         notes = {"bias": self.has_bias}
-        y = graph.add("conv2d", x, weight=self.weight.asnumpy(), notes=notes, **self.window())
+        y = graph.add("conv2d", x, weight=self.weight.asnumpy(), notes=notes, **self.window(x))
         return graph.affine(y, offset=self.bias.asnumpy()) if self.has_bias else y
 
 
@@ -62,8 +65,10 @@ class BinaryConv2d(_Conv):
     r"""Binary convolution, Eq. 10 and 11: y_o[p] = alpha_o \sum x_b[p + tap] sign(c_o), (B, C, H, W) -> (B, O, H', W').
 
     The quantizer gives x_b, c and alpha. In precision binary_act the weights are real and alpha is 1; in fp32 the
-    activations are real too. A padded tap contributes 0, so the sum has fewer terms at the border.
-    Arguments as in PyTorch's Conv2d; bias: whether a learned bias is added after the scale.
+    activations are real too.
+    Arguments as in PyTorch's Conv2d, and "same" as padding; bias: whether a learned bias is added after the scale.
+    pad_value: x_b outside of the map. With 0 a padded tap contributes nothing, so the sum has fewer terms at the border.
+    Real activations are padded with 0.
     The attribute `rsign` is the activation quantizer; checkpoints have its name. counted_bias: whether a paper's costs
     have a bias that the layer has not.
     """
@@ -71,10 +76,21 @@ class BinaryConv2d(_Conv):
     counted_bias = False
 
     def __init__(
-        self, in_channels, out_channels, kernel, stride=1, padding=0, groups=1, bias=False, *, config
+        self,
+        in_channels,
+        out_channels,
+        kernel,
+        stride=1,
+        padding=0,
+        groups=1,
+        bias=False,
+        pad_value=0,
+        *,
+        config,
     ):
-        super().__init__(in_channels, out_channels, kernel, stride, padding, groups)
         quantization = config.quantization
+        pad_value = pad_value if quantization.binary_activation else 0
+        super().__init__(in_channels, out_channels, kernel, stride, padding, groups, pad_value)
         self.binary_activation, self.scaled = quantization.binary_activation, quantization.binary_weight
         quantizer = quantization.quantizer
         self.rsign = quantizer.activation(in_channels, config) if self.binary_activation else nn.Identity()
@@ -103,7 +119,7 @@ class BinaryConv2d(_Conv):
         In precision binary a sum over K values -1 and +1 is an integer in [-K, K] with the parity of K. The cast to the
         compute type follows binarization, so that it never changes a sign.
         """
-        x = ops.cast(self.rsign(x), self.compute_type)
+        x = ops.cast(self.pad(self.rsign(x)), self.compute_type)
         weight = ops.cast(self.weight_quantizer(self.weight), self.compute_type)
         return ops.cast(self.conv(x, weight), mstype.float32)
 
@@ -116,14 +132,12 @@ class BinaryConv2d(_Conv):
     def lower(self, graph, x):
         if self.scaled:
             return self.weight_quantizer.lower_conv(graph, x, self)
-        weight = self.weight.asnumpy()
-        y = graph.add("conv2d", self.rsign(x), weight=weight, notes=self.notes(), **self.window())
-        return graph.affine(y, offset=self.bias_values()) if self.has_bias else y
+        return self.lower_real(graph, self.rsign(x))
 
     def lower_sums(self, graph, x, positive):
         """Symbol of the sums of binarized x and weights, true for +1 and false for -1."""
         return graph.add(
-            "binary_conv2d", x, weight=positive, pad_value=0, notes=self.notes(), **self.window()
+            "binary_conv2d", x, weight=positive, pad_value=self.pad_value, notes=self.notes(), **self.window(x)
         )
 
     def notes(self):
@@ -133,6 +147,16 @@ class BinaryConv2d(_Conv):
     def bias_values(self):
         """Bias (O,) as an array, or None."""
         return self.bias.asnumpy() if self.has_bias else None
+
+    def lower_real(self, graph, x):
+        """Symbol of the sums with real weights. Where x_b is v outside of the map, it is v + (x_b - v), padded with zeros."""
+        weight, v = self.weight.asnumpy(), self.pad_value
+        if v:
+            x = graph.affine(x, offset=-v)
+        y = graph.add("conv2d", x, weight=weight, notes=self.notes(), **self.window(x))
+        if v:
+            y = graph.affine(y, offset=v * weight.sum(axis=(1, 2, 3)))
+        return graph.affine(y, offset=self.bias_values()) if self.has_bias else y
 
     def add_bias(self, y):
         """Sum of y and the bias, if there is one."""

@@ -6,6 +6,7 @@ from mindspore import nn, ops
 from .layout import NCHW, add_per_channel, channel_sum, per_channel, to_layout
 
 MOMENTUM = 0.9  # share of a running statistic that a step keeps
+EPS = 1e-5  # added to a variance, in PyTorch's networks and in the fused operators
 
 
 class SyncStatistics(nn.Cell):
@@ -30,17 +31,19 @@ class BatchNorm(nn.BatchNorm2d):
     """BatchNorm over B, H, W. A step moves the running statistics by a tenth (momentum 0.9 in MindSpore, 0.1 in PyTorch).
 
     In training the statistics are over the images of this worker, or of all workers with model.sync_bn.
+    eps: added to the variance; Keras has 1e-3. scale, center: whether gamma and beta are learned, else they stay 1 and 0.
     """
 
     work = "normalisation"
 
-    def __init__(self, channels, config):
-        super().__init__(channels, eps=1e-5, momentum=MOMENTUM, affine=True, use_batch_statistics=None)
+    def __init__(self, channels, config, eps=EPS, scale=True, center=True):
+        super().__init__(channels, eps=eps, momentum=MOMENTUM, affine=True, use_batch_statistics=None)
+        self.gamma.requires_grad, self.beta.requires_grad = scale, center
         self.axis = config.axis
         self.sync_statistics = None
         if config.sync_workers:
             self.sync_statistics = SyncStatistics(config.axis, config.sync_workers)
-        self.operator = config.backend.batch_norm()
+        self.operator = config.backend.batch_norm() if eps == EPS else None
 
     def construct(self, x):
         if self.sync_statistics is not None and self.training:
@@ -83,7 +86,7 @@ class LayerNorm(nn.GroupNorm):
     work = "normalisation"
 
     def __init__(self, channels, config):
-        super().__init__(1, channels, eps=1e-5, affine=True)
+        super().__init__(1, channels, eps=EPS, affine=True)
         self.axis = config.axis
 
     def construct(self, x):

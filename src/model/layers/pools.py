@@ -2,6 +2,8 @@
 
 from mindspore import nn, ops
 
+from .padding import same_padding
+
 
 class MultiMaxPool(nn.Cell):
     """Mean of four max-pools with kernels 2, 3, 5, 7 and stride 2 (paper, section 3.2, Fig. 3).
@@ -29,14 +31,9 @@ class MultiMaxPool(nn.Cell):
 def lower_mean_of_max_pools(graph, x, kernels):
     """Symbol of the mean of max-pools with stride 2 and padding SAME."""
     pools = [
-        graph.add("pool", x, kind="max", kernel=(k, k), stride=2, padding=same_padding(x.shape[2:], k, 2))
+        graph.add(
+            "pool", x, kind="max", kernel=(k, k), stride=2, padding=same_padding(x.shape[2:], (k, k), 2)
+        )
         for k in kernels
     ]
     return graph.affine(sum(pools[1:], pools[0]), factor=1 / len(kernels))
-
-
-def same_padding(sizes, kernel, stride):
-    """Padding SAME, (top, left, bottom, right): ceil(size / stride) windows, the odd element at the end."""
-    total = [max((-(-size // stride) - 1) * stride + kernel - size, 0) for size in sizes]
-    before = [each // 2 for each in total]
-    return (*before, *(each - half for each, half in zip(total, before)))
