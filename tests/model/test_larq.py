@@ -1,0 +1,94 @@
+"""Networks of larq-zoo against larq-zoo: values of reduced networks, and the layers, parameters and costs of whole ones."""
+
+import numpy as np
+import pytest
+
+from src.cost.count import cost_of
+from src.deploy.packed_file import Description, encode
+from src.engine import Engine
+from src.graph import run_reference, trace
+from src.graph.simplify import simplify
+from src.model import create_model
+from tests.model.larq import arrays_of, layers_of_larq, layers_of_ours, load_in_order, maps_of
+
+pytestmark = pytest.mark.usefixtures("pynative")
+
+# file of golden/cnn -> network, its options, map -> Cell that makes it
+REDUCED = {
+    "quicknet_small_reduced": (
+        "quicknet_small",
+        {"widths": (8, 16, 64, 128), "depths": (2, 3, 2, 2)},
+        {
+            "stem": "stem",
+            "block_first": "stages.0.0",
+            **{f"transition{i}": f"stages.{i}.0" for i in (1, 2, 3)},
+            **{f"stage{i + 1}": f"stages.{i}" for i in range(4)},
+        },
+    ),
+}
+# file of golden/larq_layers -> network
+WHOLE = {"quicknet": "quicknet", "quicknet_small": "quicknet_small"}
+# network -> larq's number of parameters, with untrained ones and without running statistics; FLOPs, BOPs
+COSTS = {
+    "quicknet": (13_234_088, 29_651_712, 1_849_688_064),
+    "quicknet_small": (12_655_688, 15_941_120, 1_156_055_040),
+    "quicknet_large": (23_342_248, 29_651_712, 3_699_376_128),
+}
+
+
+def reduced(name, backend="plain", precision="binary"):
+    """(network with larq's weights, arrays of the file)."""
+    network, options, _ = REDUCED[name]
+    arrays = arrays_of(name)
+    network = create_model(network, 10, precision, backend=backend, **options).set_train(False)
+    load_in_order(network, arrays)
+    return network, arrays
+
+
+def check(found, expected):
+    """Equal to 1e-5 of the largest number."""
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("name", REDUCED)
+def test_maps_and_logits_are_larqs(name):
+    network, arrays = reduced(name)
+    logits, maps = maps_of(network, arrays["x"], REDUCED[name][2])
+    for key, found in maps.items():
+        check(found, arrays[f"out/{key}"])
+    check(logits, arrays["logits"])
+    check(maps_of(reduced(name, "fast")[0], arrays["x"], {})[0], arrays["logits"])
+
+
+@pytest.mark.parametrize("name", REDUCED)
+def test_the_engine_has_larqs_logits(name, tmp_path):
+    network, arrays = reduced(name)
+    size = arrays["x"].shape[2]
+    graph = trace(network, size)
+    check(run_reference(graph, arrays["x"]), arrays["logits"])
+    description = Description("n", size, size, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    (tmp_path / "n.packed").write_bytes(encode(description, simplify(graph)))
+    with Engine.load(tmp_path / "n.packed") as engine:
+        check(engine.logits(arrays["x"]), arrays["logits"])
+
+
+@pytest.mark.parametrize("name", REDUCED)
+@pytest.mark.parametrize("precision", ["fp32", "binary_act"])
+def test_graphs_with_real_weights_equal_the_network(name, precision):
+    network, arrays = reduced(name, "fast", precision)
+    expected = maps_of(network, arrays["x"], {})[0]
+    check(run_reference(trace(network, 64), arrays["x"]), expected)
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_windows_and_norms_are_larqs(name):
+    windows, norms = layers_of_ours(create_model(WHOLE[name], backend="plain"), 224)
+    assert (windows, norms) == layers_of_larq(name)
+
+
+@pytest.mark.parametrize("name", COSTS)
+def test_parameters_and_costs_are_the_published_ones(name):
+    network = create_model(name, backend="plain")
+    numbers = sum(p.size for p in network.get_parameters() if "moving" not in p.name)
+    totals = cost_of(network, 224).totals()
+    assert (numbers, totals["flops_macs"], totals["bops_macs"]) == COSTS[name]
