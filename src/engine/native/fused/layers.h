@@ -2,6 +2,7 @@
 #pragma once
 #include "../ops/dense.h"
 #include "../ops/local.h"
+#include "../ops/window.h"
 #include "operands.h"
 
 namespace bimlp {
@@ -74,6 +75,14 @@ struct LayerOps : Operands<V> {
     });
     if (i.blocks % 2 == 0) return;
     for (int t = 0; t < c.count; ++t) to[t * bits_stride + i.blocks] = 0;
+  }
+
+  // Positions of one row of a window layer.
+  template <SinkKind kKind>
+  static void window(const Instruction &i, const Context &c) {
+    const auto *bits = reinterpret_cast<const uint32_t *>(c.arena + i.in.place);
+    WindowLayers<V>::by_blocks(i.window, bits, c.y, c.first - c.y * c.width, c.count, rows(i.source, c),
+                               i.source.stride, SinkOf<kKind>(i.sink, c));
   }
 
   template <SinkKind kKind, bool kAffine>

@@ -17,6 +17,7 @@ struct FusedOps {
     t.sum_of_rows = Sums<V>::sum_of_rows;
     t.pack = Bits<V>::pack;
     t.pack_plane = Bits<V>::pack_plane;
+    t.pack_rows = Bits<V>::pack_rows;
     t.gather = Orders<V>::gather;
     t.group_mean = Orders<V>::group_mean;
     t.softmax = Orders<V>::softmax;
@@ -36,6 +37,7 @@ struct FusedOps {
   static void fill(Instructions &t) {
     constexpr int k = static_cast<int>(kKind);
     t.dense[k] = LayerOps<V>::template dense<kKind>;
+    t.window[k] = LayerOps<V>::template window<kKind>;
     t.local[k] = LayerOps<V>::template local<kKind, false>;
     t.local_affine[k] = LayerOps<V>::template local<kKind, true>;
   }

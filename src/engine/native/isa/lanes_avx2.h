@@ -118,28 +118,44 @@ struct Avx2 {
   static constexpr int kWordsPerByte = 31;  // words whose ones a byte can count
 
   template <int T, int J>
-  static void mismatches(const uint32_t *bits, int words, const uint32_t *weight, I (&counts)[T][J]) {
+  static void mismatches(const BitRuns &x, const uint32_t *weight, size_t, I (&counts)[T][J]) {
+    static_assert(J == 1);
+    B a[T], b[T];
 #pragma GCC unroll 4
-    for (int t = 0; t < T; ++t) counts[t][0] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
-    for (int first = 0; first < words; first += kWordsPerByte) {
-      const int last = words - first < kWordsPerByte ? words : first + kWordsPerByte;
-      B a[T], b[T];
+    for (int t = 0; t < T; ++t) {
+      a[t] = b[t] = _mm256_setzero_si256();
+      counts[t][0] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
+    }
+    int left = kWordsPerByte;
+    for (int s = 0; s < x.runs; ++s) {
+      for (int k = 0; k < x.length;) {
+        const int last = x.length - k < left ? x.length : k + left;
+        left -= last - k;
+        for (; k < last; ++k, weight += kLanes) {
+          const B low = load_bits(weight), high = load_bits(weight + 8);
 #pragma GCC unroll 4
-      for (int t = 0; t < T; ++t) a[t] = b[t] = _mm256_setzero_si256();
-      for (int k = first; k < last; ++k) {
-        const B low = load_bits(weight + k * kLanes), high = load_bits(weight + k * kLanes + 8);
-#pragma GCC unroll 4
-        for (int t = 0; t < T; ++t) {
-          const B x = _mm256_set1_epi32(static_cast<int>(bits[t * words + k]));
-          a[t] = _mm256_add_epi8(a[t], ones_of_bytes(_mm256_xor_si256(x, low)));
-          b[t] = _mm256_add_epi8(b[t], ones_of_bytes(_mm256_xor_si256(x, high)));
+          for (int t = 0; t < T; ++t) {
+            const B own = _mm256_set1_epi32(static_cast<int>(x.run[s][t * x.step + k]));
+            a[t] = _mm256_add_epi8(a[t], ones_of_bytes(_mm256_xor_si256(own, low)));
+            b[t] = _mm256_add_epi8(b[t], ones_of_bytes(_mm256_xor_si256(own, high)));
+          }
         }
+        if (left) continue;
+        add_bytes<T>(a, b, counts);
+        left = kWordsPerByte;
       }
+    }
+    if (left < kWordsPerByte) add_bytes<T>(a, b, counts);
+  }
+
+  // Adds the bytes to the counts and clears them.
+  template <int T>
+  static void add_bytes(B (&a)[T], B (&b)[T], I (&counts)[T][1]) {
 #pragma GCC unroll 4
-      for (int t = 0; t < T; ++t) {
-        counts[t][0].a = _mm256_add_epi32(counts[t][0].a, sum_of_bytes(a[t]));
-        counts[t][0].b = _mm256_add_epi32(counts[t][0].b, sum_of_bytes(b[t]));
-      }
+    for (int t = 0; t < T; ++t) {
+      counts[t][0].a = _mm256_add_epi32(counts[t][0].a, sum_of_bytes(a[t]));
+      counts[t][0].b = _mm256_add_epi32(counts[t][0].b, sum_of_bytes(b[t]));
+      a[t] = b[t] = _mm256_setzero_si256();
     }
   }
 };

@@ -99,19 +99,24 @@ struct Avx512 : Avx512Lanes {
   static constexpr const char *kName = "avx512";
   static constexpr int kTokens = 8, kBlocks = 2;
 
-  // Number of bits that differ, for T tokens and J blocks.
+  // Number of bits that differ, for T tokens and J blocks, whose weights lie `block` numbers apart.
   template <int T, int J>
-  static BIMLP_INLINE void mismatches(const uint32_t *bits, int words, const uint32_t *weight, I (&counts)[T][J]) {
+  static BIMLP_INLINE void mismatches(const BitRuns &x, const uint32_t *weight, size_t block, I (&counts)[T][J]) {
     unrolled<T * J>([&](auto i) BIMLP_INLINED { counts[i / J][i % J] = _mm512_setzero_si512(); });
-    for (int k = 0; k < words; ++k) {
-      I w[J];
-      unrolled<J>([&](auto j) BIMLP_INLINED { w[j] = _mm512_load_si512(weight + (j * words + k) * kLanes); });
-      unrolled<T>([&](auto t) BIMLP_INLINED {
-        const I x = _mm512_set1_epi32(static_cast<int>(bits[t * words + k]));
-        unrolled<J>([&](auto j) BIMLP_INLINED {
-          counts[t][j] = _mm512_add_epi32(counts[t][j], _mm512_popcnt_epi32(_mm512_xor_si512(x, w[j])));
+    const int length = x.length;
+    const size_t step = x.step;
+    for (int s = 0; s < x.runs; ++s) {
+      const uint32_t *bits = x.run[s];
+      for (int k = 0; k < length; ++k, weight += kLanes) {
+        I w[J];
+        unrolled<J>([&](auto j) BIMLP_INLINED { w[j] = _mm512_load_si512(weight + j * block); });
+        unrolled<T>([&](auto t) BIMLP_INLINED {
+          const I own = _mm512_set1_epi32(static_cast<int>(bits[t * step + k]));
+          unrolled<J>([&](auto j) BIMLP_INLINED {
+            counts[t][j] = _mm512_add_epi32(counts[t][j], _mm512_popcnt_epi32(_mm512_xor_si512(own, w[j])));
+          });
         });
-      });
+      }
     }
   }
 };

@@ -115,13 +115,16 @@ struct Scalar {
   }
 
   template <int T, int J>
-  static void mismatches(const uint32_t *bits, int words, const uint32_t *weight, I (&counts)[T][J]) {
+  static void mismatches(const BitRuns &x, const uint32_t *weight, size_t block, I (&counts)[T][J]) {
     for (int t = 0; t < T; ++t) {
       for (int j = 0; j < J; ++j) {
         counts[t][j] = {};
-        for (int k = 0; k < words; ++k) {
-          const uint32_t x = bits[t * words + k], *w = weight + (j * words + k) * kLanes;
-          for (int l = 0; l < kLanes; ++l) counts[t][j].v[l] += static_cast<int32_t>(popcount(x ^ w[l]));
+        const uint32_t *w = weight + j * block;
+        for (int s = 0; s < x.runs; ++s) {
+          for (int k = 0; k < x.length; ++k, w += kLanes) {
+            const uint32_t own = x.run[s][t * x.step + k];
+            for (int l = 0; l < kLanes; ++l) counts[t][j].v[l] += static_cast<int32_t>(popcount(own ^ w[l]));
+          }
         }
       }
     }

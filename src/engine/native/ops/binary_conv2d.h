@@ -68,9 +68,9 @@ struct BinaryConvolution {
     for (int p = 0; p < f.planes; ++p) {
       const uint32_t *weight = f.weight + static_cast<size_t>(at) * s.kernel[0] * run;
       for (int i = 0; i < s.kernel[0]; ++i) {
+        const uint32_t *const own = bits + p * plane + i * row;
         I counts[1][1];
-        V::template mismatches<1, 1>(bits + p * plane + i * row, run, weight + static_cast<size_t>(i) * run * kLanes,
-                                     counts);
+        V::template mismatches<1, 1>({&own, 1, run, 0}, weight + static_cast<size_t>(i) * run * kLanes, 0, counts);
         sum = V::add(sum, V::to_float(counts[0][0]));
       }
     }

@@ -77,8 +77,10 @@ struct DenseLayers {
   static BIMLP_INLINE void binary_blocks(const DenseLayer &layer, const uint32_t *bits, int first, int block,
                                          const Finish<Sink> &finish) {
     const size_t block_size = static_cast<size_t>(layer.words) * kLanes;
+    const uint32_t *const own = bits + first * layer.words;
     I counts[T][J];
-    V::template mismatches<T, J>(bits + first * layer.words, layer.words, layer.weight + block * block_size, counts);
+    V::template mismatches<T, J>({&own, 1, layer.words, static_cast<size_t>(layer.words)},
+                                 layer.weight + block * block_size, block_size, counts);
     unrolled<J>([&](auto j) BIMLP_INLINED {
       const auto done = finish.of(block + j);
       unrolled<T>([&](auto t) BIMLP_INLINED { done(first + t, counts[t][j]); });

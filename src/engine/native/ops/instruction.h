@@ -71,6 +71,12 @@ struct Windows {
   const int32_t *begin, *end;
 };
 
+// Margins of the rows of a map of bits: positions before and behind, and what they hold, in parts of 16 bits.
+struct Margins {
+  int before, behind;
+  const uint16_t *bits;
+};
+
 struct Instruction {
   void (*run)(const Instruction &, const Context &) = nullptr;
   OpKind kind = OpKind::kSums;
@@ -85,6 +91,8 @@ struct Instruction {
   int bits_stride = 0, bits_at = 0;  // of a position's bits, in parts of 16: step, and the first of them
   int plane[2] = {};                 // bits for a local layer, by input of the group
   const int32_t *padded_index = nullptr;
+  WindowLayer window = {};
+  Margins margins = {};               // of a window layer's bits
   int group = 0;                      // of a group mean, also beside the bits of a hidden layer
   const int32_t *group_of = nullptr;  // by block: twice the block of its mean, and 1 if it is the first of the group
   Gather gather = {};
@@ -103,8 +111,9 @@ using RunInstruction = void (*)(const Instruction &, const Context &);
 
 // Instructions of one instruction set.
 struct Instructions {
-  RunInstruction sum, sum_of_rows, pack, pack_plane, gather, group_mean, softmax, dense_bits, wave, full, pools;
-  RunInstruction dense[5], local[5], local_affine[5];  // by SinkKind
+  RunInstruction sum, sum_of_rows, pack, pack_plane, pack_rows, gather, group_mean, softmax, dense_bits, wave, full,
+      pools;
+  RunInstruction dense[5], local[5], local_affine[5], window[5];  // by SinkKind
 };
 
 }  // namespace bimlp

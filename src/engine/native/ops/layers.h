@@ -64,6 +64,35 @@ struct LocalLayer {
   const int32_t *position;  // class of a row (height) or of a column
 };
 
+// Inputs of a binary layer at tokens side by side: of token t the words run[s] + t * step .. + length - 1 for each run
+// s.
+struct BitRuns {
+  const uint32_t *const *run;
+  int runs, length;
+  size_t step;
+};
+
+constexpr int kMaxWindowSide = 7;  // of a window layer's kernel
+
+// Binary convolution of a window, without groups. Its input is a map of bits, rows of `row` words with the margins left
+// and right. Weights of padding add nothing. Positions have a class by the taps that lie outside of the map: that of
+// their row times that of their column.
+struct WindowLayer {
+  int words;      // of a position's bits
+  int kernel[2];  // height, width
+  int stride, top, height, row;
+  int blocks;               // output blocks
+  const uint32_t *outside;  // row of bits outside of the map
+  const uint32_t *weight;   // blocks x taps x words x 16
+  // the sum is scale * mismatches + base, an integer that no rounding touches where the padding value is one
+  float scale;
+  const float *base;  // row classes x column classes x slots
+  int columns;        // column classes
+  const int32_t *row_class, *column_class;
+  Affine affine;
+  const int32_t *shortcut;  // by output block: the block of the shortcut's row
+};
+
 // Convolution with full precision.
 struct FullLayer {
   int runs, length;  // a position's inputs: `runs` runs of `length` numbers each

@@ -66,6 +66,7 @@ void Emitter::add_sink(Action &a, const Destination &d, const ChannelOrder &orde
 
 void Emitter::emit_into(const Layer &layer, const Destination &d) {
   if (layer.kind == LayerKind::kLocal) return emit_local(layer, d);
+  if (layer.kind == LayerKind::kWindow) return emit_window(layer, d);
   Group group{values[layer.value].height, values[layer.value].width, {}};
   const ChannelOrder out =
       needs_.order(layer.value).empty() ? identity(shape(layer.value).channels) : needs_.order(layer.value);
@@ -217,7 +218,8 @@ void Emitter::emit_local(const Layer &layer, const Destination &d) {
     group.actions.back().instruction.plane[1] = i.plane[1];
     group.actions.back().instruction.plane[0] = i.plane[0];
     group.actions.back().instruction.local = i.local;
-    group.actions.back().instruction.padded_index = padded_index(values[v].height, values[v].width);
+    group.actions.back().instruction.padded_index =
+        padded_index(values[v].height, values[v].width, kMargin, kMargin, kMargin);
   } else {
     for (int g = 0; g < inputs; ++g) {
       int from = static_cast<int>(binarize.inputs[0]);
@@ -229,7 +231,7 @@ void Emitter::emit_local(const Layer &layer, const Destination &d) {
       pack.instruction.in = read(pack, operand(from));
       pack.instruction.threshold = i.local.threshold[g];
       pack.instruction.plane[0] = pack.instruction.plane[1] = i.plane[g];
-      pack.instruction.padded_index = padded_index(values[v].height, values[v].width);
+      pack.instruction.padded_index = padded_index(values[v].height, values[v].width, kMargin, kMargin, kMargin);
       group.actions.push_back(std::move(pack));
     }
   }

@@ -71,12 +71,12 @@ Group &Emitter::new_group(uint32_t v) {
   return groups.back();
 }
 
-const int32_t *Emitter::padded_index(int height, int width) {
-  auto [at, is_new] = indices_.emplace(std::make_pair(height, width), nullptr);
+const int32_t *Emitter::padded_index(int height, int width, int above, int before, int behind) {
+  auto [at, is_new] = indices_.emplace(std::vector<int>{height, width, above, before, behind}, nullptr);
   if (is_new) {
     std::vector<int32_t> index;
     for (int y = 0; y < height; ++y) {
-      for (int x = 0; x < width; ++x) index.push_back((y + kMargin) * (width + 2 * kMargin) + x + kMargin);
+      for (int x = 0; x < width; ++x) index.push_back((y + above) * (before + width + behind) + before + x);
     }
     at->second = weights_.copy(index);
   }

@@ -15,6 +15,8 @@ class Emitter {
 
   // Actions that compute a value.
   void emit(uint32_t v);
+  // Actions that make the bits of a value for window layers. They follow those that compute it, for it is in the cache.
+  void emit_bits(uint32_t v);
 
   std::vector<Group> groups;
   std::vector<Value> values;  // the graph's, then more
@@ -49,7 +51,8 @@ class Emitter {
   static Operand read_in_place(Action &a, Operand o);
   static Operand write(Action &a, Operand o);
   Group &new_group(uint32_t v);
-  const int32_t *padded_index(int height, int width);
+  // Number of each position of a map of height x width in one with margins: above, and before and behind each row.
+  const int32_t *padded_index(int height, int width, int above, int before, int behind);
 
   // --- sums, pools and orders (emit_sums.cc) ---
   Action gather_action(uint32_t from, int to, const ChannelOrder &sources);
@@ -79,6 +82,7 @@ class Emitter {
   // Shortcut of a dense layer in the order of its output; gathered where the orders differ.
   Operand source(const Layer &layer, const ChannelOrder &out, std::vector<int32_t> &shortcut, Action &a, Group &group);
   void emit_local(const Layer &layer, const Destination &d);
+  void emit_window(const Layer &layer, const Destination &d);
   Action wave_action(const Layer &layer, int blocks, Group &group);
   // Phase or amplitude in the order of the wave.
   Operand wave_input(uint32_t v, Action &a, Group &group);
@@ -89,7 +93,8 @@ class Emitter {
   StepBuilder steps_;
   Weights weights_;
   std::map<uint32_t, int> hidden_bits_;  // by binarize
-  std::map<std::pair<int, int>, const int32_t *> indices_;
+  std::map<uint32_t, int> window_bits_;  // by convolution
+  std::map<std::vector<int>, const int32_t *> indices_;
   std::map<std::pair<uint32_t, ChannelOrder>, Gathered> gathered_;
   const float *zeros_ = nullptr;
   int zeros_size_ = 0, next_plane_ = 0;

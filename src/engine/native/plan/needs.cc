@@ -70,7 +70,7 @@ void Needs::need_layer(const Layer &layer) {
   }
   need(node(layer.binarize).inputs[0]);
   if (layer.source == kNone) return;
-  if (layer.kind == LayerKind::kDense) return need(channel_source(layer.source).first);
+  if (layer.kind != LayerKind::kLocal) return need(channel_source(layer.source).first);
   const Expression e = expressions_.read(layer.source);
   need(simple(e, layer) ? e.terms[0].value : layer.source);
 }
@@ -94,10 +94,19 @@ bool Needs::is_sum(uint32_t v, const Expression &e) const {
 
 std::vector<size_t> Needs::absorbed_terms(uint32_t v, const Expression &e) const {
   std::vector<size_t> found;
-  for (const LayerKind kind : {LayerKind::kDense, LayerKind::kLocal}) {
+  for (const LayerKind kind : {LayerKind::kDense, LayerKind::kWindow, LayerKind::kLocal}) {
     for (size_t k = 0; k < e.terms.size(); ++k) {
       if (absorbed_[e.terms[k].value] == v && layers_.of(e.terms[k].value)->kind == kind) found.push_back(k);
     }
+  }
+  return found;
+}
+
+std::vector<const Layer *> Needs::window_layers_on(uint32_t v) const {
+  std::vector<const Layer *> found;
+  for (const Layer &layer : layers_.all()) {
+    if (layer.kind != LayerKind::kWindow || node(layer.binarize).inputs[0] != v) continue;
+    if (needed_[layer.value] || absorbed_[layer.value]) found.push_back(&layer);
   }
   return found;
 }

@@ -25,6 +25,8 @@ class Needs {
   const Shape &shape(uint32_t v) const { return graph_.shape_of(v); }
   const Readers &readers() const { return readers_; }
   const Layer *layer(uint32_t v) const { return layers_.of(v); }
+  // Window layers that read the bits of a value and are computed.
+  std::vector<const Layer *> window_layers_on(uint32_t v) const;
   // Expression of a value; and of one that is read.
   Expression expression(uint32_t v) const { return expressions_.of(v); }
   Expression read(uint32_t v) const { return expressions_.read(v); }

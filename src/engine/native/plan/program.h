@@ -12,6 +12,7 @@ namespace bimlp {
 // Sweep over the rows of a map: `tiles` for each band of positions, then `rows` for each row whose neighbours are done.
 struct Sweep {
   int height = 0, width = 0, tile = 0;  // tile: positions
+  bool by_rows = false;                 // whether a tile lies in one row
   std::vector<Instruction> tiles, rows;
 };
 

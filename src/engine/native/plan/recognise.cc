@@ -7,8 +7,6 @@ constexpr size_t kMaxRepeated = 1 << 20;  // bytes of a local layer's weights, w
 
 bool is_one(const Vector &v) { return v.size == 1 && v.data[0] == 1.0f; }
 
-bool no_padding(const Node &n) { return !n[kTop] && !n[kLeft] && !n[kBottom] && !n[kRight]; }
-
 }  // namespace
 
 Readers::Readers(const Graph &graph)
@@ -32,28 +30,31 @@ Layers::Layers(const Graph &graph, const Readers &readers)
 }
 
 bool Layers::find_kind(const Node &conv, Layer &layer) const {
-  const Shape &in = graph_.shape_of(conv.inputs[0]), &out = conv.shape;
   const uint32_t kh = conv[kKernelHeight], kw = conv[kKernelWidth];
   if (conv.op == Op::kConv2d) {
     layer.kind = LayerKind::kFull;
     return conv[kGroups] == 1;
   }
   layer.binarize = conv.inputs[0];
-  if (conv[kStride] != 1) return false;
-  if (kh == 1 && kw == 1 && conv[kGroups] == 1) {
-    layer.kind = LayerKind::kDense;
+  if (is_local(conv)) {
+    layer.kind = LayerKind::kLocal;
+    layer.wave = conv.shape.channels * 2 == graph_.shape_of(layer.binarize).channels && find_wave(conv, layer);
     return true;
   }
-  const Levels levels = graph_.maker(layer.binarize).levels();
-  const uint32_t group = in.channels / conv[kGroups];
+  layer.kind = kh == 1 && kw == 1 && conv[kStride] == 1 ? LayerKind::kDense : LayerKind::kWindow;
+  return conv[kGroups] == 1 && kh <= kMaxWindowSide && kw <= kMaxWindowSide;
+}
+
+bool Layers::is_local(const Node &conv) const {
+  const Shape &in = graph_.shape_of(conv.inputs[0]), &out = conv.shape;
+  const uint32_t kh = conv[kKernelHeight], kw = conv[kKernelWidth], group = in.channels / conv[kGroups];
+  const Levels levels = graph_.maker(conv.inputs[0]).levels();
   const bool height = kh == kTaps && kw == 1, width = kh == 1 && kw == kTaps;
   const bool padded = height ? conv[kTop] == kMargin && conv[kBottom] == kMargin && !conv[kLeft] && !conv[kRight]
                              : conv[kLeft] == kMargin && conv[kRight] == kMargin && !conv[kTop] && !conv[kBottom];
-  if (!(height || width) || !padded || conv[kGroups] != out.channels || levels == Levels::kThree) return false;
-  if (group * kTaps * out.width * (out.channels + kLanes) / 8 > kMaxRepeated) return false;
-  layer.kind = LayerKind::kLocal;
-  layer.wave = group == 2 && find_wave(conv, layer);
-  return group <= 2;
+  if (!(height || width) || !padded || conv[kGroups] != out.channels || conv[kStride] != 1) return false;
+  if (group > 2 || levels == Levels::kThree) return false;
+  return group * kTaps * out.width * (out.channels + kLanes) / 8 <= kMaxRepeated;
 }
 
 bool Layers::find_wave(const Node &conv, Layer &layer) const {
@@ -93,7 +94,6 @@ void Layers::add(uint32_t conv) {
   Layer layer;
   const Node &node = graph_.maker(conv);
   if (!find_kind(node, layer)) return;
-  if (layer.kind == LayerKind::kDense && !no_padding(node)) return;
   layer.conv = conv;
   uint32_t v = conv;
   const auto next_is = [&](Op op) {

@@ -19,7 +19,7 @@ struct Readers {
 
 constexpr uint32_t kNone = ~uint32_t{0};  // no value
 
-enum class LayerKind { kDense, kLocal, kFull };
+enum class LayerKind { kDense, kLocal, kWindow, kFull };
 
 // weight * RPReLU(factor * conv + offset + source) + shift, of which all but the convolution may be absent.
 struct Layer {
@@ -45,12 +45,14 @@ class Layers {
  public:
   Layers(const Graph &graph, const Readers &readers);
 
+  const std::vector<Layer> &all() const { return layers_; }
   // Layer whose own value this is, or null.
   const Layer *of(uint32_t value) const { return index_[value] < 0 ? nullptr : &layers_[index_[value]]; }
 
  private:
   void add(uint32_t conv);
   bool find_kind(const Node &conv, Layer &layer) const;
+  bool is_local(const Node &conv) const;
   bool find_wave(const Node &conv, Layer &layer) const;
   void find_hidden();
 

@@ -74,7 +74,10 @@ class Scheduler {
     }
     const bool same = open_ && steps_.back().height == group.height && steps_.back().width == group.width;
     bool fits = same;
-    for (const Action &a : group.actions) fits &= a.level != Level::kTile || !overlaps(a.reads, written_by_rows_);
+    for (const Action &a : group.actions) {
+      fits &= a.level != Level::kTile || !overlaps(a.reads, written_by_rows_);
+      fits &= !overlaps(a.reads, written_whole_);
+    }
     // a sum may as well run on rows
     if (same && !fits && group.actions.size() == 1 && is_sum(group.actions[0])) {
       group.actions[0].level = Level::kRow;
@@ -88,6 +91,9 @@ class Scheduler {
     place_planes(group);
     for (Action &a : group.actions) {
       if (a.level == Level::kRow) written_by_rows_.insert(a.writes.begin(), a.writes.end());
+      for (int v : a.writes) {
+        if (values_[v].is_whole) written_whole_.insert(v);
+      }
       (a.level == Level::kRow ? steps_.back().rows : steps_.back().tiles).push_back(std::move(a));
     }
   }
@@ -97,6 +103,7 @@ class Scheduler {
   void close() {
     open_ = false;
     written_by_rows_.clear();
+    written_whole_.clear();
     used_planes_.clear();
   }
 
@@ -187,7 +194,8 @@ class Scheduler {
   }
 
   bool is_map(int v) const {
-    return v != keep_ && v != output_ && !tile_[v] && !writes_[v].empty() && values_[v].height * values_[v].width > 1;
+    if (v == keep_ || v == output_ || tile_[v] || values_[v].is_whole) return false;
+    return !writes_[v].empty() && values_[v].height * values_[v].width > 1;
   }
   bool same_size(int a, int b) const {
     return values_[a].stride == values_[b].stride && values_[a].height == values_[b].height &&
@@ -299,6 +307,9 @@ class Scheduler {
     out.sweep.height = step.height;
     out.sweep.width = step.width;
     out.sweep.tile = tile_size(step);
+    for (const Action &a : step.tiles) {
+      for (int v : a.reads) out.sweep.by_rows |= values_[v].is_whole;
+    }
     const std::vector<size_t> places = tile_places(step, out.sweep.tile);
     for (auto [from, to] :
          {std::make_pair(&step.tiles, &out.sweep.tiles), std::make_pair(&step.rows, &out.sweep.rows)}) {
@@ -315,7 +326,7 @@ class Scheduler {
   Program &program_;
   std::vector<Step> steps_;
   bool open_ = false;
-  std::set<int> written_by_rows_;
+  std::set<int> written_by_rows_, written_whole_;  // values of the open sweep
   std::map<std::tuple<int, int, int>, int> used_planes_;
   std::vector<std::vector<Use>> reads_, writes_;  // by value
   std::vector<char> tile_;

@@ -27,7 +27,8 @@ struct Group {
 // Value that instructions pass on. stride: numbers per position (a word of bits counts as one).
 struct Value {
   int height, width, stride;
-  bool is_width = true;  // whether its width counts for the size of tiles
+  bool is_width = true;   // whether its width counts for the size of tiles
+  bool is_whole = false;  // whether its readers read all of it at any position
 };
 
 // Puts the steps into the program and their values into its arena and tiles. keep: value that lives through the whole

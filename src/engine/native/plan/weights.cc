@@ -5,16 +5,10 @@
 #include <limits>
 #include <map>
 
+#include "sums_of_bits.h"
+
 namespace bimlp {
 namespace {
-
-// Scale and base of a sum by the number of its mismatches: sum = scale * mismatches + base. signs: the sum of the signs
-// of the `inputs` weights.
-struct SumOfMismatches {
-  double scale, base;
-  SumOfMismatches(Levels levels, double inputs, double signs)
-      : scale(levels == Levels::kSigns ? -2 : -1), base(levels == Levels::kZeroOne ? (inputs + signs) / 2 : inputs) {}
-};
 
 int64_t ones_of(const Node &conv, size_t filter, size_t size) {
   int64_t ones = 0;

@@ -84,8 +84,10 @@ void ProgramRun::run_sweep(const Sweep &sweep, ThreadPool &threads, const Tracer
     for (int y = begin; y < end; y += band) {
       const int done = std::min(y + band, end);
       c.width = width;
-      for (c.first = y * width; c.first < done * width; c.first += sweep.tile) {
-        c.count = std::min(sweep.tile, done * width - c.first);
+      for (c.first = y * width; c.first < done * width; c.first += c.count) {
+        c.y = c.first / width;
+        const int last = sweep.by_rows ? (c.y + 1) * width : done * width;
+        c.count = std::min(sweep.tile, last - c.first);
         for (const Instruction &i : sweep.tiles) {
           tracer.enter(i.kind);
           i.run(i, c);

@@ -9,10 +9,11 @@
 namespace bimlp {
 
 // Kinds of work in a profile: those of fused instructions, then the plain steps by their operation.
-enum class OpKind { kSums, kBits, kGathers, kDense, kLocal, kWaves, kConvolutions, kPools, kPlain };
+enum class OpKind { kSums, kBits, kGathers, kDense, kLocal, kWindows, kWaves, kConvolutions, kPools, kPlain };
 constexpr int kFusedKinds = static_cast<int>(OpKind::kPlain), kOpKinds = kFusedKinds + static_cast<int>(kOps);
 constexpr const char *kFusedKindNames[kFusedKinds] = {
-    "sums", "bits", "gathers", "binary 1x1", "binary 7x1 and 1x7", "waves", "full precision", "pools"};
+    "sums",           "bits",  "gathers",        "binary 1x1", "binary 7x1 and 1x7",
+    "binary windows", "waves", "full precision", "pools"};
 inline OpKind plain_kind(Op op) { return static_cast<OpKind>(kFusedKinds + static_cast<int>(op) - 1); }
 
 // Seconds by kind of operation.

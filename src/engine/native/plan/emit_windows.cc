@@ -1,0 +1,53 @@
+#include "emitter.h"
+
+namespace bimlp {
+
+void Emitter::emit_bits(uint32_t v) {
+  for (const Layer *layer : needs_.window_layers_on(v)) {
+    const Node &conv = node(layer->conv), &binarize = node(layer->binarize);
+    const Shape &in = shape(v);
+    const ChannelOrder order = identity(in.channels);
+    const int blocks = static_cast<int>(order.size()) / kLanes, words = (blocks + 1) / 2;
+    const int planes = binarize.levels() == Levels::kThree ? 2 : 1;
+    const int before = static_cast<int>(conv[kLeft]), behind = static_cast<int>(conv[kRight]);
+    const int height = static_cast<int>(in.height), width = static_cast<int>(in.width);
+    const int bits = new_value(height, 1, (before + width + behind) * planes * words, false);
+    values[bits].is_whole = true;
+    window_bits_[layer->conv] = bits;
+    const uint32_t *outside = weights_.outside_bits(conv, binarize.levels(), order, 1);
+    for (int p = 0; p < planes; ++p) {
+      Action pack = action(Level::kTile, fused_.pack_rows, OpKind::kBits, blocks);
+      Instruction &i = pack.instruction;
+      i.in = read(pack, operand(static_cast<int>(v)));
+      i.out = write(pack, operand(bits));
+      i.threshold = weights_.threshold(binarize, p, order);
+      i.bits_stride = 2 * planes * words;
+      i.bits_at = 2 * p * words;
+      i.padded_index = padded_index(height, width, 0, before, behind);
+      i.margins = {before, behind, reinterpret_cast<const uint16_t *>(outside + p * words)};
+      new_group(v).actions.push_back(std::move(pack));
+    }
+  }
+}
+
+void Emitter::emit_window(const Layer &layer, const Destination &d) {
+  const Node &conv = node(layer.conv);
+  const Shape &in = shape(layer.binarize);
+  Group group{values[layer.value].height, values[layer.value].width, {}};
+  const ChannelOrder out = identity(shape(layer.value).channels);
+  Epilogue e = layer.epilogue;
+  Action a = action(Level::kTile, nullptr, OpKind::kWindows, static_cast<int>(out.size()) / kLanes);
+  Instruction &i = a.instruction;
+  add_sink(a, d, out, e);
+  i.run = fused_.window[static_cast<int>(i.sink.kind)];
+  i.in = read(a, operand(window_bits_.at(layer.conv)));
+  std::vector<int32_t> shortcut(out.size() / kLanes, 0);
+  i.source = layer.source == kNone ? constant(zeros(kLanes)) : source(layer, out, shortcut, a, group);
+  i.window = weights_.window(conv, node(layer.binarize).levels(), in, e, identity(in.channels), out);
+  i.window.shortcut = weights_.copy(shortcut);
+  steps_.check_memory();
+  group.actions.push_back(std::move(a));
+  groups.push_back(std::move(group));
+}
+
+}  // namespace bimlp
