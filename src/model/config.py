@@ -51,6 +51,7 @@ class LayerConfig:
     backend: value of BACKENDS.
     compute_type: type of the operands of convolutions.
     sync_workers: number of workers whose images BatchNorm's statistics are taken over; 0 for those of this worker alone.
+    groups: groups of the Channel Binary FCs, a network's own option.
     """
 
     quantization: Quantization
@@ -60,6 +61,7 @@ class LayerConfig:
     backend: Backend
     compute_type: mstype.Type
     sync_workers: int
+    groups: int = 1
 
     @property
     def axis(self):

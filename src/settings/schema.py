@@ -78,7 +78,7 @@ class ModelConfig:
     shortcut: str = setting(one_of("uni", "same_shape", "none"), switch=True, younger=True)
     norm: str = setting(one_of("auto", "batch", "layer"), switch=True, younger=True)
     activation: str = setting(one_of("auto", "rprelu", "prelu", "relu", "gelu"), switch=True, younger=True)
-    downsample: str = setting(one_of("proposed", "original"), switch=True, younger=True)
+    downsample: str = setting(one_of("proposed", "original", "binary"), switch=True, younger=True)
     token_mixing: str = setting(
         one_of("patm", "patm_interleaved", "cycle_fc", "axial_shift"), switch=True, younger=True
     )

@@ -32,6 +32,7 @@ SWITCHES = [
     *({"activation": name} for name in ACTIVATIONS),
     *({"shortcut": name} for name in SHORTCUTS),
     *({"downsample": name} for name in DOWNSAMPLES),
+    {"groups": 2},
     *({"branches": branches} for branches in ((0, 1, 0, 1), (2, 0, 2, 0), (4, 2, 2, 2))),
     *({"precision": precision} for precision in ("fp32", "binary_act")),
 ]

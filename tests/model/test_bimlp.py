@@ -146,7 +146,13 @@ REFUSED = [
     (("bimlp_s",), {"branch": (2, 1, 2, 1)}, "did you mean branches"),
     (("bimlp_s",), {"branches": (3, 1, 2, 1)}, "even spatial counts"),
     (("bimlp_s",), {"branches": (2, 1, 0, 0)}, "at least one branch"),
-    (("bimlp_s",), {"downsample": "pool"}, "downsample: expected one of proposed, original, got 'pool'"),
+    (
+        ("bimlp_s",),
+        {"downsample": "pool"},
+        "downsample: expected one of proposed, original, binary, got 'pool'",
+    ),
+    (("bimlp_s",), {"groups": 0}, "groups: expected at least 1, got 0"),
+    (("bimlp_s",), {"groups": 3}, "groups: expected a divisor of 64 and 64 channels, got 3"),
     (("bimlp_s",), {"activation_gradient": "tanh"}, "activation_gradient: expected one of auto, ste"),
     (
         ("bimlp_s",),

@@ -21,7 +21,8 @@ ON_BIMLP = [
     *({"activation": name} for name in ("prelu", "relu", "gelu")),
     *({"norm": "layer", "activation": name} for name in ("rprelu", "prelu", "relu", "gelu")),
     *({"token_mixing": name} for name in ("patm_interleaved", "cycle_fc", "axial_shift")),
-    {"downsample": "original"},
+    *({"downsample": name} for name in ("original", "binary")),
+    {"groups": 2},
     {"branches": (4, 1, 2, 2)},
     # several at once
     {

@@ -2,7 +2,7 @@
 
 from mindspore import nn
 
-from .conv import BinaryConv2d, local_fc
+from .conv import BinaryConv2d, ShuffledBinaryConv2d, local_fc
 from .norms import BatchNorm
 
 MLP_RATIO = 4  # width of the Channel Binary MLP's hidden layer over its input's
@@ -29,8 +29,13 @@ class ShortcutConv(nn.Cell):
 
 
 def channel_binary_fc(in_channels, out_channels, config):
-    """Channel Binary FC (CBFC), Eq. 11: RPReLU(BN(GFC(X_b)) + U(X)), (B, C, H, W) -> (B, O, H, W)."""
-    conv = BinaryConv2d(in_channels, out_channels, 1, config=config)
+    """Channel Binary FC (CBFC), Eq. 11: RPReLU(BN(GFC(X_b)) + U(X)), (B, C, H, W) -> (B, O, H, W).
+
+    With config.groups G > 1 the FC has G groups, behind a channel shuffle; the shortcut carries X in its own order.
+    """
+    groups = config.groups
+    kind = BinaryConv2d if groups == 1 else ShuffledBinaryConv2d
+    conv = kind(in_channels, out_channels, 1, groups=groups, config=config)
     return config.backend.shortcut_conv(conv, in_channels, config)
 
 

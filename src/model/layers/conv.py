@@ -5,7 +5,7 @@ from mindspore import Parameter, Tensor, nn, ops
 from mindspore import dtype as mstype
 from mindspore.common.initializer import HeNormal, initializer
 
-from .layout import add_per_channel, per_channel
+from .layout import add_per_channel, per_channel, shuffle_channels, shuffled_order
 from .padding import SAME, Pad, fixed_padding, pair, sides
 
 AXES = {"width": (1, 7), "height": (7, 1)}  # kernel of a local FC along an axis
@@ -161,6 +161,17 @@ class BinaryConv2d(_Conv):
     def add_bias(self, y):
         """Sum of y and the bias, if there is one."""
         return add_per_channel(y, self.bias, self.axis) if self.has_bias else y
+
+
+class ShuffledBinaryConv2d(BinaryConv2d):
+    """Binary convolution in groups behind a channel shuffle: each group reads channels of every group of the input."""
+
+    def accumulate(self, x):
+        return super().accumulate(shuffle_channels(x, self.groups, self.axis))
+
+    def lower(self, graph, x):
+        order = shuffled_order(x.shape[1], self.groups)
+        return super().lower(graph, graph.add("permute", x, order=order))
 
 
 def local_fc(in_channels, out_channels, axis, config):

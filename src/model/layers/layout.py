@@ -52,6 +52,24 @@ def spatial_mean(x):
     return spatial_sum(x) * (1.0 / (x.shape[2] * x.shape[3]))
 
 
+def shuffle_channels(x, groups, axis):
+    """Channel shuffle (ShuffleNet, arXiv 1707.01083): C channels in the order 0, C / g, 2 C / g, .., 1, C / g + 1, ..
+
+    A group of adjacent channels of the result has channels of every group of x. groups: their number g, a divisor of C.
+    """
+    rows, columns, h, w = x.shape
+    if axis == NCHW:
+        parts = x.reshape(rows, groups, columns // groups, h * w)
+        return ops.transpose(parts, (0, 2, 1, 3)).reshape(x.shape)
+    return ops.transpose(x.reshape(groups, rows // groups, columns, h * w), (1, 0, 2, 3)).reshape(x.shape)
+
+
+def shuffled_order(channels, groups):
+    """Order of shuffle_channels: channel i of the result is channel order[i] of x."""
+    size = channels // groups
+    return tuple(g * size + i for i in range(size) for g in range(groups))
+
+
 class GroupSum(nn.Cell):
     """Sum of n adjacent channels: channel j of the output is the sum of channels n j .. n j + n - 1."""
 

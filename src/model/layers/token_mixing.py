@@ -7,7 +7,7 @@ import numpy as np
 from mindspore import Tensor, nn
 
 from .binary_fc import channel_binary_fc, spatial_binary_fc
-from .wave import interleave
+from .layout import shuffle_channels, shuffled_order
 
 
 class SpatialBinaryMLP(nn.Cell):
@@ -53,12 +53,11 @@ class InterleavedWave(nn.Cell):
         self.wave, self.axis = backend.wave(), backend.axis
 
     def construct(self, theta, z):
-        return interleave(self.wave(theta, z), self.axis)
+        return shuffle_channels(self.wave(theta, z), 2, self.axis)
 
     def lower(self, graph, theta, z):
-        channels = z.shape[1]
-        order = tuple(part + i for i in range(channels) for part in (0, channels))
-        return graph.add("permute", self.wave(theta, z), order=order)
+        wave = self.wave(theta, z)
+        return graph.add("permute", wave, order=shuffled_order(wave.shape[1], 2))
 
 
 class Shift(nn.Cell):

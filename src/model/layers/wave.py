@@ -2,8 +2,6 @@
 
 from mindspore import nn, ops
 
-from .layout import NCHW
-
 
 class CosSin(nn.Cell):
     """Cosine and sine, theta -> (cos theta, sin theta), by MindSpore's operations."""
@@ -61,11 +59,3 @@ class Wave(nn.Cell):
     def lower(self, graph, theta, z):
         parts = [z * graph.add("unary", theta, function=name) for name in ("cos", "sin")]
         return graph.add("concat", *parts)
-
-
-def interleave(x, axis):
-    """Channel shuffle of two groups: 2C channels in the order 0, C, 1, C + 1, .."""
-    rows, columns, h, w = x.shape
-    if axis == NCHW:
-        return ops.transpose(x.reshape(rows, 2, columns // 2, h * w), (0, 2, 1, 3)).reshape(x.shape)
-    return ops.transpose(x.reshape(2, rows // 2, columns, h * w), (1, 0, 2, 3)).reshape(x.shape)

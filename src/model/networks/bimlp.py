@@ -1,13 +1,14 @@
 """BiMLP (arXiv 2212.14158): multi-branch binary MLP (MBB) blocks, downsampling, network (paper, section 3.2, Fig. 2)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mindspore import Parameter, nn
 from mindspore.common.initializer import initializer
 
 from src.model.layers.binary_fc import MLP_RATIO, ChannelBinaryMLP, channel_binary_fc, spatial_binary_fc
-from src.model.layers.conv import AXES, Conv2d
+from src.model.layers.conv import AXES, BinaryConv2d, Conv2d
 from src.model.layers.merges import REWEIGHT_RATIO
+from src.model.layers.shortcuts import no_shortcut
 from src.model.layers.stages import ResidualBlock, StagedNetwork, check_widths_and_depths
 from src.model.layers.token_mixing import TOKEN_MIXERS
 from src.model.variant import Variant, check
@@ -21,9 +22,10 @@ class BiMLPOptions:
     stem: (kernel, stride, padding) of the first convolution.
     branches: (S1, C1, S2, C2), spatial and channel branches of the two MBB blocks, Table 3.
     downsample: key of DOWNSAMPLES, Table 6. token_mixing: key of TOKEN_MIXERS.
+    groups: groups of the Channel Binary FCs; the paper's is 1. Widths times sqrt(groups) keep the binary MACs of the FCs.
     drop_path_rate: rate of the last block.
 
-    Raises ValueError for odd spatial counts, a block without a branch, a name that no table has.
+    Raises ValueError for odd spatial counts, a block without a branch, a name that no table has, groups below 1.
     """
 
     widths: tuple = (64, 128, 320, 512)
@@ -32,6 +34,7 @@ class BiMLPOptions:
     branches: tuple = (2, 1, 2, 1)
     downsample: str = "proposed"
     token_mixing: str = "patm"
+    groups: int = 1
     drop_path_rate: float = 0.0
 
     def __post_init__(self):
@@ -41,6 +44,8 @@ class BiMLPOptions:
         check_branches(self.branches)
         check("downsample", self.downsample, DOWNSAMPLES)
         check("token_mixing", self.token_mixing, TOKEN_MIXERS)
+        if self.groups < 1:
+            raise ValueError(f"groups: expected at least 1, got {self.groups}")
 
 
 def check_branches(branches):
@@ -163,6 +168,23 @@ class Downsample(nn.Cell):
         return self.pool(self.act(self.norm(self.fc(x))))
 
 
+class BinaryDownsample(nn.Cell):
+    """Downsampling whose FC is binary: RPReLU(BN(GFC(X_b))) at the input's resolution, mean of four max-pools.
+
+    Without a shortcut, for the paper's widths have no Uni-shortcut (128 -> 320). After FTBNN's abstract (arXiv 2010.09294),
+    not in the BiMLP paper, which keeps the downsampling in full precision.
+    """
+
+    def __init__(self, in_channels, out_channels, config):
+        super().__init__()
+        conv = BinaryConv2d(in_channels, out_channels, 1, config=config)
+        self.fc = config.backend.shortcut_conv(conv, in_channels, replace(config, shortcut=no_shortcut))
+        self.pool = config.backend.max_pool()
+
+    def construct(self, x):
+        return self.pool(self.fc(x))
+
+
 class OriginalDownsample(nn.Cell):
     """Downsampling of Wave-MLP, the ablation of Table 6: conv 3x3 stride 2 padding 1, Norm."""
 
@@ -175,7 +197,7 @@ class OriginalDownsample(nn.Cell):
         return self.norm(self.conv(x))
 
 
-DOWNSAMPLES = {"proposed": Downsample, "original": OriginalDownsample}
+DOWNSAMPLES = {"proposed": Downsample, "original": OriginalDownsample, "binary": BinaryDownsample}
 
 
 class BiMLP(StagedNetwork):
@@ -183,6 +205,7 @@ class BiMLP(StagedNetwork):
 
     def __init__(self, num_classes, options, config):
         s1, c1, s2, c2 = options.branches
+        config = replace(config, groups=options.groups)
 
         def make_block(width):
             return ResidualBlock(
