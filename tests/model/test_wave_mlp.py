@@ -10,14 +10,15 @@ import pytest
 from mindspore import Tensor, ops
 
 from src.model.config import layer_config
-from src.model.networks.wave_mlp import MLP, PATM, WaveMLP, WaveMLPOptions
+from src.model.layers.vision_mlp import MLP, VisionMLPOptions
+from src.model.networks.wave_mlp import PATM, WaveMLP
 
 WIDTHS = (64, 128, 320, 512)
 T = (2, 2, 4, 2)
 S = (2, 3, 10, 3)
 TOKENS = (56 * 56, 28 * 28, 14 * 14, 7 * 7)  # per stage, of an image of 224 x 224
 BATCH, CLASSES = 3, 5
-TINY = WaveMLPOptions((16, 32, 64, 128), (1, 1, 1, 1), 0.3)
+TINY = VisionMLPOptions((16, 32, 64, 128), (1, 1, 1, 1), 0.3)
 
 
 pytestmark = pytest.mark.usefixtures("pynative")
@@ -28,7 +29,7 @@ def fp32(backend="fast", norm="batch"):
 
 
 def full_size(depths):
-    return WaveMLP(1000, WaveMLPOptions(WIDTHS, depths), fp32())
+    return WaveMLP(1000, VisionMLPOptions(WIDTHS, depths), fp32())
 
 
 def tiny(norm="batch", backend="fast"):
@@ -242,5 +243,5 @@ def test_drop_mask_scales_the_paths_of_its_block():
 )
 def test_refuses_what_it_cannot_build(change, message):
     with pytest.raises(ValueError) as caught:
-        WaveMLPOptions(**{**asdict(TINY), **change})
+        VisionMLPOptions(**{**asdict(TINY), **change})
     assert str(caught.value) == message

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from src.cost.count import cost_of
-from src.model import create_model, default_precision, image_size_of
+from src.model import create_model, default_precision, image_size_of, model_names
+from src.model.networks.mindcv import names
 
 ROOT = Path(__file__).resolve().parents[2]
 READMES = [ROOT / "README.md", ROOT / "README_CN.md"]
@@ -80,6 +81,15 @@ def test_the_chinese_page_has_the_same_commands_and_numbers():
     assert len(found) > 50 and found == numbers(chinese)
     assert links(english)[1:] == links(chinese)[1:]  # the first ones lead to each other
     assert len(re.findall("[\u4e00-\u9fff]", chinese)) > 500
+
+
+def test_the_table_of_networks_has_every_name():
+    page = (ROOT / "docs" / "networks.md").read_text().partition("## Which name gives which network")[2]
+    rows = [line for line in page.partition("\n## ")[0].splitlines() if line.startswith("| `")]
+    listed = re.findall(r"`(\w+)`", " ".join(rows))
+    assert not set(model_names()) - set(listed)
+    of_mindcv = set(re.findall(r"`(\w+)`", rows[-1]))
+    assert len(of_mindcv) == 4 and of_mindcv <= set(names())
 
 
 @pytest.mark.parametrize("model", ["bimlp_s", "bimlp_t", "wave_mlp_nano"])
