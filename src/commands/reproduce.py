@@ -3,6 +3,7 @@
   python scripts/reproduce.py --table 5 --cost
   python scripts/reproduce.py --table 5 --data_path cifar10 --epochs 1 --seeds 2
   python scripts/reproduce.py --ability
+  python scripts/reproduce.py --linearity --checkpoint output/step2/best.ckpt
 
 Without --config_path, --data_path is a folder for config/cifar10.yaml (--size paper: config/bimlp_s_imagenet.yaml),
 and without either the embedded digits are taken. --cost prints our FLOPs, BOPs and OPs beside the paper's, with what
@@ -25,6 +26,7 @@ from src.learn.progress import log
 from src.model import image_size_of
 from src.paper.ability import ability_table, measure, measured_table
 from src.paper.costs import costs_text, heading
+from src.paper.linearity import LINEARITY, linearity, linearity_table
 from src.paper.results import result_table, write_results
 from src.paper.runs import Budget, network_of, train_table
 from src.paper.tables import TABLES
@@ -111,8 +113,8 @@ def train(tables, args):
         result(f"\n{result_table(results)}\n\n-> {budget.output_dir / name}.md, .json, .png\n")
 
 
-def print_ability(args):
-    """The argument of section 3.1 in numbers, and the sums that a network's layers take on real images."""
+def measured_network(args):
+    """(network, images, sentence on both) for measurements: that of --checkpoint, or one with random weights."""
     flags = {"data.path": args.data_path} if args.data_path else {}
     if args.checkpoint:
         config = config_beside(args.checkpoint, args.overrides, flags)
@@ -126,13 +128,27 @@ def print_ability(args):
             config, config.model.name, config.model.num_classes or 10, "binary", backend="plain"
         )
     images, _ = next(iter(create_dataset(config, "val").epoch(0)))
+    weights = args.checkpoint or "random weights"
+    about = f"Measured: {config.model.name}, {weights}, {len(images)} images of {config.data.source}."
+    return network, images, about
+
+
+def print_ability(args):
+    """The argument of section 3.1 in numbers, and the sums that a network's layers take on real images."""
+    network, images, about = measured_network(args)
     result(f"{ability_table()}\n")
     result(f"{measured_table(measure(network, [images]))}\n")
-    weights = args.checkpoint or "random weights"
     result(
-        f"Measured: {config.model.name}, {weights}, {len(images)} images of {config.data.source}. Layers along an axis can "
-        "exceed K + 1: at the map's border their sums have fewer terms, and the other parity."
+        f"{about} Layers along an axis can exceed K + 1: at the map's border their sums have fewer terms, and the other "
+        "parity."
     )
+
+
+def print_linearity(args):
+    """The linearity of a network's binary layers on real images."""
+    network, images, about = measured_network(args)
+    result(f"{linearity_table(linearity(network, [images]))}\n")
+    result(f"{about} {LINEARITY}")
 
 
 def main(argv):
@@ -155,7 +171,12 @@ def main(argv):
         "--ability", action="store_true", help="representation ability, by formula and measured"
     )
     parser.add_argument(
-        "--checkpoint", metavar="FILE", help="--ability: a trained network's (default: random weights)"
+        "--linearity", action="store_true", help="linearity of the binary layers, after FTBNN's abstract"
+    )
+    parser.add_argument(
+        "--checkpoint",
+        metavar="FILE",
+        help="--ability, --linearity: a trained network's (default: random weights)",
     )
     parser.add_argument(
         "--config_path", default="", metavar="FILE", help="overlay of default_config.yaml for training"
@@ -176,12 +197,12 @@ def main(argv):
     args = parse(parser, argv)
     if args.data_path and not args.config_path:
         args.config_path = str(ROOT / OVERLAYS[args.size])
-    if args.ability:
-        print_ability(args)
+    if args.ability or args.linearity:
+        (print_ability if args.ability else print_linearity)(args)
         return
     if not args.table:
         raise InputError(
-            f"command line: expected --table with {EVERY} or some of {', '.join(TABLES)}, or --ability"
+            f"command line: expected --table with {EVERY} or some of {', '.join(TABLES)}, --ability or --linearity"
         )
     tables = chosen_tables(args.table)
     if args.cost:

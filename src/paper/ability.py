@@ -3,6 +3,7 @@
 import numpy as np
 
 from src.common.markdown import markdown_table
+from src.paper.layer_calls import channels_first, watch_binary_layers
 
 WIDTHS = {"Wave-MLP": (64, 128, 320, 512), "ResNet": (64, 128, 256, 512)}
 KERNELS = (1, 3, 7)
@@ -54,36 +55,15 @@ def measure(network, batches):
 
     K: inputs of one sum, so that Eq. 9's bound is K + 1. The network runs in evaluation mode, in PyNative mode.
     """
-    import mindspore as ms
-    from mindspore import Tensor
-
-    from src.model import binary_layers
-
     seen = {}
 
-    def note(name, layer):
-        def hook(cell, inputs, output):
-            sums = layer.accumulate(inputs[0]).asnumpy()
-            if layer.axis == 1:
-                sums = sums.swapaxes(0, 1)
-            channels = seen.setdefault(name, [set() for _ in sums])
-            for known, row in zip(channels, sums):
-                known.update(np.unique(row).tolist())
+    def note(name, layer, x, y):
+        sums = channels_first(layer.accumulate(x), layer.axis)
+        channels = seen.setdefault(name, [set() for _ in sums])
+        for known, row in zip(channels, sums):
+            known.update(np.unique(row).tolist())
 
-        return hook
-
-    layers = binary_layers(network)
-    network.set_train(False)
-    handles = [layer.register_forward_hook(note(name, layer)) for name, layer in layers]
-    before = ms.get_context("mode")
-    ms.set_context(mode=ms.PYNATIVE_MODE)
-    try:
-        for images in batches:
-            network(Tensor(images))
-    finally:
-        for handle in handles:
-            handle.remove()
-        ms.set_context(mode=before)
+    layers = watch_binary_layers(network, batches, note)
     for name, layer in layers:
         inputs = layer.weight.size // layer.weight.shape[0]
         channels = seen[name]

@@ -120,6 +120,17 @@ def test_ability_says_the_formula_and_measures():
         assert 1 < int(distinct.replace(",", "")) <= 2 * int(inputs.replace(",", "")) + 1
 
 
+def test_linearity_is_measured():
+    done = reproduce("--linearity", "model.options={widths: [8, 16], depths: [1, 1]}")
+    assert done.returncode == 0, done.stderr
+    rows = [line.split("|") for line in done.stdout.splitlines() if line.startswith("| stages.")]
+    assert len(rows) == 14 * 2
+    for row in rows:
+        error, mean, lowest, highest = map(float, row[2:6])
+        assert 0 < error < 1 and 0 <= lowest <= mean <= highest <= 1
+    assert "random weights, 120 images of digits" in done.stdout
+
+
 @pytest.mark.parametrize("arguments,message", [
     ((), "expected --table with all or some of 1, 2, 3"),
     (("--table", "9", "--cost"), "--table: expected all or some of 1, 2, 3, 4, 5, 6, 7, 8, fig4, got '9'"),

@@ -113,6 +113,10 @@ class BinaryConv2d(_Conv):
             state += self.weight_quantizer.epoch_state(epoch, epochs, self.weight.asnumpy())
         return state
 
+    def arranged(self, x):
+        """The input with its channels in the order in which the filters read them."""
+        return x
+
     def accumulate(self, x):
         """Sums before the scale, (B, C, H, W) -> (B, O, H', W').
 
@@ -166,8 +170,11 @@ class BinaryConv2d(_Conv):
 class ShuffledBinaryConv2d(BinaryConv2d):
     """Binary convolution in groups behind a channel shuffle: each group reads channels of every group of the input."""
 
+    def arranged(self, x):
+        return shuffle_channels(x, self.groups, self.axis)
+
     def accumulate(self, x):
-        return super().accumulate(shuffle_channels(x, self.groups, self.axis))
+        return super().accumulate(self.arranged(x))
 
     def lower(self, graph, x):
         order = shuffled_order(x.shape[1], self.groups)
