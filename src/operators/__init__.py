@@ -4,8 +4,14 @@ MindSpore runs them through its custom-operator interface. Exported files do not
 """
 
 from .cells import (
+    GRADIENTS,
+    INPUT_SHORTCUT,
+    NO_SHORTCUT,
     FusedAdamW,
     FusedBinarizeActivation,
+    FusedBinaryConv,
+    FusedBinaryConvAdd,
+    FusedConv,
     FusedDense,
     FusedFanOut,
     FusedGlobalFC,
@@ -21,8 +27,14 @@ from .cells import (
 from .library import BuildError, available, library_path
 
 __all__ = [
+    "GRADIENTS",
+    "INPUT_SHORTCUT",
+    "NO_SHORTCUT",
     "BuildError",
     "FusedAdamW",
+    "FusedBinaryConv",
+    "FusedBinaryConvAdd",
+    "FusedConv",
     "FusedDense",
     "FusedFanOut",
     "FusedGlobalFC",

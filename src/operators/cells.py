@@ -20,6 +20,8 @@ POLL_INTERVAL, MAX_SLEEP = 2.0e-4, 60.0  # seconds
 # in the order of the enumerations of native/settings.h
 PRECISIONS = ("fp32", "binary_act", "binary")
 GRADIENTS = ("ste", "approx_sign", "clip_grad", "dorefa", "dsq", "swish_sign")
+SCALES = ("mean", "mean_forward", "none")
+NO_SHORTCUT, INPUT_SHORTCUT, OWN_SHORTCUT = range(3)
 
 
 def operator(name, shapes, outputs, written=(), **attributes):
@@ -43,10 +45,27 @@ def operator(name, shapes, outputs, written=(), **attributes):
     return made
 
 
-def settings(precision, gradient, training, shortcut=True):
+def settings(precision, gradient, training, shortcut=INPUT_SHORTCUT, scale="mean"):
     """Settings of a fused layer as an int32 tensor, in the order of native/settings.h."""
-    values = (PRECISIONS.index(precision), GRADIENTS.index(gradient), int(training), int(shortcut))
+    values = (
+        PRECISIONS.index(precision),
+        GRADIENTS.index(gradient),
+        int(training),
+        shortcut,
+        SCALES.index(scale),
+    )
     return Tensor(np.array(values, np.int32))
+
+
+def convolved_shape(x, weight, stride, padding):
+    """Shape (O, B, H', W') of a convolution's output. x: shape (C, B, H, W); padding: (height, width)."""
+    sides = zip(x[2:], weight[2:], padding)
+    return (weight[0], x[1], *((size + 2 * pad - kernel) // stride + 1 for size, kernel, pad in sides))
+
+
+def window(weight, stride, padding):
+    """Window of a convolution as an int32 tensor, in the order of native/grid.h."""
+    return Tensor(np.array((*weight[2:], stride, *padding), np.int32))
 
 
 class _FusedFC(nn.Cell):
@@ -58,7 +77,7 @@ class _FusedFC(nn.Cell):
 
     name = ""  # of the C++ functions
 
-    def __init__(self, precision, gradient, weight_shape, in_channels, shortcut):
+    def __init__(self, precision, gradient, scale, weight_shape, in_channels, shortcut):
         super().__init__()
         out = weight_shape[0]
         saved = math.prod(weight_shape) + in_channels + 6 * out
@@ -74,8 +93,8 @@ class _FusedFC(nn.Cell):
         written = (False,) * 6 + (True, True) + (False,) * 3  # the running statistics
         self.run = operator(f"{self.name}_forward", shapes, 3, written, weight_shape=weight_shape)
         self.back = operator(f"{self.name}_backward", gradient_shapes, 8, weight_shape=weight_shape)
-        self.in_training = settings(precision, gradient, True, shortcut)
-        self.in_evaluation = settings(precision, gradient, False, shortcut)
+        self.in_training = settings(precision, gradient, True, shortcut, scale)
+        self.in_evaluation = settings(precision, gradient, False, shortcut, scale)
 
     def construct(self, x, bias, weight, gamma, beta, mean, variance, b1, slope, b2):
         flags = self.in_training if self.training else self.in_evaluation
@@ -98,6 +117,101 @@ class FusedLocalFC(_FusedFC):
     """Fused Spatial Binary FC: weight (O, G, 1, 7) or (O, G, 7, 1)."""
 
     name = "local_fc"
+
+
+class FusedBinaryConv(nn.Cell):
+    """Fused binary convolution RPReLU(BN(conv(X_b)) + U(X)), or without U(X), with a window of any size.
+
+    (x, rsign bias, weight, gamma, beta, running mean, running variance, shift_in, slope, shift_out) ->
+    (y, sums, saved). Training updates the running statistics. Arguments as in _FusedFC; padding: (height, width).
+    """
+
+    def __init__(self, precision, gradient, scale, weight_shape, stride, padding, shortcut):
+        super().__init__()
+        out, in_channels = weight_shape[:2]
+        saved = math.prod(weight_shape) + in_channels + 6 * out
+
+        def shapes(flags, window, x, *rest):
+            y = convolved_shape(x, weight_shape, stride, padding)
+            return y, y, (saved,)
+
+        def gradient_shapes(flags, window, dy, x, r, *rest):
+            own = (r,) if shortcut == OWN_SHORTCUT else ()
+            return x, (in_channels,), weight_shape, *((out,),) * 5, *own
+
+        geometry = {
+            "weight_shape": weight_shape,
+            "stride": stride,
+            "padding": padding,
+            "shortcut": shortcut,
+        }
+        written = (False,) * 8 + (True, True) + (False,) * 3  # the running statistics
+        gradients = 9 if shortcut == OWN_SHORTCUT else 8
+        self.run = operator("binary_conv_forward", shapes, 3, written, **geometry)
+        self.back = operator("binary_conv_backward", gradient_shapes, gradients, **geometry)
+        self.window = window(weight_shape, stride, padding)
+        self.in_training = settings(precision, gradient, True, shortcut, scale)
+        self.in_evaluation = settings(precision, gradient, False, shortcut, scale)
+
+    def construct(self, x, bias, weight, gamma, beta, mean, variance, b1, slope, b2):
+        return self.forward(x, x, bias, weight, gamma, beta, mean, variance, b1, slope, b2)
+
+    def bprop(self, x, bias, weight, gamma, beta, mean, variance, b1, slope, b2, out, dout):
+        dx, dbias, dweight, dgamma, dbeta, db1, dslope, db2 = self.backward(dout[0], x, x, out)
+        none = ops.zeros_like(mean)
+        return dx, dbias, dweight, dgamma, dbeta, none, none, db1, dslope, db2
+
+    def forward(self, *inputs):
+        flags = self.in_training if self.training else self.in_evaluation
+        return self.run(flags, self.window, *inputs)
+
+    def backward(self, dy, x, r, out):
+        flags = self.in_training if self.training else self.in_evaluation
+        return self.back(flags, self.window, dy, x, r, out[1], out[2])
+
+
+class FusedBinaryConvAdd(FusedBinaryConv):
+    """Fused binary convolution with another map as its shortcut, RPReLU(BN(conv(X_b)) + R).
+
+    (x, r, rsign bias, ..) -> (y, sums, saved), the others as in FusedBinaryConv.
+    """
+
+    def __init__(self, precision, gradient, scale, weight_shape, stride, padding):
+        super().__init__(precision, gradient, scale, weight_shape, stride, padding, OWN_SHORTCUT)
+
+    def construct(self, x, r, bias, weight, gamma, beta, mean, variance, b1, slope, b2):
+        return self.forward(x, r, bias, weight, gamma, beta, mean, variance, b1, slope, b2)
+
+    def bprop(self, x, r, bias, weight, gamma, beta, mean, variance, b1, slope, b2, out, dout):
+        dx, dbias, dweight, dgamma, dbeta, db1, dslope, db2, dr = self.backward(dout[0], x, r, out)
+        none = ops.zeros_like(mean)
+        return dx, dr, dbias, dweight, dgamma, dbeta, none, none, db1, dslope, db2
+
+
+class FusedConv(nn.Cell):
+    """Fused full-precision convolution with a window of any size: (x, weight, bias) -> (y, saved)."""
+
+    def __init__(self, weight_shape, stride, padding):
+        super().__init__()
+
+        def shapes(window, x, weight, bias):
+            return convolved_shape(x, weight, stride, padding), weight
+
+        geometry = {"weight_shape": weight_shape, "stride": stride, "padding": padding}
+        self.run = operator("conv_forward", shapes, 2, **geometry)
+        self.back_input = operator("conv_backward_input", lambda window, dy, x, saved: x, 1)
+        self.back_weight = operator(
+            "conv_backward_weight", lambda window, dy, x, saved: (saved, dy[:1]), 2, **geometry
+        )
+        self.window = window(weight_shape, stride, padding)
+
+    def construct(self, x, weight, bias):
+        return self.run(self.window, x, weight, bias)
+
+    def bprop(self, x, weight, bias, out, dout):
+        dx = self.back_input(self.window, dout[0], x, out[1])
+        dweight, dbias = self.back_weight(self.window, dout[0], x, out[1])
+        return dx, dweight, dbias
 
 
 class FusedNorm(nn.Cell):

@@ -9,7 +9,7 @@ from src.common import compile as native
 from src.operators import available, library_path
 
 FOLDERS = [native.NATIVE, native.NATIVE.parent / "operators" / "native"]
-BINARY_WINDOW_TRAINING = np.array([2, 0, 1], np.int32)
+BINARY_WINDOW_TRAINING = np.array([2, 0, 1, 1, 0], np.int32)
 
 
 @pytest.fixture(scope="module")

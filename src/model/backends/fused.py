@@ -10,17 +10,18 @@ from mindspore import Tensor, nn
 
 from src import operators
 from src.model.layers.activations import RPReLU
-from src.model.layers.binarize import BinarizeShifted
+from src.model.layers.binarize import BinarizeActivation, BinarizeShifted, BinarizeWeight
 from src.model.layers.binary_fc import ShortcutConv
 from src.model.layers.conv import AXES
 from src.model.layers.gradients import heaviside, sign
-from src.model.layers.layout import CNHW
+from src.model.layers.layout import CNHW, GroupMean
 from src.model.layers.merges import ScalarMerge, lower_branch_softmax
 from src.model.layers.pools import MultiMaxPool
-from src.model.layers.quantizers import QUANTIZERS
+from src.model.layers.quantizers import QUANTIZERS, weight_scale
+from src.model.layers.shortcuts import Repeat
 from src.model.layers.wave import Wave
 
-from .fast import FAST, UnfoldedConv
+from .fast import FAST
 
 IS_ZERO_ONE = {
     sign: False,
@@ -39,22 +40,43 @@ class FirstOutput(nn.Cell):
         return self.operator(*inputs)[0]
 
 
-class UnfoldedDense(nn.Cell):
-    """Convolution with bias by im2col and the fused FC: (x, weight, bias) -> y."""
+class ConvBias(nn.Cell):
+    """Fused convolution without groups: (x, weight, bias) -> y. An FC over channels is one matrix product."""
 
     def __init__(self, weight_shape, stride, padding):
         super().__init__()
-        self.unfold, self.dense = UnfoldedConv(weight_shape, stride, padding, 1), operators.FusedDense()
+        is_dense = (*weight_shape[2:], stride, *padding) == (1, 1, 1, 0, 0)
+        self.operator = (
+            operators.FusedDense() if is_dense else operators.FusedConv(weight_shape, stride, padding)
+        )
 
     def construct(self, x, weight, bias):
-        return self.dense(self.unfold.columns(x), weight, bias)[0]
+        return self.operator(x, weight, bias)[0]
+
+
+class Conv(ConvBias):
+    """Fused convolution without groups and bias: (x, weight) -> y."""
+
+    def __init__(self, weight_shape, stride, padding):
+        super().__init__(weight_shape, stride, padding)
+        self.no_bias = Tensor(np.zeros(weight_shape[0], np.float32))
+
+    def construct(self, x, weight):
+        return self.operator(x, weight, self.no_bias)[0]
+
+
+def conv(weight_shape, stride, padding, groups):
+    """Fused convolution, or that of the backend fast where there are groups. Arguments as in Backend."""
+    if groups > 1:
+        return FAST.conv(weight_shape, stride, padding, groups)
+    return Conv(weight_shape, stride, padding)
 
 
 def conv_bias(weight_shape, stride, padding, groups, compute_type):
     """Fused convolution with bias, or that of the backend fast where there are groups. Arguments as in Backend."""
     if groups > 1:
         return FAST.conv_bias(weight_shape, stride, padding, groups, compute_type=compute_type)
-    return UnfoldedDense(weight_shape, stride, padding)
+    return ConvBias(weight_shape, stride, padding)
 
 
 def binarize(function, gradient):
@@ -64,16 +86,49 @@ def binarize(function, gradient):
     return BinarizeShifted(function, gradient, CNHW)
 
 
+UNI_SHORTCUTS = (nn.Identity, Repeat, GroupMean)
+# scale and gradient of the weights of a quantizer -> their name in operators.SCALES
+SCALES = {
+    (weight_scale, QUANTIZERS["bimlp"].weight_ste): "mean",
+    (weight_scale, QUANTIZERS["reactnet"].weight_ste): "mean_forward",
+    (QUANTIZERS["sign"].scale, QUANTIZERS["sign"].weight_ste): "none",
+}
+
+
+def scale_name(conv, quantization):
+    """Name in operators.SCALES of the scale of a BinaryConv2d's weights; None if the operators do not know its quantizers."""
+    quantizer = quantization.quantizer
+    if not quantization.binary_activation:
+        return "none"
+    known_activation = type(conv.rsign) is BinarizeActivation and quantizer.binarize is sign
+    if not known_activation or quantization.gradient not in operators.GRADIENTS:
+        return None
+    if not quantization.binary_weight:
+        return "none"
+    if type(conv.weight_quantizer) is not BinarizeWeight:
+        return None
+    is_plain = quantizer.normalize_weight is QUANTIZERS["sign"].normalize_weight
+    return SCALES.get((quantizer.scale, quantizer.weight_ste)) if is_plain else None
+
+
 class FusedShortcutConv(ShortcutConv):
     """ShortcutConv whose convolution, norm, shortcut and RPReLU are one operator. Other activations follow it."""
 
     def __init__(self, conv, in_channels, config):
         super().__init__(conv, in_channels, config)
         quantization, shape = config.quantization, conv.weight.shape
-        operator = operators.FusedGlobalFC if conv.kernel == (1, 1) else operators.FusedLocalFC
-        self.operator = operator(
-            quantization.precision, quantization.gradient, shape, in_channels, self.has_shortcut
-        )
+        kinds = quantization.precision, quantization.gradient, scale_name(conv, quantization), shape
+        # the Uni-shortcut is part of the operators, another one is a map of its own
+        self.adds_map = self.has_shortcut and type(self.shortcut) not in UNI_SHORTCUTS
+        shortcut = operators.INPUT_SHORTCUT if self.has_shortcut else operators.NO_SHORTCUT
+        if self.adds_map:
+            self.operator = operators.FusedBinaryConvAdd(*kinds, conv.stride, conv.padding)
+        elif is_global_fc(conv):
+            self.operator = operators.FusedGlobalFC(*kinds, in_channels, shortcut)
+        elif is_local_fc(conv):
+            self.operator = operators.FusedLocalFC(*kinds, in_channels, shortcut)
+        else:
+            self.operator = operators.FusedBinaryConv(*kinds, conv.stride, conv.padding, shortcut)
         self.no_shift = Tensor(np.zeros(in_channels, np.float32))  # where nothing is binarized
         self.has_rprelu = isinstance(self.act, RPReLU)
         zeros, ones = np.zeros(shape[0], np.float32), np.ones(shape[0], np.float32)
@@ -83,26 +138,38 @@ class FusedShortcutConv(ShortcutConv):
         norm, act = self.norm, self.act
         shift = self.fc.rsign.bias if self.fc.binary_activation else self.no_shift
         weights = (shift, self.fc.weight, norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance)
+        maps = (x, self.shortcut(x)) if self.adds_map else (x,)
         if self.has_rprelu:
-            return self.operator(x, *weights, act.shift_in, act.slope, act.shift_out)[0]
-        return act(self.operator(x, *weights, self.zeros, self.ones, self.zeros)[0])
+            return self.operator(*maps, *weights, act.shift_in, act.slope, act.shift_out)[0]
+        return act(self.operator(*maps, *weights, self.zeros, self.ones, self.zeros)[0])
 
     def lower(self, graph, x):
         return super().construct(x)
 
 
+def keeps_size(conv):
+    """Whether the output has the size of the input."""
+    return conv.stride == 1 and conv.padding == tuple(size // 2 for size in conv.kernel)
+
+
+def is_global_fc(conv):
+    """Whether a convolution is an FC over channels."""
+    return (*conv.kernel, conv.groups, conv.stride, *conv.padding) == (1, 1, 1, 1, 0, 0)
+
+
+def is_local_fc(conv):
+    """Whether a convolution is an FC along an axis, with one group per output channel."""
+    return conv.kernel in AXES.values() and conv.groups == conv.weight.shape[0] and keeps_size(conv)
+
+
 def shortcut_conv(conv, in_channels, config):
     """FusedShortcutConv where the operators know the layer, else ShortcutConv. Arguments as in Backend.
 
-    They know local FCs and FCs over channels, the quantizer bimlp, and norms of one worker's images.
+    They know convolutions without groups, local FCs, the quantizers of `scale_name`, and norms of one worker's images.
     """
-    quantization, channels = config.quantization, conv.weight.shape[0]
-    global_fc = conv.kernel == (1, 1) and conv.groups == 1
-    local_fc = conv.kernel in AXES.values() and conv.groups == channels
-    keeps_size = conv.stride == 1 and conv.padding == tuple(size // 2 for size in conv.kernel)
-    known_layer = (global_fc or local_fc) and keeps_size and not conv.has_bias
-    known_quantizer = not quantization.binary_activation or quantization.quantizer is QUANTIZERS["bimlp"]
-    fused = known_layer and known_quantizer and not config.sync_workers
+    known_layer = conv.groups == 1 or is_local_fc(conv)
+    known_quantizer = scale_name(conv, config.quantization) is not None
+    fused = known_layer and known_quantizer and not conv.has_bias and not config.sync_workers
     return (FusedShortcutConv if fused else ShortcutConv)(conv, in_channels, config)
 
 
@@ -142,6 +209,7 @@ class FusedScalarMerge(FirstOutput):
 
 FUSED = replace(
     FAST,
+    conv=conv,
     conv_bias=conv_bias,
     shortcut_conv=shortcut_conv,
     batch_norm=lambda: FirstOutput(operators.FusedNorm()),

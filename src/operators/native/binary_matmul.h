@@ -73,13 +73,14 @@ inline void pack_filter(const float *w, int64_t count, uint32_t *words) {
   for (int64_t c = 0; c < count; ++c) words[c / kWordBits] |= static_cast<uint32_t>(w[c] > 0) << (c % kWordBits);
 }
 
-// Sums of R filters at kTilePositions positions from `bits` on, into out[r n + i] for i < count.
-template <int R>
-inline void count_tile(const uint32_t *filters, const uint32_t *bits, int64_t words, int64_t stride, float channels,
-                       float *out, int64_t n, int64_t count) {
+// Sums of R filters at kTilePositions positions, whose words k lie at bits(k), into out[r n + i] for i < count.
+template <int R, class F>
+inline void count_tile(const uint32_t *filters, F bits, int64_t words, float channels, float *out, int64_t n,
+                       int64_t count) {
   VecWord mismatches[R][2] = {};
   for (int64_t k = 0; k < words; ++k) {
-    const VecWord low = load_words(bits + k * stride), high = load_words(bits + k * stride + kLanes);
+    const uint32_t *from = bits(k);
+    const VecWord low = load_words(from), high = load_words(from + kLanes);
     for (int r = 0; r < R; ++r) {
       const uint32_t filter = filters[r * words + k];
       mismatches[r][0] += popcounts(low ^ filter);
@@ -111,8 +112,9 @@ inline void binary_matmul(const uint32_t *filters, const uint32_t *bits, int64_t
       const bool full_tile = row + R <= last;
       for (int64_t i = pass; i < end; i += kTilePositions) {
         const int64_t count = std::min(kTilePositions, n - i);
-        const auto tile = full_tile ? count_tile<R> : count_tile<1>;
-        tile(filters + row * words, bits + i, words, stride, channels, out + row * n + i, n, count);
+        const auto words_at = [bits, stride, i](int64_t k) { return bits + k * stride + i; };
+        const auto tile = full_tile ? count_tile<R, decltype(words_at)> : count_tile<1, decltype(words_at)>;
+        tile(filters + row * words, words_at, words, channels, out + row * n + i, n, count);
       }
       row += full_tile ? R : 1;
     }

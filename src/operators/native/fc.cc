@@ -153,7 +153,9 @@ OPERATOR(fc_backward) {
     matmul_transposed(ds, out, n, first, last, operand, dw, in);
     if (!set.binary_weight()) return;
     for (int64_t o = 0; o < out; ++o) {
-      for (int64_t c = first; c < last; ++c) dw[o * in + c] = weight_backward(w[o * in + c], dw[o * in + c], set);
+      const float factor = weight_factor(scale_of(w + o * in, in, set), set);
+      for (int64_t c = first; c < last; ++c)
+        dw[o * in + c] = weight_backward(w[o * in + c], dw[o * in + c], factor, set);
     }
   });
 }

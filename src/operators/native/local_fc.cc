@@ -85,9 +85,9 @@ OPERATOR(local_fc_backward) {
     float *row = Scratch::get<float>(2, n), *dt = Scratch::get<float>(3, n);
     float *dpadded = Scratch::get<float>(4, lines.room());
     const float *filter = w + o * group * kTaps, *sums = s + o * n;
-    const NormGradients norm =
-        epilogue_backward(o, dy + o * n, sums, shortcut.forward(x, o, row), n, scale_of(filter, group * kTaps, set),
-                          set.training, saved, gradients, dt);
+    const float scale = scale_of(filter, group * kTaps, set), factor = weight_factor(scale, set);
+    const NormGradients norm = epilogue_backward(o, dy + o * n, sums, shortcut.forward(x, o, row), n, scale,
+                                                 set.training, saved, gradients, dt);
     for_vectors(n, [&](auto tag, int64_t i) {
       using T = decltype(tag);
       store(row + i, norm.a * load<T>(dt + i) + norm.b * load<T>(sums + i) + splat<T>(norm.c));
@@ -111,7 +111,7 @@ OPERATOR(local_fc_backward) {
             sum.add(load<T>(ds + i) * load<T>(shifted + i));
           });
         }
-        dfilter[k] = weight_backward(filter[g * kTaps + k], sum.total(), set);
+        dfilter[k] = weight_backward(filter[g * kTaps + k], sum.total(), factor, set);
       }
       correlate(lines, ds, taps, true, false, dpadded);
       lines.gather(dpadded, row);

@@ -1,0 +1,100 @@
+// Sums of a binary convolution by xor and popcount, on the planes of a Grid.
+//
+// A padded tap is the bit 0, sign -1, in the product of bits. The sum of the filter's signs at that tap is added where
+// the tap is padded, so that it contributes 0.
+#pragma once
+#include "binary_matmul.h"
+#include "grid.h"
+#include "scratch.h"
+
+namespace bimlp {
+
+class BinaryWindows {
+ public:
+  // Operand sign(x + b), x (channels, n) the input of the grid.
+  BinaryWindows(const Window &window, const Grid &grid, const float *x, const float *b, int64_t channels, int64_t n)
+      : window_(window), grid_(grid), channels_(channels), words_(words_of(channels)) {
+    uint32_t *bits = Scratch::get<uint32_t>(0, words_ * padded_positions(n));
+    pack_bits(x, b, channels, n, bits);
+    const int64_t room = grid.phases() * grid.room();
+    uint32_t *planes = Scratch::get<uint32_t>(1, words_ * room);
+    thread_pool().each(
+        words_, [&](int64_t word) { grid.spread_input(bits + word * padded_positions(n), planes + word * room); });
+    for (int64_t word = 0; word < words_; ++word)
+      for (int64_t tap = 0; tap < grid.taps(); ++tap)
+        sources_.push_back(planes + word * room + grid.phase(tap) * grid.room() + grid.margin() + grid.shift(tap));
+  }
+
+  // Sums of the filters [first, last) of w (filters, channels, taps) into s, rows of n.
+  void sums(const float *w, int64_t first, int64_t last, float *s, int64_t n) const {
+    const int64_t taps = grid_.taps(), words = words_ * taps;
+    uint32_t *filters = Scratch::get<uint32_t>(5, (last - first) * words);
+    std::fill(filters, filters + (last - first) * words, 0u);
+    float *positions = Scratch::get<float>(6, (last - first) * grid_.size());
+    for (int64_t o = first; o < last; ++o) {
+      const float *filter = w + o * channels_ * taps;
+      for (int64_t c = 0; c < channels_; ++c)
+        for (int64_t tap = 0; tap < taps; ++tap)
+          filters[(o - first) * words + c / kWordBits * taps + tap] |= uint32_t{filter[c * taps + tap] > 0}
+                                                                       << c % kWordBits;
+    }
+    multiply(filters, last - first, positions);
+    for (int64_t o = first; o < last; ++o) {
+      grid_.gather_output(positions + (o - first) * grid_.size(), s + o * n);
+      add_padding(filters + (o - first) * words, s + o * n, n);
+    }
+  }
+
+ private:
+  void multiply(const uint32_t *filters, int64_t rows, float *out) const {
+    constexpr int R = 4;
+    const int64_t words = static_cast<int64_t>(sources_.size()), size = grid_.size();
+    const float count = static_cast<float>(channels_ * grid_.taps());
+    const int64_t pass = std::max<int64_t>(1, kPassWords / (words * kTilePositions)) * kTilePositions;
+    for (int64_t start = 0; start < size; start += pass) {
+      for (int64_t row = 0; row < rows;) {
+        const bool full_tile = row + R <= rows;
+        for (int64_t i = start; i < std::min(size, start + pass); i += kTilePositions) {
+          const auto words_at = [this, i](int64_t k) { return sources_[k] + i; };
+          const auto tile = full_tile ? count_tile<R, decltype(words_at)> : count_tile<1, decltype(words_at)>;
+          tile(filters + row * words, words_at, words, count, out + row * size + i, size, kTilePositions);
+        }
+        row += full_tile ? R : 1;
+      }
+    }
+  }
+
+  // Adds a filter's signs at the padded taps of each output position.
+  void add_padding(const uint32_t *filter, float *s, int64_t n) const {
+    const int64_t taps = grid_.taps(), height = grid_.out_height(), width = grid_.out_width();
+    std::vector<float> signs(taps), image(height * width);
+    bool padded = false;
+    for (int64_t tap = 0; tap < taps; ++tap) {
+      int64_t positive = 0;
+      for (int64_t word = 0; word < words_; ++word) positive += popcount(filter[word * taps + tap]);
+      signs[tap] = static_cast<float>(2 * positive - channels_);
+    }
+    for (int64_t i = 0; i < height; ++i)
+      for (int64_t j = 0; j < width; ++j)
+        for (int64_t tap = 0; tap < taps; ++tap)
+          if (grid_.is_padding(window_, tap / window_.width, tap % window_.width, i, j)) {
+            image[i * width + j] += signs[tap];
+            padded = true;
+          }
+    if (!padded) return;
+    for (int64_t from = 0; from < n; from += height * width)
+      for_vectors(height * width, [&](auto tag, int64_t i) {
+        using T = decltype(tag);
+        store(s + from + i, load<T>(s + from + i) + load<T>(image.data() + i));
+      });
+  }
+
+  static constexpr int64_t kPassWords = 8192;  // of a pass, which stay in the L1 cache for all rows
+
+  const Window &window_;
+  const Grid &grid_;
+  int64_t channels_, words_;
+  std::vector<const uint32_t *> sources_;
+};
+
+}  // namespace bimlp
