@@ -1,4 +1,4 @@
-"""Damage checkpoints and packed files at random, read them, and say as JSON what came of it: damaged_files.py COUNT FOLDER.
+"""Damage checkpoints, other programs' weights and packed files at random, read them, and say as JSON what came of it: damaged_files.py COUNT FOLDER.
 
 A process of its own: while files are read, its audit hook counts whatever runs code, starts a program, loads a library,
 connects or writes, and its memory is bounded.
@@ -19,8 +19,10 @@ import numpy as np
 import safetensors.numpy
 
 from src.checkpoint.file import CRC_BYTES, read_checkpoint, save_checkpoint
+from src.checkpoint.foreign.reading import read_foreign
 from src.common.errors import InputError
 from src.deploy.packed_file import decode
+from tests.checkpoint.torch_files import FORMS, tensors_of
 from tests.graph.packed_faults import WHOLE
 
 MORE_MEMORY = 256 << 20  # than the process takes before
@@ -64,6 +66,10 @@ def originals(folder):
     save_checkpoint(folder / "ours.ckpt", tensors)
     ms.save_checkpoint([{"name": k, "data": v} for k, v in tensors.items()], str(folder / "theirs.ckpt"))
     safetensors.numpy.save_file(arrays(), folder / "other.safetensors")
+    np.savez(folder / "arrays.npz", **arrays())
+    for form, write in FORMS.items():
+        mapping, storages = tensors_of(arrays())
+        (folder / f"{form}.pth").write_bytes(write({"state_dict": mapping, "epoch": 3}, storages))
     (folder / "small.packed").write_bytes(WHOLE)
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
@@ -128,6 +134,8 @@ def outcome(read, path):
 
 def outcomes(path, data):
     """Outcome of reading, by reader."""
+    if path.suffix in (".pth", ".npz"):
+        return {"foreign": outcome(lambda: read_foreign(path), path)}
     if path.suffix == ".packed":
         return {"decode": outcome(lambda: decode(data, path), path)}
     return {

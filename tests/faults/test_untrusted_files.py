@@ -1,4 +1,4 @@
-"""Checkpoints and packed files from anyone: refused, or read as numbers; nothing in them runs, and memory is bounded."""
+"""Checkpoints, other programs' weights and packed files from anyone: refused, or read as numbers; nothing in them runs, and memory is bounded."""
 
 import json
 import os
@@ -7,7 +7,14 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-KINDS = ("ours.ckpt", "theirs.ckpt", "other.safetensors", "small.packed")  # as damaged_files.py has them
+FOREIGN = ("arrays.npz", "zip.pth", "old.pth")
+KINDS = (
+    "ours.ckpt",
+    "theirs.ckpt",
+    "other.safetensors",
+    "small.packed",
+    *FOREIGN,
+)  # as damaged_files.py has them
 
 
 def test_damaged_files_are_refused_or_read_as_numbers(tmp_path, often, tell):
@@ -24,9 +31,14 @@ def test_damaged_files_are_refused_or_read_as_numbers(tmp_path, often, tell):
     assert said["events"] == {}
     assert said["grown_kib"] < 200 * 1024  # of all files together
     assert {path.name for path in tmp_path.iterdir()} == {*KINDS, "damaged"}
+    assert counts["old.pth foreign read"]  # which has no checksum
     for kind in KINDS:
         refused = [counts[key] for key in counts if key.startswith(kind) and key.endswith("refused")]
         assert refused and min(refused) > count // 2
     assert counts["theirs.ckpt plain read"] and counts["other.safetensors plain read"]
-    taken = sum(counts[key] for key in counts if key.endswith("plain read"))
-    tell("damaged file", f"{said['files'] - taken} refused, {taken} without a checksum read", said["files"])
+    taken = sum(counts[key] for key in counts if key.endswith(("plain read", "foreign read")))
+    tell(
+        "damaged file",
+        f"{said['files'] - taken} refused, {taken} without a checksum, or with equal numbers, read",
+        said["files"],
+    )
