@@ -15,12 +15,12 @@ RUN_STATE = {"run.epoch", "run.step"}  # names in run states, never in weights
 # Endings of parameters that stages of different precision do not share: full precision has no RSign, and quantizers
 # that bring RPReLU put it in place of a Wave-MLP's GELU.
 _NOISY = ("sign.n", "sign.strength", "sign.noise.weight1", "sign.noise.weight2")
-_OF_ACTIVATIONS = ("bias", "t", "shift", "beta", *_NOISY)
+_OF_ACTIVATIONS = ("bias", "t", "shift", "alpha", "beta", *_NOISY)
 _OF_WEIGHTS = ("t", "tau", "alpha", "angle", "rotation1", "rotation2", *_NOISY)
 QUANTIZER_PARAMETERS = (
     *(f"rsign.{name}" for name in _OF_ACTIVATIONS),
     *(f"weight_quantizer.{name}" for name in _OF_WEIGHTS),
-    *(f"act.{name}" for name in ("shift_in", "slope", "shift_out")),
+    *(f"act.{name}" for name in ("shift_in", "slope", "shift_out", "positive", "negative")),
 )
 MAX_NAMES = 6  # names per kind in an error
 MAX_NAME_LENGTH, MAX_CANDIDATES = 100, 5000  # characters; names among which the nearest one is looked for

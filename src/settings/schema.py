@@ -77,7 +77,9 @@ class ModelConfig:
     )
     shortcut: str = setting(one_of("uni", "same_shape", "none"), switch=True, younger=True)
     norm: str = setting(one_of("auto", "batch", "layer"), switch=True, younger=True)
-    activation: str = setting(one_of("auto", "rprelu", "prelu", "relu", "gelu"), switch=True, younger=True)
+    activation: str = setting(
+        one_of("auto", "rprelu", "prelu", "relu", "gelu", "none", "two_slope"), switch=True, younger=True
+    )
     downsample: str = setting(one_of("proposed", "original", "binary"), switch=True, younger=True)
     token_mixing: str = setting(
         one_of("patm", "patm_interleaved", "cycle_fc", "axial_shift"), switch=True, younger=True
@@ -102,6 +104,7 @@ class ModelConfig:
             "irnet",
             "lcr",
             "bihalf",
+            "adabin",
         ),
         switch=True,
         younger=True,

@@ -1,4 +1,4 @@
-"""Activation functions of the paper's Table 4: ReLU, PReLU, RPReLU, GELU."""
+"""Activation functions: the paper's Table 4, ReLU, PReLU, RPReLU, GELU, and AdaBin's of two slopes."""
 
 from functools import partial
 
@@ -62,6 +62,45 @@ class RPReLU(nn.Cell):
         return graph.affine(y, offset=shift_out)
 
 
+class SlopesFunction(nn.Cell):
+    """Function of TwoSlope, (x, p, n) -> y, with a hand-written gradient. axis: the channel axis of the feature maps."""
+
+    def __init__(self, axis):
+        super().__init__()
+        self.axis = axis
+
+    def construct(self, x, p, n):
+        p, n = per_channel(p, self.axis), per_channel(n, self.axis)
+        return p * ops.maximum(x, 0.0) + n * ops.minimum(x, 0.0)
+
+    def bprop(self, x, p, n, out, dout):
+        above = dout * ops.cast(x > 0, dout.dtype)
+        below = dout - above
+        dx = per_channel(p, self.axis) * above + per_channel(n, self.axis) * below
+        return dx, channel_sum(above * x, self.axis), channel_sum(below * x, self.axis)
+
+
+class TwoSlope(nn.Cell):
+    """Two-slope PReLU of AdaBin (arXiv 2208.08084, Maxout): y = p max(x, 0) + n min(x, 0), both learned per channel.
+
+    Initial values: p = 1, n = 0.25. At 0 the gradient is that of the lower branch.
+    """
+
+    work = "activation"
+
+    def __init__(self, channels, config):
+        super().__init__()
+        self.positive = Parameter(initializer(1.0, (channels,)))
+        self.negative = Parameter(initializer(0.25, (channels,)))
+        self.function = SlopesFunction(config.axis)
+
+    def construct(self, x):
+        return self.function(x, self.positive, self.negative)
+
+    def lower(self, graph, x):
+        return graph.add("prelu", x, positive=self.positive.asnumpy(), negative=self.negative.asnumpy())
+
+
 class GELU(nn.Cell):
     """GELU (arXiv 1606.08415), exact: y = x Phi(x), Phi the cumulative distribution function of the normal distribution."""
 
@@ -88,5 +127,6 @@ ACTIVATIONS = {
     "prelu": partial(RPReLU, learned=("slope",)),
     "relu": partial(RPReLU, learned=(), slope=0.0),
     "gelu": GELU,
+    "two_slope": TwoSlope,
     "none": no_activation,
 }

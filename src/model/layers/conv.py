@@ -138,10 +138,14 @@ class BinaryConv2d(_Conv):
             return self.weight_quantizer.lower_conv(graph, x, self)
         return self.lower_real(graph, self.rsign(x))
 
-    def lower_sums(self, graph, x, positive):
-        """Symbol of the sums of binarized x and weights, true for +1 and false for -1."""
+    def lower_sums(self, graph, x, positive, pad_value=None):
+        """Symbol of the sums of binarized x and weights, true for +1 and false for -1.
+
+        pad_value: x outside of the map, None for the layer's.
+        """
+        outside = self.pad_value if pad_value is None else pad_value
         return graph.add(
-            "binary_conv2d", x, weight=positive, pad_value=self.pad_value, notes=self.notes(), **self.window(x)
+            "binary_conv2d", x, weight=positive, pad_value=outside, notes=self.notes(), **self.window(x)
         )
 
     def notes(self):

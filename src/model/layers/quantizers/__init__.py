@@ -1,6 +1,7 @@
 """Quantizers by name: QUANTIZERS, one class and one row each (base.py says what a quantizer is)."""
 
 from .abc import ABCNet
+from .adabin import AdaBin
 from .base import SignSTE, weight_scale
 from .bihalf import BiHalf
 from .fda import FDABNN
@@ -29,6 +30,7 @@ QUANTIZERS = {
     "irnet": IRNet,
     "lcr": LCR,
     "bihalf": BiHalf,
+    "adabin": AdaBin,
 }
 
 
