@@ -56,21 +56,15 @@ def _with_whole_groups(arrays):
 def maps_of(network, x, cells):
     """(logits, maps by name) of a network on images; cells: name of a map -> name of the Cell that makes it."""
     maps, found = {}, dict(network.cells_and_names())
-    for name, cell in cells.items():
-        found[cell].construct = _kept(found[cell].construct, maps, name)
+
+    def keeper(name):
+        return lambda cell, inputs, y: maps.update({name: y.asnumpy()})
+
+    handles = [found[cell].register_forward_hook(keeper(name)) for name, cell in cells.items()]
     logits = network(Tensor(x)).asnumpy()
-    for cell in cells.values():
-        del found[cell].construct
+    for handle in handles:
+        handle.remove()
     return logits, maps
-
-
-def _kept(construct, maps, name):
-    def call(x):
-        y = construct(x)
-        maps[name] = y.asnumpy()
-        return y
-
-    return call
 
 
 def layers_of_larq(name):

@@ -110,6 +110,20 @@ class GroupMean(nn.Cell):
         return graph.add("group_mean", x, group=self.sum.group)
 
 
+class Concat(nn.Cell):
+    """Concatenation of the channels of two maps."""
+
+    def __init__(self, axis):
+        super().__init__()
+        self.axis = axis
+
+    def construct(self, x, y):
+        return ops.concat((x, y), self.axis)
+
+    def lower(self, graph, x, y):
+        return graph.add("concat", x, y)
+
+
 class GlobalMean(nn.Cell):
     """Global average pooling, in either layout: (., ., H, W) -> (., ., 1, 1)."""
 
