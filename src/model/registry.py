@@ -71,8 +71,8 @@ def create_model(name, num_classes=1000, precision="binary", **overrides):
             quantizer: "auto" (the network's), or one of QUANTIZERS.
             activation_gradient: "auto" (the quantizer's), "ste", "approx_sign", "clip_grad".
             norm: "auto" (the network's), "batch", "layer".
-            activation: "auto", "rprelu", "prelu", "relu", "gelu", "two_slope", "none". "auto" is that of the quantizer in a binary network, if
-                the quantizer includes one; else the network's own.
+            activation: "auto", "rprelu", "prelu", "relu", "gelu", "hardtanh", "two_slope", "none". "auto" is that of the
+                quantizer in a binary network, if the quantizer includes one; else the network's own.
             shortcut: "uni", "same_shape", "none"; of networks with shortcuts around their layers.
             backend: "auto", "plain", "fast", "fused".
             compute_type: "float32", "float16", "bfloat16".

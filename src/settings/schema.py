@@ -78,7 +78,9 @@ class ModelConfig:
     shortcut: str = setting(one_of("uni", "same_shape", "none"), switch=True, younger=True)
     norm: str = setting(one_of("auto", "batch", "layer"), switch=True, younger=True)
     activation: str = setting(
-        one_of("auto", "rprelu", "prelu", "relu", "gelu", "none", "two_slope"), switch=True, younger=True
+        one_of("auto", "rprelu", "prelu", "relu", "gelu", "hardtanh", "two_slope", "none"),
+        switch=True,
+        younger=True,
     )
     downsample: str = setting(one_of("proposed", "original", "binary"), switch=True, younger=True)
     token_mixing: str = setting(

@@ -40,6 +40,7 @@ CASES = [("bimlp_t", switch) for switch in SWITCHES]
 CASES += [("wave_mlp_nano", {"precision": "fp32"}), ("wave_mlp_nano", {"norm": "layer"})]
 CASES += [("wave_mlp_nano", {"quantizer": name}) for name in QUANTIZERS]
 CASES += [("cyclemlp_b1", {"precision": "fp32"}), ("asmlp_t", {"precision": "fp32"}), ("asmlp_t", {})]
+CASES += [("ftbnn20", {}), ("ftbnn20", {"activation": "hardtanh", "place": "before", "binary_shortcuts": False})]
 CASES += [("bimlp_t", {"size": 37}), ("published", {"norm": "batch"}), ("published", {"norm": "group"})]
 CASES += [("resnet18", {}), ("mobilenet_v3_small_100", {})]
 
@@ -61,7 +62,7 @@ def build(name, overrides):
     if name == "published":
         network = ReleasedBiMLP(**PUBLISHED, num_classes=10, **overrides).set_train(False)
         return calibrate(network, 64), 64
-    if name.startswith(("bimlp", "wave_mlp", "cyclemlp", "asmlp")):
+    if name.startswith(("bimlp", "wave_mlp", "cyclemlp", "asmlp", "ftbnn")):
         size = overrides.pop("size", 32)
         return calibrated(name, size, **SMALL, **overrides, backend="plain"), size
     return calibrated(name, 64, "fp32"), 64

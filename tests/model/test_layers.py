@@ -11,12 +11,12 @@ from src.model.backends import BACKENDS
 from src.model.config import layer_config
 from src.model.layers.activations import ACTIVATIONS, RPReLU
 from src.model.layers.conv import BinaryConv2d, Conv2d, local_fc
-from src.model.layers.layout import to_layout
+from src.model.layers.layout import shuffle_channels, shuffled_order, to_layout
 from src.model.layers.norms import BatchNorm, LayerNorm
 from src.model.layers.pools import MultiMaxPool
 from src.model.layers.shortcuts import SHORTCUTS, uni_shortcut
 from src.model.layers.token_mixing import Shift, axial_offsets, cycle_offsets
-from src.model.layers.wave import PolynomialCosSin, interleave
+from src.model.layers.wave import PolynomialCosSin
 from tests.model import reference
 
 PLAIN, FAST = layer_config("binary", backend="plain"), layer_config("binary", backend="fast")
@@ -176,6 +176,9 @@ def test_rprelu_and_its_gradients(config):
 OTHER_ACTIVATIONS = {
     "prelu": lambda x: np.where(x > 0, x, 0.25 * x),
     "relu": lambda x: np.maximum(x, 0),
+    "hardtanh": lambda x: np.clip(x, -1, 1),
+    "none": lambda x: x,
+    "two_slope": lambda x: np.where(x > 0, x, 0.25 * x),
     "gelu": lambda x: x * (1 + np.vectorize(math.erf)(x / math.sqrt(2))) / 2,
 }
 
@@ -188,7 +191,27 @@ def test_activations_of_table_4(name, backend):
     config = layer_config(backend=backend, activation=name)
     cell = config.activation(3, config)
     np.testing.assert_allclose(run(cell, x, config.axis), OTHER_ACTIVATIONS[name](x), atol=1e-6)
-    assert [p.name.split(".")[-1] for p in cell.get_parameters()] == (["slope"] if name == "prelu" else [])
+    learned = {"prelu": ["slope"], "two_slope": ["positive", "negative"]}
+    assert [p.name.split(".")[-1] for p in cell.get_parameters()] == learned.get(name, [])
+
+
+@pytest.mark.parametrize("config", [PLAIN, FAST], ids=["plain", "fast"])
+def test_two_slopes_and_their_gradients(config):
+    x, dout = random(2, 3, 4, 5), random(2, 3, 4, 5, seed=1)
+    cell, axis = ACTIVATIONS["two_slope"](3, config), config.axis
+    p, n = random(3, seed=2), random(3, seed=3)
+    cell.positive.set_data(Tensor(p))
+    cell.negative.set_data(Tensor(n))
+    slope = np.where(x > 0, p.reshape(-1, 1, 1), n.reshape(-1, 1, 1))
+    np.testing.assert_allclose(run(cell, x, axis), slope * x, rtol=1e-6)
+
+    def inner(x):
+        return (to_layout(cell(to_layout(x, axis)), axis) * Tensor(dout)).sum()
+
+    dx, (dp, dn) = ms.grad(inner, 0, [cell.positive, cell.negative])(Tensor(x))
+    np.testing.assert_allclose(dx.asnumpy(), dout * slope, rtol=1e-5, atol=1e-6)
+    for got, part in ((dp, np.maximum(x, 0)), (dn, np.minimum(x, 0))):
+        np.testing.assert_allclose(got.asnumpy(), (dout * part).sum((0, 2, 3)), rtol=1e-4, atol=1e-5)
 
 
 def test_every_activation_is_tested():
@@ -245,13 +268,13 @@ def test_offsets_by_hand():
     np.testing.assert_array_equal(axial_offsets(12), [2, 2, 2, 1, 1, 1, 0, 0, 0, -1, -1, -1])
 
 
+@pytest.mark.parametrize("groups,order", [(2, (0, 3, 1, 4, 2, 5)), (3, (0, 2, 4, 1, 3, 5))])
 @pytest.mark.parametrize("axis", [0, 1])
-def test_interleaved_halves_take_turns(axis):
-    x = np.arange(6, dtype=np.float32).reshape((1, 6, 1, 1) if axis else (6, 1, 1, 1))
-    np.testing.assert_array_equal(interleave(Tensor(x), axis).asnumpy().ravel(), [0, 3, 1, 4, 2, 5])
-    wide = random(2, 6, 3, 4)
-    in_layout = to_layout(interleave(to_layout(Tensor(wide), axis), axis), axis).asnumpy()
-    np.testing.assert_array_equal(in_layout, wide[:, [0, 3, 1, 4, 2, 5]])
+def test_shuffled_groups_take_turns(axis, groups, order):
+    assert shuffled_order(6, groups) == order
+    x = random(2, 6, 3, 4)
+    shuffled = shuffle_channels(to_layout(Tensor(x), axis), groups, axis)
+    np.testing.assert_array_equal(to_layout(shuffled, axis).asnumpy(), x[:, order])
 
 
 def test_pooling_windows_are_asymmetric():

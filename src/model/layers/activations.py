@@ -1,4 +1,4 @@
-"""Activation functions: the paper's Table 4, ReLU, PReLU, RPReLU, GELU, and AdaBin's of two slopes."""
+"""Activation functions: ReLU, PReLU, RPReLU, GELU of the paper's Table 4; hardtanh, two slopes, none of binary CNNs."""
 
 from functools import partial
 
@@ -116,6 +116,21 @@ class GELU(nn.Cell):
         return graph.add("unary", x, function="gelu")
 
 
+class Hardtanh(nn.Cell):
+    """Hardtanh, y = min(max(x, -1), 1)."""
+
+    work = "activation"
+
+    def __init__(self, channels, config):
+        super().__init__()
+
+    def construct(self, x):
+        return ops.minimum(ops.maximum(x, -1.0), 1.0)
+
+    def lower(self, graph, x):
+        return graph.add("unary", x, function="hardtanh")
+
+
 def no_activation(channels, config):
     """No activation function: the identity, as in Bi-Real Net's units."""
     return nn.Identity()
@@ -127,6 +142,7 @@ ACTIVATIONS = {
     "prelu": partial(RPReLU, learned=("slope",)),
     "relu": partial(RPReLU, learned=(), slope=0.0),
     "gelu": GELU,
+    "hardtanh": Hardtanh,
     "two_slope": TwoSlope,
     "none": no_activation,
 }

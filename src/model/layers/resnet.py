@@ -126,6 +126,7 @@ class ResNet(nn.Cell):
         options: ResNetOptions.
         make_unit: (in_channels, out_channels, stride, config) -> Cell.
         stem_activation: (channels, config) -> Cell, between the stem's norm and its pool.
+        stem_width: channels of the stem, options.widths[0] for None.
         last_norm, head_norm: (channels, config) -> Cell on the last maps, and on the (B, C, 1, 1) map of their means.
     """
 
@@ -138,9 +139,10 @@ class ResNet(nn.Cell):
         stem_activation=no_activation,
         last_norm=no_activation,
         head_norm=no_activation,
+        stem_width=None,
     ):
         super().__init__()
-        widths, stages, channels = options.widths, [], options.widths[0]
+        widths, stages, channels = options.widths, [], stem_width or options.widths[0]
         self.stem = ResNetStem(channels, options.stem, stem_activation, config)
         for i, (width, depth) in enumerate(zip(widths, options.depths)):
             units = []
