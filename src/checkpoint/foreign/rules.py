@@ -26,7 +26,7 @@ NORM = {
     "moving_variance": "moving_variance",
 }
 DEPTHWISE = "depthwise_kernel"
-FROM_1, PART = "_from_1", "part"  # of the names of groups
+FROM_1, PART, BLOCK, HALF = "_from_1", "part", "block", "half"  # names of groups, and an ending
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,8 @@ class Rule:
     """A reference's layers -> ours.
 
     pattern: of a reference's layer; an optional group that is not there counts as 1. Groups are texts for `ours`; a group n_from_1 is a number counted from 1, which is
-        {n}, counted from 0, in `ours`; a group part is the number of a piece of our parameter.
+        {n}, counted from 0, in `ours`; a group part is the number of a piece of our parameter; a group block, of
+        two units, and the group half_from_1 give {unit}, the first one without a half.
     ours: the layer in the network, with {groups}; "" for a layer that is left aside.
     words: last word of the reference's name -> ours.
     reason: why it is left aside.
@@ -78,6 +79,8 @@ def our_name(name, rules):
         elif found and word in rule.words:
             groups = dict(_counted_from_0(*item) for item in found.groupdict(default="1").items())
             part = int(groups.pop(PART, 0))
+            if BLOCK in groups:
+                groups["unit"] = 2 * int(groups[BLOCK]) + groups.get(HALF, 0)
             return f"{rule.ours.format(**groups)}.{rule.words[word]}", part
     return None
 

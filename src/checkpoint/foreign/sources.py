@@ -56,6 +56,24 @@ REACTNET = (
     Rule(r"fc", "head"),
 )
 
+BLOCK = r"layer(?P<stage_from_1>\d+)\.(?P<block>\d+)"  # of two units
+HALF = r"(?P<half_from_1>[12])"
+TWO_SLOPE = {"pos_scale": "positive", "neg_scale": "negative"}
+ADABIN = (
+    COUNTS,
+    Rule(r"conv1", "stem.conv"),
+    Rule(r"bn1", "stem.norm", NORM),
+    Rule(r"nonlinear1", "stem.act", TWO_SLOPE),
+    Rule(rf"{BLOCK}\.conv{HALF}", f"{UNIT}.fc"),
+    Rule(rf"{BLOCK}\.conv{HALF}\.binary_a", f"{UNIT}.fc.rsign", {"alpha_a": "alpha", "beta_a": "beta"}),
+    Rule(rf"{BLOCK}\.bn{HALF}", f"{UNIT}.norm", NORM),
+    Rule(rf"{BLOCK}\.nonlinear{HALF}", f"{UNIT}.act", TWO_SLOPE),
+    Rule(rf"{BLOCK}\.downsample\.1", f"{UNIT}.shortcut.conv"),
+    Rule(rf"{BLOCK}\.downsample\.2", f"{UNIT}.shortcut.norm", NORM),
+    Rule(r"bn2", "head_norm", NORM),
+    Rule(r"nonlinear2|bn3", "", {}, "a layer that the authors' network has and does not use"),
+    Rule(r"fc|linear", "head"),
+)
 QUICKNET = Order(
     {
         r".*\.norm\d?": BATCH_NORM,
@@ -89,9 +107,12 @@ class Source:
         return self.networks[max(fitting, key=len)] if fitting else None
 
 
+# labels of CIFAR-10 in their order
+CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 SOURCES = {
     "birealnet": Source({"birealnet": BIREALNET}),
     "reactnet": Source({"reactnet": REACTNET, "react_resnet": REACT_RESNET}),
+    "adabin": Source({"adabin": ADABIN}, classes={"adabin20": CIFAR10}),
     "larq": Source({"quicknet": QUICKNET}),
 }
 
