@@ -6,6 +6,7 @@ from src.common.files import PACKED_SIGNATURE
 
 HEAD_BYTES = 4096  # bytes examined
 AS_CHECKPOINT = "take the weights as a MindSpore checkpoint (.ckpt) or a safetensors file"
+CONVERTED = f"{AS_CHECKPOINT}, which python -m src.commands.convert makes of a network that it knows"
 SOURCE = "take the checkpoint (.ckpt) that it was made of"
 INSIDE = "take the checkpoint in it, unpacked"
 # pattern at the beginning of the file -> its kind, and the file to take instead
@@ -25,15 +26,15 @@ KINDS = {
         SOURCE,
     ),
     # of a zip archive the first member's name
-    rb"PK\x03\x04.{26}[^\x00]{0,200}data\.pkl": ("a PyTorch file", AS_CHECKPOINT),
-    rb"PK\x03\x04.{26}[^\x00]{0,200}\.npy": ("a NumPy archive (.npz)", AS_CHECKPOINT),
+    rb"PK\x03\x04.{26}[^\x00]{0,200}data\.pkl": ("a PyTorch file", CONVERTED),
+    rb"PK\x03\x04.{26}[^\x00]{0,200}\.npy": ("a NumPy archive (.npz)", CONVERTED),
     rb"PK(\x03\x04|\x05\x06)": ("a zip archive", INSIDE),
     rb"\x1f\x8b": ("a gzip archive", INSIDE),
     # the number that PyTorch's older files begin with, pickled
-    rb"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19": ("a PyTorch file", AS_CHECKPOINT),
+    rb"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19": ("a PyTorch file", CONVERTED),
     rb"\x80[\x02-\x05][\x20-\x95]": ("a Python pickle, which can run code", AS_CHECKPOINT),
     rb"\x93NUMPY": ("a NumPy array (.npy)", AS_CHECKPOINT),
-    rb"\x89HDF\r\n": ("an HDF5 file", AS_CHECKPOINT),
+    rb"\x89HDF\r\n": ("an HDF5 file", CONVERTED),
     re.escape(PACKED_SIGNATURE): (
         "a packed file, which eval.py takes under a name ending in .packed",
         SOURCE,

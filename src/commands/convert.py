@@ -138,8 +138,9 @@ def main(argv):
     for line in report(conversion, args.source):
         result(printable(line))
     beside = f"; beside the weights in the file: {', '.join(foreign.rest)}" if foreign.rest else ""
+    arrays = f"{len(conversion.aside)} array{'s' * (len(conversion.aside) != 1)}"
     warn(
-        f"{len(conversion.matched)} parameters of {len(target)} matched, {len(conversion.aside)} arrays left aside{beside}"
+        f"{len(conversion.matched)} of the network's {len(target)} parameters matched, {arrays} left aside{beside}"
     )
     warn(f"written: {args.output}, {place}")
 

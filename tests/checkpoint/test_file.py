@@ -309,7 +309,8 @@ KINDS = {
     "xml": (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "a web page"),
     "mindir": (MINDIR, "a MINDIR file, which eval.py takes under a name ending in .mindir if export.py wrote it; take the checkpoint (.ckpt) that it was made of"),
     "onnx": (ONNX, "an ONNX file, which eval.py takes under a name ending in .onnx if export.py wrote it; take the checkpoint (.ckpt) that it was made of"),
-    "pytorch": (zipped("archive/data.pkl"), "a PyTorch file; take the weights as a MindSpore checkpoint"),
+    "pytorch": (zipped("archive/data.pkl"), "a PyTorch file; take the weights as a MindSpore checkpoint (.ckpt) or a safetensors file, which "
+                "python -m src.commands.convert makes of a network that it knows"),
     "old pytorch": (OLD_PYTORCH, "a PyTorch file"),
     "pickle": (pickle.dumps({"w": [1.0]}), "a Python pickle, which can run code; take the weights as"),
     "npz": (arrays_of_numpy(np.savez, np.zeros(3)), "a NumPy archive (.npz); take the weights as"),
