@@ -47,8 +47,10 @@ def test_logits_are_the_same_to_the_last_bit(tiny, images, logits):
     np.testing.assert_array_equal(logits(network, x), expected)
 
 
-@pytest.mark.parametrize("name", ["bimlp_t", "wave_mlp_nano"])
-@pytest.mark.parametrize("quantizer", QUANTIZERS)
+@pytest.mark.parametrize(
+    "name,quantizer",
+    [*(("bimlp_t", name) for name in QUANTIZERS), ("wave_mlp_nano", "xnor"), ("wave_mlp_nano", "uad")],
+)
 def test_every_quantizer_freezes_to_signs_and_the_same_logits(name, quantizer, tiny, images, logits):
     network = tiny(name, quantizer=quantizer)
     names, x = [each for each, _ in binary_layers(network)], images(2)

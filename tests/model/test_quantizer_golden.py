@@ -146,13 +146,22 @@ def test_activations_and_their_gradient(key, quantizer, values, training, border
     np.testing.assert_allclose(gradient[known], expected[known], rtol=0, atol=3e-6 * np.abs(expected).max())
 
 
-def test_angles_of_rbnn_get_their_gradient():
-    for name in ("rbnn", "rbnn_reference"):
-        cell, function = weight_cell(name, {"t": 0.05, **ROTATION})
-        w, u = Tensor(GOLDEN["in/w"]), Tensor(GOLDEN["in/u"])
-        (found,) = ms.grad(lambda: (function(w) * u).sum(), None, [cell.angle])()
-        expected = GOLDEN["rbnn_t0.05_noupdate/drotate"].ravel()
-        np.testing.assert_allclose(found.asnumpy(), expected, rtol=1e-4)
+@pytest.mark.parametrize("name", ["rbnn", "rbnn_reference"])
+def test_angles_of_rbnn_get_their_gradient(name):
+    cell, function = weight_cell(name, {"t": 0.05, **ROTATION})
+    w, u = Tensor(GOLDEN["in/w"]), Tensor(GOLDEN["in/u"])
+    (found,) = ms.grad(lambda: (function(w) * u).sum(), None, [cell.angle])()
+    expected = GOLDEN["rbnn_t0.05_noupdate/drotate"].ravel()
+    np.testing.assert_allclose(found.asnumpy(), expected, rtol=1e-4)
+
+
+def test_the_gradient_of_rbnn_goes_straight_through_the_weights():
+    """That of the authors' code has the factor 1 - |sin(r)| for each filter."""
+    w, u = GOLDEN["in/w"], GOLDEN["in/u"]
+    found = derivative(weight_cell("rbnn", {"t": 0.05, **ROTATION})[1], w, u)[1]
+    reference = GOLDEN["rbnn_t0.05_noupdate/dw"]
+    factor = 1 - np.abs(np.sin(GOLDEN["rbnn/state_rotate"]))
+    np.testing.assert_allclose(found * factor, reference, rtol=0, atol=3e-6 * np.abs(reference).max())
 
 
 def test_rotations_move_as_in_the_reference():

@@ -158,7 +158,7 @@ def test_methods_that_are_their_gradient_refuse_another(name):
 
 
 @pytest.mark.parametrize("name", QUANTIZERS)
-def test_a_layer_of_zeros_has_no_infinite_gradient(name):
+def test_a_layer_of_zeros_has_no_infinite_gradient(name, pynative):
     zeros = np.zeros((2, 3, 1, 1), np.float32)
     sign = QUANTIZERS[name].weight(zeros.shape, layer_config(quantizer=name, backend="plain"))
     assert np.isfinite(
