@@ -12,7 +12,7 @@ from mindspore import dtype as mstype
 from .backends import choose_backend
 from .backends.backend import Backend
 from .layers.activations import ACTIVATIONS
-from .layers.norms import NORMS
+from .layers.norms import EPS, NORMS
 from .layers.quantizers import QUANTIZERS, gradient_name
 from .layers.shortcuts import SHORTCUTS
 from .variant import PRECISIONS, check
@@ -51,7 +51,8 @@ class LayerConfig:
     backend: value of BACKENDS.
     compute_type: type of the operands of convolutions.
     sync_workers: number of workers whose images BatchNorm's statistics are taken over; 0 for those of this worker alone.
-    groups: groups of the Channel Binary FCs, a network's own option.
+    groups: groups of the Channel Binary FCs. norm_eps: eps of BatchNorm. same_padding: whether windows are TensorFlow's, the
+        smaller half of the padding before. All three are a network's own options.
     """
 
     quantization: Quantization
@@ -62,6 +63,8 @@ class LayerConfig:
     compute_type: mstype.Type
     sync_workers: int
     groups: int = 1
+    norm_eps: float = EPS
+    same_padding: bool = False
 
     @property
     def axis(self):

@@ -13,6 +13,7 @@ from tests.model.larq import arrays_of, layers_of_larq, layers_of_ours, load_in_
 
 pytestmark = pytest.mark.usefixtures("pynative")
 
+KERAS = {"same_padding": True, "norm_eps": 1e-3}
 # file of golden/cnn -> network, its options, map -> Cell that makes it
 REDUCED = {
     "quicknet_small_reduced": (
@@ -36,18 +37,53 @@ REDUCED = {
             "head": "act",
         },
     ),
+    "real2bin": (
+        "real_to_binary18",
+        {"widths": (16, 32, 64, 128)},
+        {
+            "stem": "stem",
+            **{f"block{i + 2}": f"stages.{i // 2}.{2 * (i % 2) + 1}" for i in range(8)},
+            "half_2a": "stages.0.0",
+            "half_4a": "stages.1.0",
+            "se_scale_2a": "stages.0.0.gate",
+            "binconv_2a": "stages.0.0.conv",
+            "binconv_4a": "stages.1.0.conv",
+        },
+    ),
+    "birealnet_larq": (
+        "birealnet18",
+        {"widths": (8, 16, 32, 64), **KERAS},
+        {
+            "stem": "stem",
+            "block_first": "stages.0.0",
+            "block_down": "stages.1.0",
+            **{f"stage{i + 1}": f"stages.{i}.3" for i in range(4)},
+        },
+    ),
 }
-# file of golden/larq_layers -> network
-WHOLE = {"quicknet": "quicknet", "quicknet_small": "quicknet_small", "meliusnet22": "meliusnet22"}
-# network -> published number of parameters, without running statistics (None: not known); FLOPs in 1e8, BOPs in 1e9
-COUNTS = {
-    "quicknet": (13_234_088, 0.2965, 1.8497),
-    "quicknet_small": (12_655_688, 0.1594, 1.1561),
-    "quicknet_large": (23_342_248, 0.2965, 3.6994),
-    "meliusnet22": (6_944_584, 1.3639, 4.6242),
-    "meliusnet29": (None, 1.2949, 5.4696),
-    "meliusnet42": (None, 1.7507, 9.6928),
-    "meliusnet59": (None, 2.4707, 18.3162),
+# file of golden/larq_layers -> network, its options
+WHOLE = {
+    **{name: (name, {}) for name in ("quicknet", "quicknet_small", "meliusnet22", "real_to_binary18")},
+    "birealnet18_larq": ("birealnet18", KERAS),
+}
+# network -> FLOPs in 1e8, BOPs in 1e9
+COSTS = {
+    "quicknet": (0.2965, 1.8497),
+    "quicknet_small": (0.1594, 1.1561),
+    "quicknet_large": (0.2965, 3.6994),
+    "meliusnet22": (1.3639, 4.6242),
+    "meliusnet29": (1.2949, 5.4696),
+    "meliusnet42": (1.7507, 9.6928),
+    "meliusnet59": (2.4707, 18.3162),
+    "real_to_binary18": (1.3809, 1.6763),
+}
+# network -> published number of parameters, whether BatchNorm's running statistics are among them
+PARAMETERS = {
+    "quicknet": (13_234_088, False),
+    "quicknet_small": (12_655_688, False),
+    "quicknet_large": (23_342_248, False),
+    "meliusnet22": (6_944_584, False),
+    "real_to_binary18": (11_995_624, True),
 }
 
 
@@ -70,7 +106,7 @@ def test_maps_and_logits_are_larqs(name):
     network, arrays = reduced(name)
     logits, maps = maps_of(network, arrays["x"], REDUCED[name][2])
     for key, found in maps.items():
-        check(found, arrays[f"out/{key}"])
+        check(found.reshape(arrays[f"out/{key}"].shape), arrays[f"out/{key}"])
     check(logits, arrays["logits"])
     check(maps_of(reduced(name, "fast")[0], arrays["x"], {})[0], arrays["logits"])
 
@@ -97,15 +133,17 @@ def test_graphs_with_real_weights_equal_the_network(name, precision):
 
 @pytest.mark.parametrize("name", WHOLE)
 def test_windows_and_norms_are_larqs(name):
-    windows, norms = layers_of_ours(create_model(WHOLE[name], backend="plain"), 224)
+    network, options = WHOLE[name]
+    windows, norms = layers_of_ours(create_model(network, backend="plain", **options), 224)
     assert (windows, norms) == layers_of_larq(name)
 
 
-@pytest.mark.parametrize("name", COUNTS)
+@pytest.mark.parametrize("name", COSTS)
 def test_parameters_and_costs_are_the_published_ones(name):
-    parameters, flops, bops = COUNTS[name]
     network = create_model(name, backend="plain")
-    if parameters is not None:
-        assert sum(p.size for p in network.get_parameters() if "moving" not in p.name) == parameters
+    if name in PARAMETERS:
+        expected, with_statistics = PARAMETERS[name]
+        kept = [p for p in network.get_parameters() if with_statistics or "moving" not in p.name]
+        assert sum(p.size for p in kept) == expected
     totals = cost_of(network, 224).totals()
-    assert (round(totals["flops_macs"] / 1e8, 4), round(totals["bops_macs"] / 1e9, 4)) == (flops, bops)
+    assert (round(totals["flops_macs"] / 1e8, 4), round(totals["bops_macs"] / 1e9, 4)) == COSTS[name]

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,9 +17,11 @@ from src.model.config import layer_config
 from src.model.layers.activations import RPReLU
 from src.model.layers.binarize import BinarizeActivation, BinarizeShifted
 from src.model.layers.binary_fc import channel_binary_fc, spatial_binary_fc
-from src.model.layers.conv import Conv2d
+from src.model.layers.conv import BinaryConv2d, Conv2d
 from src.model.layers.norms import BatchNorm
+from src.model.layers.padding import half_padding
 from src.model.layers.quantizers import QUANTIZERS
+from src.model.layers.shortcuts import no_shortcut
 from src.model.networks.bimlp import MBBBlock1, MBBBlock2
 from tests.operators.agreement import assert_same, pair, random
 
@@ -62,6 +65,24 @@ def test_gradients_of_sign(gradient):
 def test_spatial_binary_fc(size, group, axis, precision):
     cells = pair(lambda a: spatial_binary_fc(5 * group, 5, axis, a), precision)
     assert_same(cells, random(5 * group, 3, *size), tolerance=2e-4)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("own", [{"norm_eps": 1e-1}, {"same_padding": True}, {"pad_value": 1}], ids=str)
+def test_other_windows_and_eps_are_those_of_the_backend_fast(own, stride):
+    """Of a layer with them the operators know nothing."""
+    own = dict(own)
+    pad_value = own.pop("pad_value", 0)
+
+    def make(config):
+        config = replace(config, shortcut=no_shortcut, **own)
+        padding = half_padding(3, config)
+        conv = BinaryConv2d(4, 6, 3, stride, padding, pad_value=pad_value, config=config)
+        return config.backend.shortcut_conv(conv, 4, config)
+
+    assert_same(pair(make), random(4, 3, 6, 6))
+    if "norm_eps" in own:
+        assert_same(pair(lambda config: channel_binary_fc(4, 8, replace(config, **own))), random(4, 3, 6, 6))
 
 
 @pytest.mark.parametrize("training", [True, False])

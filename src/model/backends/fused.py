@@ -16,6 +16,7 @@ from src.model.layers.conv import AXES
 from src.model.layers.gradients import heaviside, sign
 from src.model.layers.layout import CNHW, GroupMean
 from src.model.layers.merges import ScalarMerge, lower_branch_softmax
+from src.model.layers.norms import EPS
 from src.model.layers.pools import MultiMaxPool
 from src.model.layers.quantizers import QUANTIZERS, weight_scale
 from src.model.layers.shortcuts import Repeat
@@ -165,11 +166,13 @@ def is_local_fc(conv):
 def shortcut_conv(conv, in_channels, config):
     """FusedShortcutConv where the operators know the layer, else ShortcutConv. Arguments as in Backend.
 
-    They know convolutions without groups, local FCs, the quantizers of `scale_name`, and norms of one worker's images.
+    They know convolutions without groups and local FCs, padded with zeros, the quantizers of `scale_name`, and norms of one
+    worker's images with PyTorch's eps.
     """
-    known_layer = conv.groups == 1 or is_local_fc(conv)
+    known_layer = (conv.groups == 1 or is_local_fc(conv)) and not conv.has_bias and not conv.pads_before
     known_quantizer = scale_name(conv, config.quantization) is not None
-    fused = known_layer and known_quantizer and not conv.has_bias and not config.sync_workers
+    known_norm = config.norm_eps == EPS and not config.sync_workers
+    fused = known_layer and known_quantizer and known_norm
     return (FusedShortcutConv if fused else ShortcutConv)(conv, in_channels, config)
 
 

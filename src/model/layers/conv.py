@@ -15,8 +15,8 @@ class _Conv(nn.Cell):
     """Base of the convolutions: their weight (O, C / groups, kh, kw) and geometry.
 
     kernel: a number, or (height, width). padding: the same, or "same" for TensorFlow's, the smaller half before.
-    pad_value: the input's value outside of the map; another than 0 is padded before the backend's convolution, and so is
-    a padding that depends on the map's size. Raises ValueError for channels that the groups do not divide.
+    pad_value: the input's value outside of the map. pads_before: whether `pad` pads before the backend's convolution: with
+    another value than 0, and where the padding depends on the map's size. Raises ValueError for channels that the groups do not divide.
     """
 
     def __init__(self, in_channels, out_channels, kernel, stride, padding, groups, pad_value=0):
@@ -27,12 +27,12 @@ class _Conv(nn.Cell):
             )
         self.kernel, self.stride, self.groups = pair(kernel), stride, groups
         self.padding, self.pad_value = fixed_padding(padding, self.kernel, stride), pad_value
-        pads_before = self.padding == SAME or pad_value != 0
-        self.pad = Pad(self.kernel, stride, self.padding, pad_value) if pads_before else nn.Identity()
+        self.pads_before = self.padding == SAME or pad_value != 0
+        self.pad = Pad(self.kernel, stride, self.padding, pad_value) if self.pads_before else nn.Identity()
         shape = (out_channels, in_channels // groups, *self.kernel)
         self.weight = Parameter(initializer(HeNormal(), shape))
         # arguments of the backend's convolution
-        self.geometry = shape, stride, (0, 0) if pads_before else self.padding, groups
+        self.geometry = shape, stride, (0, 0) if self.pads_before else self.padding, groups
 
     def window(self, x):
         """Attributes of the convolution of a symbol in a graph."""

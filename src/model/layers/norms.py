@@ -31,12 +31,13 @@ class BatchNorm(nn.BatchNorm2d):
     """BatchNorm over B, H, W. A step moves the running statistics by a tenth (momentum 0.9 in MindSpore, 0.1 in PyTorch).
 
     In training the statistics are over the images of this worker, or of all workers with model.sync_bn.
-    eps: added to the variance; Keras has 1e-3. scale, center: whether gamma and beta are learned, else they stay 1 and 0.
+    eps: added to the variance, the config's if it is not given; Keras has 1e-3. scale, center: whether gamma and beta are learned, else they stay 1 and 0.
     """
 
     work = "normalisation"
 
-    def __init__(self, channels, config, eps=EPS, scale=True, center=True):
+    def __init__(self, channels, config, eps=None, scale=True, center=True):
+        eps = config.norm_eps if eps is None else eps
         super().__init__(channels, eps=eps, momentum=MOMENTUM, affine=True, use_batch_statistics=None)
         self.gamma.requires_grad, self.beta.requires_grad = scale, center
         self.axis = config.axis

@@ -35,6 +35,11 @@ def fixed_padding(padding, kernel, stride):
     return tuple(side // 2 for side in kernel) if symmetric else SAME
 
 
+def half_padding(kernel, config):
+    """Padding of a convolution whose output has ceil(size / stride) positions. kernel: an odd number."""
+    return SAME if config.same_padding else kernel // 2
+
+
 def sides(padding, sizes, kernel, stride):
     """Padding (top, left, bottom, right) of a map of these sizes; padding as from fixed_padding."""
     return same_padding(sizes, kernel, stride) if padding == SAME else (*padding, *padding)

@@ -12,11 +12,12 @@ from mindspore.common.initializer import TruncatedNormal
 from .activations import ACTIVATIONS, no_activation
 from .conv import BinaryConv2d, Conv2d
 from .layout import GlobalMean, to_layout
-from .norms import BatchNorm
+from .norms import EPS, BatchNorm
+from .padding import half_padding
 from .stages import check_widths_and_depths
 
-# stem -> (kernel, stride, padding) of its convolution, whether a max-pool 3x3 stride 2 padding 1 follows
-STEMS = {"imagenet": ((7, 2, 3), True), "cifar": ((3, 1, 1), False)}
+# stem -> (kernel, stride) of its convolution, whether a max-pool 3x3 stride 2 follows
+STEMS = {"imagenet": ((7, 2), True), "cifar": ((3, 1), False)}
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class ResNetOptions:
 
     widths, depths: channels and units of each stage; the first unit of all stages but the first has stride 2.
     stem: key of STEMS.
+    same_padding: whether windows are TensorFlow's, else symmetric. norm_eps: eps of BatchNorm, 1e-3 in Keras.
 
     Raises ValueError for unequal numbers of widths and depths, and for a stem that no table has.
     """
@@ -32,6 +34,8 @@ class ResNetOptions:
     widths: tuple = (64, 128, 256, 512)
     depths: tuple = (4, 4, 4, 4)
     stem: str = "imagenet"
+    same_padding: bool = False
+    norm_eps: float = EPS
 
     def __post_init__(self):
         check_widths_and_depths(self.widths, self.depths)
@@ -53,14 +57,22 @@ class ResNetStem(nn.Cell):
 
     def __init__(self, channels, form, activation, config):
         super().__init__()
-        window, pooled = STEMS[form]
-        self.conv = Conv2d(3, channels, *window, bias=False, config=config)
+        (kernel, stride), pooled = STEMS[form]
+        padding = half_padding(kernel, config)
+        self.conv = Conv2d(3, channels, kernel, stride, padding, bias=False, config=config)
         self.norm = BatchNorm(channels, config)
         self.act = activation(channels, config)
-        self.pool = nn.MaxPool2d(3, 2, pad_mode="pad", padding=1) if pooled else nn.Identity()
+        self.pool = stem_pool(config) if pooled else nn.Identity()
 
     def construct(self, x):
         return self.pool(self.act(self.norm(self.conv(x))))
+
+
+def stem_pool(config):
+    """Max-pool 3x3 with stride 2. The padding is never the largest."""
+    if config.same_padding:
+        return nn.MaxPool2d(3, 2, pad_mode="same")
+    return nn.MaxPool2d(3, 2, pad_mode="pad", padding=1)
 
 
 def pointwise_conv(in_channels, out_channels, config):
@@ -101,12 +113,17 @@ def residual_conv(conv, in_channels, config, shortcut, activation):
     return config.backend.shortcut_conv(conv, in_channels, own)
 
 
+def binary_conv3x3(in_channels, out_channels, stride, config):
+    """Binary convolution of a unit: kernel 3, (B, C, H, W) -> (B, O, ceil(H / s), ceil(W / s))."""
+    return BinaryConv2d(in_channels, out_channels, 3, stride, half_padding(3, config), config=config)
+
+
 def resnet_unit(in_channels, out_channels, stride, config, shortcut=resnet_shortcut):
     """Unit y = act(BN(binary conv 3x3(x)) + shortcut(x)), act as of `unit_activation`: (B, C, H, W) -> (B, O, H / s, W / s).
 
     shortcut: (in_channels, out_channels, stride, config) -> Cell.
     """
-    conv = BinaryConv2d(in_channels, out_channels, 3, stride, 1, config=config)
+    conv = binary_conv3x3(in_channels, out_channels, stride, config)
     around = shortcut(in_channels, out_channels, stride, config)
     return residual_conv(conv, in_channels, config, around, unit_activation(config))
 
@@ -142,6 +159,7 @@ class ResNet(nn.Cell):
         stem_width=None,
     ):
         super().__init__()
+        config = replace(config, same_padding=options.same_padding, norm_eps=options.norm_eps)
         widths, stages, channels = options.widths, [], stem_width or options.widths[0]
         self.stem = ResNetStem(channels, options.stem, stem_activation, config)
         for i, (width, depth) in enumerate(zip(widths, options.depths)):
