@@ -147,3 +147,14 @@ def test_parameters_and_costs_are_the_published_ones(name):
         assert sum(p.size for p in kept) == expected
     totals = cost_of(network, 224).totals()
     assert (round(totals["flops_macs"] / 1e8, 4), round(totals["bops_macs"] / 1e9, 4)) == COSTS[name]
+
+
+@pytest.mark.parametrize("name,options,message", [
+    ("quicknet", {"widths": (6, 8), "depths": (1, 1)}, "widths: expected a multiple of 4 as the first, got 6"),
+    ("meliusnet22", {"depths": (1, 1)}, "depths: expected positive numbers, one more than widths, got"),
+    ("meliusnet22", {"growth": 24}, "growth: expected a multiple of 16, got 24"),
+    ("real_to_binary18", {"reduction": 0}, "reduction: expected 1 to 64, got 0"),
+])  # fmt: skip
+def test_options_that_no_network_has_are_refused(name, options, message):
+    with pytest.raises(ValueError, match=message):
+        create_model(name, **options)
