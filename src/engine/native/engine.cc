@@ -1,5 +1,6 @@
 #include "engine.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <limits>
@@ -51,15 +52,18 @@ std::string quoted(const std::string &s) {
 // Throws Error for the first of `count` images of `size` numbers with a number that is not finite.
 void check_finite(const float *images, size_t count, size_t size) {
   for (size_t i = 0; i < count; ++i) {
-    uint32_t largest = 0;  // bits of the largest |number|; infinities and NaNs have an exponent of ones
+    const float *image = images + i * size;
+    constexpr uint32_t kOnes = 0x7f800000;  // exponent of infinities and NaNs
+    uint32_t found = 0;
     for (size_t k = 0; k < size; ++k) {
       uint32_t bits;
-      std::memcpy(&bits, images + i * size + k, sizeof bits);
-      largest = std::max(largest, bits & 0x7fffffff);
+      std::memcpy(&bits, image + k, sizeof bits);
+      found |= (bits & kOnes) == kOnes;
     }
-    if (largest < 0x7f800000) continue;
+    if (!found) continue;
+    const bool nan = std::any_of(image, image + size, [](float x) { return std::isnan(x); });
     throw bimlp::Error("image " + std::to_string(i) + ": expected finite numbers, got " +
-                       (largest > 0x7f800000 ? "NaN" : "an infinity"));
+                       (nan ? "NaN" : "an infinity"));
   }
 }
 
@@ -173,11 +177,14 @@ void bimlp_engine::run_numbers(const float *images, int count, float *logits) {
   const size_t size = facts().image_size, plane = size * size;
   check_finite(images, size_t(count), 3 * plane);
   run(count, logits, [&](size_t image, float *to) {
-    const float *from = images + image * 3 * plane;
+    const float *red = images + image * 3 * plane, *green = red + plane, *blue = green + plane;
+    const size_t step = layout.pixel;
     for (size_t y = 0; y < size; ++y) {
-      for (size_t x = 0; x < size; ++x) {
-        for (size_t c = 0; c < 3; ++c)
-          to[layout.begin + y * layout.row + x * layout.pixel + c] = from[c * plane + y * size + x];
+      float *pixel = to + layout.begin + y * layout.row;
+      for (size_t x = 0; x < size; ++x, pixel += step) {
+        pixel[0] = *red++;
+        pixel[1] = *green++;
+        pixel[2] = *blue++;
       }
     }
   });

@@ -34,29 +34,32 @@ struct Bits : Operands<V> {
 
   // The same, to rows with margins. padded_index: by position, the number of its place with all margins.
   static void pack_rows(const Instruction &i, const Context &c) {
-    const float *from = rows(i.in, c);
-    auto *to = reinterpret_cast<uint16_t *>(c.arena + i.out.place) + i.bits_at;
+    const float *from = rows(i.in, c), *thresholds = i.threshold;
+    const RowsOfBits to = i.rows_of_bits;
+    auto *bits = reinterpret_cast<uint32_t *>(c.arena + i.out.place) + to.at;
     const int stride = i.in.stride, blocks = i.blocks;
-    const size_t position = i.bits_stride;
+    const size_t position = to.position;
     const int32_t *index = i.padded_index + c.first;
-    for (int b = 0; b < blocks; ++b) {
-      const F threshold = V::load(i.threshold + kLanes * b);
-      for (int t = 0; t < c.count; ++t)
-        V::store_gt_bits(to + index[t] * position + b, V::load(from + t * stride + kLanes * b), threshold);
-    }
-    const int halves = (blocks + 1) / 2 * 2;  // of whole words
-    if (blocks < halves) {
-      for (int t = 0; t < c.count; ++t) to[index[t] * position + blocks] = 0;
+    for (int t = 0; t < c.count; ++t) {
+      const float *x = from + t * stride;
+      uint32_t *own = bits + index[t] * position, before = 0;
+      for (int b = 0; b < blocks; b += 2) {
+        uint32_t word = V::gt_bits(V::load(x + kLanes * b), V::load(thresholds + kLanes * b));
+        if (b + 1 < blocks)
+          word |= V::gt_bits(V::load(x + kLanes * (b + 1)), V::load(thresholds + kLanes * (b + 1))) << kLanes;
+        own[b / 2] = to.paired && b % 4 ? word ^ before : word;
+        before = word;
+      }
     }
     const auto fill = [&](int first, int count) {
       for (int p = first; p < first + count; ++p) {
-        for (int k = 0; k < halves; ++k) to[p * position + k] = i.margins.bits[k];
+        for (int k = 0; k < (blocks + 1) / 2; ++k) bits[p * position + k] = to.outside[k];
       }
     };
     for (int t = 0; t < c.count; ++t) {
       const int x = (c.first + t) % c.width;
-      if (x == 0) fill(index[t] - i.margins.before, i.margins.before);
-      if (x == c.width - 1) fill(index[t] + 1, i.margins.behind);
+      if (x == 0) fill(index[t] - to.before, to.before);
+      if (x == c.width - 1) fill(index[t] + 1, to.behind);
     }
   }
 

@@ -18,6 +18,7 @@ struct FusedOps {
     t.pack = Bits<V>::pack;
     t.pack_plane = Bits<V>::pack_plane;
     t.pack_rows = Bits<V>::pack_rows;
+    t.paired = V::kPaired;
     t.gather = Orders<V>::gather;
     t.group_mean = Orders<V>::group_mean;
     t.softmax = Orders<V>::softmax;

@@ -18,6 +18,7 @@ struct Avx2 {
   };
   using B = __m256i;
   static constexpr const char *kName = "avx2";
+  static constexpr bool kPaired = false;
   static constexpr int kTokens = 4, kBlocks = 1, kFullTokens = 6, kFullBlocks = 1;
 
   static F load(const float *p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
@@ -36,11 +37,13 @@ struct Avx2 {
     return {_mm256_blendv_ps(b.a, a.a, _mm256_cmp_ps(x.a, threshold.a, _CMP_GT_OQ)),
             _mm256_blendv_ps(b.b, a.b, _mm256_cmp_ps(x.b, threshold.b, _CMP_GT_OQ))};
   }
-  static void store_gt_bits(uint16_t *to, F x, F threshold) {
+  // 16 bits of x > threshold.
+  static uint32_t gt_bits(F x, F threshold) {
     const int low = _mm256_movemask_ps(_mm256_cmp_ps(x.a, threshold.a, _CMP_GT_OQ));
     const int high = _mm256_movemask_ps(_mm256_cmp_ps(x.b, threshold.b, _CMP_GT_OQ));
-    *to = static_cast<uint16_t>(low | high << 8);
+    return static_cast<uint32_t>(low | high << 8);
   }
+  static void store_gt_bits(uint16_t *to, F x, F threshold) { *to = static_cast<uint16_t>(gt_bits(x, threshold)); }
   static __m256 rprelu(__m256 t, __m256 slope, __m256 shift_out) {
     const __m256 positive = _mm256_cmp_ps(t, _mm256_setzero_ps(), _CMP_GT_OQ);
     return _mm256_blendv_ps(_mm256_fmadd_ps(slope, t, shift_out), _mm256_add_ps(t, shift_out), positive);

@@ -15,7 +15,7 @@ struct Avx512Lanes {
   using F = __m512;
   using I = __m512i;
   using B = __m512i;
-  static constexpr int kFullTokens = 6, kFullBlocks = 4;
+  static constexpr int kFullTokens = 12, kFullBlocks = 2;
 
   static F load(const float *p) { return _mm512_loadu_ps(p); }
   static void store(float *p, F v) { _mm512_storeu_ps(p, v); }
@@ -30,6 +30,7 @@ struct Avx512Lanes {
     return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, threshold, _CMP_GT_OQ), b, a);
   }
   // 16 bits of x > threshold.
+  static uint32_t gt_bits(F x, F threshold) { return _mm512_cmp_ps_mask(x, threshold, _CMP_GT_OQ); }
   static void store_gt_bits(uint16_t *to, F x, F threshold) {
     _store_mask16(reinterpret_cast<__mmask16 *>(to), _mm512_cmp_ps_mask(x, threshold, _CMP_GT_OQ));
   }
@@ -98,6 +99,7 @@ struct Avx512Lanes {
 struct Avx512 : Avx512Lanes {
   static constexpr const char *kName = "avx512";
   static constexpr int kTokens = 8, kBlocks = 2;
+  static constexpr bool kPaired = true;  // for window layers
 
   // Number of bits that differ, for T tokens and J blocks, whose weights lie `block` numbers apart.
   template <int T, int J>
@@ -118,6 +120,36 @@ struct Avx512 : Avx512Lanes {
         });
       }
     }
+  }
+
+  // The same of paired words: of each two, the second is the first XOR the second. The bits of each pair and the odd
+  // bit of those before have a carry of three bits, whose popcount counts twice.
+  template <int T>
+  static BIMLP_INLINE void paired_mismatches(const BitRuns &x, const uint32_t *weight, I (&counts)[T][1]) {
+    // of (odd, a, odd ^ a ^ b): whether two of odd, a and b are set
+    constexpr int kXor = 0x96, kCarry = 0xd4;
+    I odd[T];
+    unrolled<T>([&](auto t) BIMLP_INLINED { counts[t][0] = odd[t] = _mm512_setzero_si512(); });
+    const int length = x.length;
+    const size_t step = x.step;
+    for (int s = 0; s < x.runs; ++s) {
+      const uint32_t *bits = x.run[s];
+      for (int k = 0; k < length; k += 2, weight += 2 * kLanes) {
+        const I first = _mm512_load_si512(weight), both = _mm512_load_si512(weight + kLanes);
+        unrolled<T>([&](auto t) BIMLP_INLINED {
+          const I a = _mm512_xor_si512(_mm512_set1_epi32(static_cast<int>(bits[t * step + k])), first);
+          const I pair = _mm512_set1_epi32(static_cast<int>(bits[t * step + k + 1]));
+          const I sum = _mm512_ternarylogic_epi32(odd[t], pair, both, kXor);
+          const I carry = _mm512_ternarylogic_epi32(odd[t], a, sum, kCarry);
+          counts[t][0] = _mm512_add_epi32(counts[t][0], _mm512_popcnt_epi32(carry));
+          odd[t] = sum;
+        });
+      }
+    }
+    unrolled<T>([&](auto t) BIMLP_INLINED {
+      const I twice = _mm512_add_epi32(counts[t][0], counts[t][0]);
+      counts[t][0] = _mm512_add_epi32(twice, _mm512_popcnt_epi32(odd[t]));
+    });
   }
 };
 

@@ -19,6 +19,7 @@ struct Scalar {
   };
   using B = uint64_t;
   static constexpr const char *kName = "scalar";
+  static constexpr bool kPaired = false;
   static constexpr int kTokens = 4, kBlocks = 1, kFullTokens = 4, kFullBlocks = 1;
 
   template <class T = F, class Lane>
@@ -59,10 +60,13 @@ struct Scalar {
   static F select_gt(const F &x, const F &threshold, const F &a, const F &b) {
     return each([&](int l) { return x.v[l] > threshold.v[l] ? a.v[l] : b.v[l]; });
   }
-  static void store_gt_bits(uint16_t *to, const F &x, const F &threshold) {
+  static uint32_t gt_bits(const F &x, const F &threshold) {
     uint32_t bits = 0;
     for (int l = 0; l < kLanes; ++l) bits |= static_cast<uint32_t>(x.v[l] > threshold.v[l]) << l;
-    *to = static_cast<uint16_t>(bits);
+    return bits;
+  }
+  static void store_gt_bits(uint16_t *to, const F &x, const F &threshold) {
+    *to = static_cast<uint16_t>(gt_bits(x, threshold));
   }
   static F rprelu(const F &t, const F &slope, const F &shift_out) {
     return each([&](int l) { return (t.v[l] > 0 ? t.v[l] : slope.v[l] * t.v[l]) + shift_out.v[l]; });

@@ -9,32 +9,37 @@ template <class V>
 struct FullLayers {
   using F = typename V::F;
 
-  // A full-precision FC. out: tokens x blocks. Run s of token t starts at x + s * run_stride + t * token_stride.
+  static constexpr int kSingleBlocks = 4;  // output blocks of a single token, whose sums wait for each other otherwise
+
+  // A full-precision FC. out: tokens x blocks. Run s of token t starts at x + s * run_stride + t * token_stride. Some
+  // output blocks of all tokens follow each other, so that their weights stay in the cache.
   static void run(const FullLayer &layer, const float *x, size_t run_stride, size_t token_stride, int tokens,
                   float *out) {
+    constexpr int J = V::kFullBlocks, N = kSingleBlocks;
+    int block = 0;
+    for (; tokens == 1 && block + N <= layer.blocks; block += N)
+      full_blocks<1, N>(layer, x, run_stride, token_stride, out, 0, block);
+    for (; block + J <= layer.blocks; block += J) all_tokens<J>(layer, x, run_stride, token_stride, tokens, out, block);
+    for (; block < layer.blocks; ++block) all_tokens<1>(layer, x, run_stride, token_stride, tokens, out, block);
+  }
+
+  // J output blocks of all tokens.
+  template <int J>
+  static void all_tokens(const FullLayer &layer, const float *x, size_t run_stride, size_t token_stride, int tokens,
+                         float *out, int block) {
     constexpr int T = V::kFullTokens;
     int t = 0;
-    for (; t + T <= tokens; t += T) full_tile<T>(layer, x + t * token_stride, run_stride, token_stride, out, t);
-    full_rest<T - 1>(layer, x + t * token_stride, run_stride, token_stride, tokens - t, out, t);
+    for (; t + T <= tokens; t += T)
+      full_blocks<T, J>(layer, x + t * token_stride, run_stride, token_stride, out, t, block);
+    full_rest<T - 1, J>(layer, x + t * token_stride, run_stride, token_stride, tokens - t, out, t, block);
   }
 
   // The last tokens, fewer than a tile.
-  template <int T>
+  template <int T, int J>
   static void full_rest(const FullLayer &layer, const float *x, size_t run_stride, size_t token_stride, int tokens,
-                        float *out, int first) {
-    if (tokens == T) return full_tile<T>(layer, x, run_stride, token_stride, out, first);
-    if constexpr (T > 1) full_rest<T - 1>(layer, x, run_stride, token_stride, tokens, out, first);
-  }
-
-  // All output blocks of T tokens.
-  template <int T>
-  static void full_tile(const FullLayer &layer, const float *x, size_t run_stride, size_t token_stride, float *out,
-                        int first) {
-    constexpr int J = V::kFullBlocks;
-    int block = 0;
-    for (; block + J <= layer.blocks; block += J)
-      full_blocks<T, J>(layer, x, run_stride, token_stride, out, first, block);
-    for (; block < layer.blocks; ++block) full_blocks<T, 1>(layer, x, run_stride, token_stride, out, first, block);
+                        float *out, int first, int block) {
+    if (tokens == T) return full_blocks<T, J>(layer, x, run_stride, token_stride, out, first, block);
+    if constexpr (T > 1) full_rest<T - 1, J>(layer, x, run_stride, token_stride, tokens, out, first, block);
   }
 
   // J output blocks of T tokens.

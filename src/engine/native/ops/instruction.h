@@ -71,10 +71,13 @@ struct Windows {
   const int32_t *begin, *end;
 };
 
-// Margins of the rows of a map of bits: positions before and behind, and what they hold, in parts of 16 bits.
-struct Margins {
-  int before, behind;
-  const uint16_t *bits;
+// Rows of a map of bits with margins, for a window layer: words of a position, and the first of them that an
+// instruction writes; positions of the margins before and behind a row, and what they hold; whether words are paired
+// (WindowLayer).
+struct RowsOfBits {
+  int position, at, before, behind;
+  const uint32_t *outside;
+  bool paired;
 };
 
 struct Instruction {
@@ -92,7 +95,7 @@ struct Instruction {
   int plane[2] = {};                 // bits for a local layer, by input of the group
   const int32_t *padded_index = nullptr;
   WindowLayer window = {};
-  Margins margins = {};               // of a window layer's bits
+  RowsOfBits rows_of_bits = {};
   int group = 0;                      // of a group mean, also beside the bits of a hidden layer
   const int32_t *group_of = nullptr;  // by block: twice the block of its mean, and 1 if it is the first of the group
   Gather gather = {};
@@ -113,7 +116,8 @@ using RunInstruction = void (*)(const Instruction &, const Context &);
 struct Instructions {
   RunInstruction sum, sum_of_rows, pack, pack_plane, pack_rows, gather, group_mean, softmax, dense_bits, wave, full,
       pools;
-  RunInstruction dense[5], local[5], local_affine[5], window[5];  // by SinkKind
+  RunInstruction dense[5], local[5], local_affine[5], window[5];
+  bool paired;  // whether window layers take paired words  // by SinkKind
 };
 
 }  // namespace bimlp

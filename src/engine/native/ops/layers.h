@@ -77,8 +77,11 @@ constexpr int kMaxWindowSide = 7;  // of a window layer's kernel
 // Binary convolution of a window, without groups. Its input is a map of bits, rows of `row` words with the margins left
 // and right. Weights of padding add nothing. Positions have a class by the taps that lie outside of the map: that of
 // their row times that of their column.
+//
+// paired: of each two words of a position, and of weights, the second is XORed with the first.
 struct WindowLayer {
-  int words;      // of a position's bits
+  int words;  // of a position's bits
+  bool paired;
   int kernel[2];  // height, width
   int stride, top, height, row;
   int blocks;               // output blocks

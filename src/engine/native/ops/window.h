@@ -37,51 +37,56 @@ struct WindowLayers {
     row.column_class = layer.column_class + first;
     row.source = source;
     row.stride = source_stride;
-    int block = 0;
-    for (; block + V::kBlocks <= layer.blocks; block += V::kBlocks) blocks_of<V::kBlocks>(layer, row, block, sink);
-    for (; block < layer.blocks; ++block) blocks_of<1>(layer, row, block, sink);
+    if constexpr (V::kPaired) {
+      if (layer.paired) return all<true>(layer, row, sink);
+    }
+    all<false>(layer, row, sink);
   }
 
-  // J output blocks of all positions.
-  template <int J, class Sink>
-  static void blocks_of(const WindowLayer &layer, const Row &row, int block, const Sink &sink) {
-    int t = 0;
-    for (; t + V::kTokens <= row.count; t += V::kTokens) tile<V::kTokens, J>(layer, row, t, block, sink);
-    rest<V::kTokens - 1, J>(layer, row, t, row.count - t, block, sink);
+  // All output blocks of all positions.
+  template <bool kPaired, class Sink>
+  static void all(const WindowLayer &layer, const Row &row, const Sink &sink) {
+    for (int block = 0; block < layer.blocks; ++block) {
+      int t = 0;
+      for (; t + V::kTokens <= row.count; t += V::kTokens) tile<V::kTokens, kPaired>(layer, row, t, block, sink);
+      rest<V::kTokens - 1, kPaired>(layer, row, t, row.count - t, block, sink);
+    }
   }
 
   // The last positions, fewer than a tile.
-  template <int T, int J, class Sink>
+  template <int T, bool kPaired, class Sink>
   static void rest(const WindowLayer &layer, const Row &row, int first, int count, int block, const Sink &sink) {
-    if (count == T) return tile<T, J>(layer, row, first, block, sink);
-    if constexpr (T > 1) rest<T - 1, J>(layer, row, first, count, block, sink);
+    if (count == T) return tile<T, kPaired>(layer, row, first, block, sink);
+    if constexpr (T > 1) rest<T - 1, kPaired>(layer, row, first, count, block, sink);
   }
 
-  // J output blocks of T positions.
-  template <int T, int J, class Sink>
+  // An output block of T positions.
+  template <int T, bool kPaired, class Sink>
   static BIMLP_INLINE void tile(const WindowLayer &layer, const Row &row, int first, int block, const Sink &sink) {
     const size_t step = static_cast<size_t>(layer.stride) * layer.words;
     const int length = layer.kernel[1] * layer.words;
-    const size_t block_size = static_cast<size_t>(layer.kernel[0]) * length * kLanes;
+    const uint32_t *weight = layer.weight + static_cast<size_t>(block) * layer.kernel[0] * length * kLanes;
     const uint32_t *run[kMaxWindowSide];
     for (int k = 0; k < layer.kernel[0]; ++k) run[k] = row.run[k] + first * step;
-    I counts[T][J];
-    V::template mismatches<T, J>({run, layer.kernel[0], length, step}, layer.weight + block * block_size, block_size,
-                                 counts);
+    const BitRuns bits = {run, layer.kernel[0], length, step};
+    I counts[T][1];
+    if constexpr (kPaired) {
+      V::template paired_mismatches<T>(bits, weight, counts);
+    } else {
+      V::template mismatches<T, 1>(bits, weight, 0, counts);
+    }
     const size_t slots = static_cast<size_t>(layer.blocks) * kLanes;
+    const int at = kLanes * block;
     const F scale = V::set(layer.scale);
-    unrolled<J>([&](auto j) BIMLP_INLINED {
-      const int at = kLanes * (block + j);
-      const F factor = V::load(layer.affine.factor + at), offset = V::load(layer.affine.offset + at);
-      const F slope = V::load(layer.affine.slope + at), shift = V::load(layer.affine.shift_out + at);
-      const float *source = row.source + kLanes * layer.shortcut[block + j], *base = row.base + at;
-      const auto end = sink(block + j);
-      unrolled<T>([&](auto i) BIMLP_INLINED {
-        const int t = first + i;
-        const F sum = V::fma(scale, V::to_float(counts[i][j]), V::load(base + row.column_class[t] * slots));
-        const F y = V::add(V::fma(factor, sum, offset), V::load(source + t * row.stride));
-        end(t, V::rprelu(y, slope, shift));
-      });
+    const F factor = V::load(layer.affine.factor + at), offset = V::load(layer.affine.offset + at);
+    const F slope = V::load(layer.affine.slope + at), shift = V::load(layer.affine.shift_out + at);
+    const float *source = row.source + kLanes * layer.shortcut[block], *base = row.base + at;
+    const auto end = sink(block);
+    unrolled<T>([&](auto i) BIMLP_INLINED {
+      const int t = first + i;
+      const F sum = V::fma(scale, V::to_float(counts[i][0]), V::load(base + row.column_class[t] * slots));
+      const F y = V::add(V::fma(factor, sum, offset), V::load(source + t * row.stride));
+      end(t, V::rprelu(y, slope, shift));
     });
   }
 };

@@ -14,21 +14,22 @@ void Emitter::emit_bits(uint32_t v) {
     const int bits = new_value(height, 1, (before + width + behind) * planes * words, false);
     values[bits].is_whole = true;
     window_bits_[layer->conv] = bits;
-    const uint32_t *outside = weights_.outside_bits(conv, binarize.levels(), order, 1);
+    const bool paired = is_paired(words);
+    const uint32_t *outside = weights_.outside_bits(conv, binarize.levels(), order, 1, paired);
     for (int p = 0; p < planes; ++p) {
       Action pack = action(Level::kTile, fused_.pack_rows, OpKind::kBits, blocks);
       Instruction &i = pack.instruction;
       i.in = read(pack, operand(static_cast<int>(v)));
       i.out = write(pack, operand(bits));
       i.threshold = weights_.threshold(binarize, p, order);
-      i.bits_stride = 2 * planes * words;
-      i.bits_at = 2 * p * words;
       i.padded_index = padded_index(height, width, 0, before, behind);
-      i.margins = {before, behind, reinterpret_cast<const uint16_t *>(outside + p * words)};
+      i.rows_of_bits = {planes * words, p * words, before, behind, outside + p * words, paired};
       new_group(v).actions.push_back(std::move(pack));
     }
   }
 }
+
+bool Emitter::is_paired(int words) const { return fused_.paired && words % 2 == 0; }
 
 void Emitter::emit_window(const Layer &layer, const Destination &d) {
   const Node &conv = node(layer.conv);
@@ -43,7 +44,9 @@ void Emitter::emit_window(const Layer &layer, const Destination &d) {
   i.in = read(a, operand(window_bits_.at(layer.conv)));
   std::vector<int32_t> shortcut(out.size() / kLanes, 0);
   i.source = layer.source == kNone ? constant(zeros(kLanes)) : source(layer, out, shortcut, a, group);
-  i.window = weights_.window(conv, node(layer.binarize).levels(), in, e, identity(in.channels), out);
+  const ChannelOrder order = identity(in.channels);
+  const bool paired = is_paired(static_cast<int>(order.size() + 31) / 32);
+  i.window = weights_.window(conv, node(layer.binarize).levels(), in, e, order, out, paired);
   i.window.shortcut = weights_.copy(shortcut);
   steps_.check_memory();
   group.actions.push_back(std::move(a));

@@ -35,12 +35,20 @@ std::vector<int> sums_of(const Node &conv, size_t filter, size_t channels, size_
   return sums;
 }
 
+// Words of which each second one is XORed with the first; in vectors of `lanes`.
+void pair_words(uint32_t *words, size_t count, int lanes) {
+  for (size_t i = 0; i < count; i += 2 * lanes) {
+    for (int l = 0; l < lanes; ++l) words[i + lanes + l] ^= words[i + l];
+  }
+}
+
 int words_of(const ChannelOrder &order) { return (static_cast<int>(order.size()) + 31) / 32; }
 int planes_of(Levels levels) { return levels == Levels::kThree ? 2 : 1; }
 
 }  // namespace
 
-const uint32_t *Weights::outside_bits(const Node &conv, Levels levels, const ChannelOrder &in, int positions) {
+const uint32_t *Weights::outside_bits(const Node &conv, Levels levels, const ChannelOrder &in, int positions,
+                                      bool paired) {
   const int planes = planes_of(levels), words = words_of(in);
   const Outside outside(conv, levels);
   uint32_t *to = memory_.get<uint32_t>(size_t(positions) * planes * words);
@@ -49,11 +57,12 @@ const uint32_t *Weights::outside_bits(const Node &conv, Levels levels, const Cha
       if (in[i] >= 0 && outside.bit[p % planes]) to[size_t(p) * words + i / 32] |= 1u << i % 32;
     }
   }
+  if (paired) pair_words(to, size_t(positions) * planes * words, 1);
   return to;
 }
 
 const uint32_t *Weights::window_bits(const Node &conv, Levels levels, size_t channels, const ChannelOrder &in,
-                                     const ChannelOrder &out) {
+                                     const ChannelOrder &out, bool paired) {
   const size_t taps = size_t(conv[kKernelHeight]) * conv[kKernelWidth];
   const int planes = planes_of(levels), words = words_of(in);
   auto *weight = memory_.get<uint32_t>(out.size() * taps * planes * words);
@@ -66,16 +75,18 @@ const uint32_t *Weights::window_bits(const Node &conv, Levels levels, size_t cha
         weight[(((slot / kLanes * taps + tap) * planes + p) * words + i / 32) * kLanes + slot % kLanes] |= 1u << i % 32;
     }
   }
+  if (paired) pair_words(weight, out.size() * taps * planes * words, kLanes);
   return weight;
 }
 
 WindowLayer Weights::window(const Node &conv, Levels levels, const Shape &shape, const Epilogue &e,
-                            const ChannelOrder &in, const ChannelOrder &out) {
+                            const ChannelOrder &in, const ChannelOrder &out, bool paired) {
   const int height = static_cast<int>(conv[kKernelHeight]), width = static_cast<int>(conv[kKernelWidth]);
   const size_t taps = size_t(height) * width;
   const int positions = static_cast<int>(conv[kLeft] + shape.width + conv[kRight]);
   WindowLayer layer = {};
   layer.words = planes_of(levels) * words_of(in);
+  layer.paired = paired;
   layer.kernel[0] = height;
   layer.kernel[1] = width;
   layer.stride = static_cast<int>(conv[kStride]);
@@ -83,8 +94,8 @@ WindowLayer Weights::window(const Node &conv, Levels levels, const Shape &shape,
   layer.height = static_cast<int>(shape.height);
   layer.row = positions * layer.words;
   layer.blocks = static_cast<int>(out.size()) / kLanes;
-  layer.outside = outside_bits(conv, levels, in, positions);
-  layer.weight = window_bits(conv, levels, shape.channels, in, out);
+  layer.outside = outside_bits(conv, levels, in, positions, paired);
+  layer.weight = window_bits(conv, levels, shape.channels, in, out, paired);
   layer.affine = affine(e, out);
   const Classes rows(conv.shape.height, shape.height, height, layer.stride, layer.top);
   const Classes columns(conv.shape.width, shape.width, width, layer.stride, conv[kLeft]);
