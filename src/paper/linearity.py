@@ -11,7 +11,8 @@ from src.paper.layer_calls import channels_first, watch_binary_layers
 
 LINEARITY = (
     "R^2: share of the binary convolution's variance, per output channel, that the best affine map of the full-precision "
-    "convolution of the same input and weights explains; 1 is linear. Error: |w - alpha sign(w)|^2 / |w|^2, mean of the filters."
+    "convolution of the same input and weights explains; 1 is linear. Error: |w - a q|^2 / |w|^2 of weights w and their quantized "
+    "values q, with the best a of each filter; mean of the filters."
 )
 
 
@@ -28,32 +29,30 @@ def r_squared(x, y):
     return np.where(y_variance > 0, found, 1.0)
 
 
-def weight_error(weight, scale):
-    """Quantization error |w - alpha sign(w)|^2 / |w|^2, mean over the filters: (O, ..), (O,) -> number."""
-    w = np.float64(weight).reshape(len(weight), -1)
-    difference = w - np.float64(scale).reshape(-1, 1) * np.where(w > 0, 1, -1)
-    return float(np.mean((difference**2).sum(1) / (w**2).sum(1)))
+def weight_error(weight, quantized):
+    """Quantization error of weights, min_a |w - a q|^2 / |w|^2, mean over the filters: (O, ..), (O, ..) -> number."""
+    w, q = (np.float64(values).reshape(len(values), -1) for values in (weight, quantized))
+    explained = (w * q).sum(1) ** 2 / ((w * w).sum(1) * (q * q).sum(1))
+    return float(np.mean(1 - explained))
 
 
 def linearity(network, batches):
     """For every binary layer, on real images: (name, error of the weights, R^2 per output channel)."""
-    full, binary = {}, {}
+    full, binary, errors = {}, {}, {}
 
     def note(name, layer, x, y):
-        full.setdefault(name, []).append(
-            channels_first(layer.conv(layer.arranged(x), layer.weight), layer.axis)
-        )
-        binary.setdefault(name, []).append(channels_first(y, layer.axis))
+        maps = (full, layer.conv(layer.arranged(x), layer.weight)), (binary, y)
+        for kept, each in maps:
+            kept.setdefault(name, []).append(channels_first(each, layer.axis))
+        if name not in errors:
+            quantized = layer.weight_quantizer(layer.weight).asnumpy()
+            errors[name] = weight_error(layer.weight.asnumpy(), quantized)
 
-    for name, layer in watch_binary_layers(network, batches, note):
+    for name, _ in watch_binary_layers(network, batches, note):
         x, y = (
             np.concatenate([each.reshape(len(each), -1) for each in maps[name]], 1) for maps in (full, binary)
         )
-        yield (
-            name,
-            weight_error(layer.normalize_weight(layer.weight).asnumpy(), layer.scale().asnumpy()),
-            r_squared(x, y),
-        )
+        yield name, errors[name], r_squared(x, y)
 
 
 def linearity_table(found):

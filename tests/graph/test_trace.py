@@ -40,7 +40,10 @@ CASES = [("bimlp_t", switch) for switch in SWITCHES]
 CASES += [("wave_mlp_nano", {"precision": "fp32"}), ("wave_mlp_nano", {"norm": "layer"})]
 CASES += [("wave_mlp_nano", {"quantizer": name}) for name in ("xnor", "dorefa", "reactnet", "uad", "rbnn")]
 CASES += [("cyclemlp_b1", {"precision": "fp32"}), ("asmlp_t", {"precision": "fp32"}), ("asmlp_t", {})]
-CASES += [("ftbnn20", {}), ("ftbnn20", {"activation": "hardtanh", "place": "before", "binary_shortcuts": False})]
+CASES += [
+    ("ftbnn20", {}),
+    ("ftbnn20", {"activation": "hardtanh", "place": "before", "binary_shortcuts": False}),
+]
 CASES += [("bimlp_t", {"size": 37}), ("published", {"norm": "batch"}), ("published", {"norm": "group"})]
 CASES += [("resnet18", {}), ("mobilenet_v3_small_100", {})]
 

@@ -29,10 +29,12 @@ def test_constants_have_their_limits():
 
 
 def test_error_of_weights():
+    """With signs the best factor is the mean of |w|."""
     w = np.array([[1.0, -1.0, 3.0, -3.0], [2.0, 2.0, -2.0, 2.0]])
-    assert weight_error(w, np.array([2.0, 2.0])) == pytest.approx((4 / 20 + 0) / 2)
+    assert weight_error(w, np.sign(w)) == pytest.approx((4 / 20 + 0) / 2)
+    assert weight_error(w, 7 * w) == pytest.approx(0)
     normal = np.random.default_rng(1).normal(size=(4, 50_000))
-    assert weight_error(normal, np.abs(normal).mean(1)) == pytest.approx(1 - 2 / np.pi, abs=5e-3)
+    assert weight_error(normal, np.sign(normal)) == pytest.approx(1 - 2 / np.pi, abs=5e-3)
 
 
 def test_a_layer_in_full_precision_is_linear_and_a_binary_one_is_not():
