@@ -23,7 +23,7 @@ from src.common.output import result
 from src.cost.count import cost_of
 from src.data import create_dataset
 from src.learn.progress import log
-from src.model import image_size_of
+from src.model import image_size_of, model_names
 from src.paper.ability import ability_table, measure, measured_table
 from src.paper.costs import costs_text, heading
 from src.paper.linearity import LINEARITY, linearity, linearity_table
@@ -61,8 +61,10 @@ def chosen_rows(number, table, names):
 
 @cache
 def totals_of(name, precision, overrides):
-    """The totals of a network's cost at its own image size. Rows of several tables are the same network: it is counted
-    once."""
+    """The totals of a network's cost at its own image size, None for a network that is not built here. Rows of several
+    tables are the same network: it is counted once."""
+    if name not in model_names():
+        return None
     config = load_config(overrides=overrides, flags={"model.name": name})
     return cost_of(
         build_network(config, name, 1000, precision, backend="plain"), image_size_of(name)

@@ -1,25 +1,24 @@
 """The cost of a table's rows beside the paper's."""
 
 from src.common.markdown import markdown_table
-from src.paper.tables import UNITS
+from src.paper.rows import UNITS
 
 DECIMALS = 2  # printed by the paper
 NOT_BUILT = "not built here"
 
 
 def cost_rows(table, totals_of):
-    """For each row of a table: (row, totals of its network, or None where it is not built).
+    """For each row of a table: (row, its network's FLOPs, BOPs and OPs by the table's rule, or None where it is not built).
 
-    totals_of: (network's name, precision, overrides of the model section) -> the totals of a network's cost.
+    totals_of: (network's name, precision, overrides of the model section) -> the totals of a network's cost, or None.
     """
+    suffix = "_macs" if table.macs_alone else ""
     for row in table.rows:
-        if not row.network:
-            yield row, None
-            continue
         overrides = [
             f"{key}={as_text(value)}" for key, value in row.settings.items() if key.startswith("model.")
         ]
-        yield row, totals_of(row.network, row.precision, tuple(overrides))
+        totals = totals_of(row.network, row.precision, tuple(overrides))
+        yield row, totals and {column: totals[column + suffix] for column in UNITS}
 
 
 def as_text(value):
@@ -30,7 +29,7 @@ def as_text(value):
 def verdict(row, totals):
     """In words, whether the costs agree with the printed ones to the printed digits, and where not, why."""
     if totals is None:
-        return "; ".join((NOT_BUILT, *row.notes.values()))
+        return NOT_BUILT
     compared = [column for column in UNITS if column in row.printed]
     wrong = [
         c for c in compared if f"{totals[c] / UNITS[c]:.{DECIMALS}f}" != f"{row.printed[c]:.{DECIMALS}f}"
