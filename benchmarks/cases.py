@@ -4,7 +4,8 @@ import argparse
 
 import numpy as np
 
-# A case is a network and its input; its ratio is reported as <case>_vs_<opponent>. ties: see agreement.py.
+# A case is a network and its input; its ratio is reported as <case>_vs_<opponent>. ties: see agreement.py. options: of
+# the MindSpore network.
 PRECISIONS = {"": "binary", "_binary_act": "binary_act", "_fp32": "fp32"}  # suffix of the case -> precision
 INPUTS = {
     "bimlp_t": {
@@ -14,6 +15,7 @@ INPUTS = {
         "batch_size": 64,
         "ties": 1,
         "steps": 10,
+        "options": {"drop_path_rate": 0.0},
     },
     "bimlp_s": {
         "model": "bimlp_s",
@@ -22,6 +24,25 @@ INPUTS = {
         "batch_size": 8,
         "ties": 100,
         "steps": 2,
+        "options": {"drop_path_rate": 0.0},
+    },
+    "birealnet20": {
+        "model": "birealnet20",
+        "image_size": 32,
+        "classes": 10,
+        "batch_size": 64,
+        "ties": 10,
+        "steps": 10,
+        "options": {},
+    },
+    "react_resnet18": {
+        "model": "react_resnet18",
+        "image_size": 224,
+        "classes": 1000,
+        "batch_size": 8,
+        "ties": 1,
+        "steps": 2,
+        "options": {},
     },
 }
 CASES = {

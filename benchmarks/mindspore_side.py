@@ -32,7 +32,7 @@ class MindSporeSide:
         ms.set_deterministic(True)  # as train.py has it
         ms.set_seed(seed)
         self.network = create_model(
-            case["model"], case["classes"], case["precision"], drop_path_rate=0.0, backend=case["backend"]
+            case["model"], case["classes"], case["precision"], backend=case["backend"], **case["options"]
         )
         self.network.set_train(True)
         shake(self.network, np.random.default_rng(seed))

@@ -3,11 +3,13 @@
 A binary network is not continuous: of millions of values some lie within rounding of a sign's step, two
 correct implementations disagree there, and the next layers carry the difference on until the logits have
 nothing in common. `settle` moves the shifts (RSign's bias, RPReLU's first) so that for one batch no value lies
-close to a step of the function or of its gradient: 0 and the ends -1 and 1 of the window for RSign, 0 for RPReLU.
+close to a step of the function or of its gradient: 0 and the ends -1 and 1 of the window for RSign, 0 for RPReLU. Signs
+without a shift of their own are settled by the bias of the norm before.
 """
 
 import torch
-from torch_bimlp import RPReLU, RSign
+from torch_layers import RPReLU, RSign
+from torch_resnet import PolynomialRSign
 
 CANDIDATES = 1025  # shifts tried per channel
 REACH = 0.25  # of the channel's standard deviation, to both sides, and
@@ -48,8 +50,18 @@ def settle(network, images):
         module.shift_in.copy_(shift)
         narrowest.append(gaps.min().item())
 
-    hooks = {RSign: settle_sign, RPReLU: settle_kink}
+    def settle_input(bias):
+        def shift_input(module, inputs):
+            shift, gaps = clear_shift(inputs[0], (0.0,), torch.zeros_like(bias))
+            bias.add_(shift)
+            narrowest.append(gaps.min().item())
+            return (inputs[0] + shift.view(1, -1, 1, 1),)
+
+        return shift_input
+
+    hooks = {RSign: settle_sign, PolynomialRSign: settle_sign, RPReLU: settle_kink}
     handles = [m.register_forward_pre_hook(hooks[type(m)]) for m in network.modules() if type(m) in hooks]
+    handles += [m.register_forward_pre_hook(settle_input(bias)) for m, bias in network.input_shifts()]
     network(images)
     for handle in handles:
         handle.remove()

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from settle import settle
-from torch_bimlp import BiMLP, load_weights, torch_name
+from torch_layers import load_weights, torch_name
+from torch_networks import create
 from worker import serve, timed
 
 MEMORY_FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
@@ -21,7 +22,7 @@ class TorchSide:
         self.folder, self.training = Path(folder), training
         self.memory_format = MEMORY_FORMATS[opponent["memory_format"]]
         weights = dict(np.load(self.folder / "weights.npz"))
-        network = BiMLP(case["model"], case["classes"], case["precision"])
+        network = create(case["model"], case["classes"], case["precision"])
         load_weights(network, weights)
         self.network = network.to(memory_format=self.memory_format).train()
         self.forward = torch.compile(self.network) if opponent["compiled"] else self.network
