@@ -80,13 +80,15 @@ def settings_of(args, classes):
 
 def rules_of(args):
     """Rules of names for the network. Raises InputError for one that the source does not have."""
+    from src.model import model_names
+
     source = SOURCES[args.source]
-    rules = source.rules(args.model)
-    if rules is None:
+    known = [name for name in model_names() if source.rules(name) is not None]
+    if args.model not in known:
         raise InputError(
-            f"--model: {args.source} has networks whose names begin with {' or '.join(source.networks)}, got {args.model!r}"
+            f"--model: expected a network of {args.source}, {', '.join(known)}, got {args.model!r}"
         )
-    return rules
+    return source.rules(args.model)
 
 
 def report(conversion, source):

@@ -112,9 +112,9 @@ def test_eval_takes_the_published_network_of_adabin(tmp_path):
         (dict(source="vgg"), "--source: expected one of birealnet, reactnet, adabin, larq, got 'vgg'"),
         (
             dict(model="bimlp_t"),
-            "--model: birealnet has networks whose names begin with birealnet, got 'bimlp_t'",
+            "--model: expected a network of birealnet, birealnet20, birealnet18, birealnet34, got 'bimlp_t'",
         ),
-        (dict(model="birealnet1"), "birealnet1: "),
+        (dict(model="birealnet1"), "--model: expected a network of birealnet, "),
         (dict(file="missing.pth"), "missing.pth: expected a file, got: No such file or directory"),
     ],
 )
