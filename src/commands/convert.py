@@ -61,7 +61,7 @@ def settings_of(args, classes):
     own = {
         "model.name": args.model,
         "model.num_classes": classes,
-        "model.options": source.options,
+        "model.options": source.options_of(args.model),
         "data.source": "cifar10" if size == CIFAR_SIZE else "imagenet",
         "data.image_size": size,
         "data.mean": source.mean,

@@ -32,6 +32,9 @@ REFERENCES = {
         "quicknet_small",
         {"widths": (8, 16, 64, 128), "depths": (2, 3, 2, 2)},
     ),
+    "meliusnet_reduced": ("larq", "meliusnet22", {"depths": (2, 1, 1, 1), "widths": (40, 48, 56)}),
+    "real2bin": ("larq", "real_to_binary18", {"widths": (16, 32, 64, 128)}),
+    "birealnet_larq": ("larq", "birealnet18", WIDTHS),
 }
 pytestmark = pytest.mark.usefixtures("pynative")
 
@@ -47,7 +50,8 @@ def reference(name):
 @cache
 def network_of(name):
     source, model, options = REFERENCES[name]
-    return create_model(model, 10, backend="plain", **options, **SOURCES[source].options).set_train(False)
+    more = SOURCES[source].options_of(model)
+    return create_model(model, 10, backend="plain", **options, **more).set_train(False)
 
 
 def converted(name, foreign):

@@ -7,23 +7,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 MAX_PREFIX_WORDS = 4
-# the last word of a reference's name -> ours, by kind of layer; PyTorch's words and Keras'
-WEIGHT = {
-    "weight": "weight",
-    "weights": "weight",
-    "kernel": "weight",
-    "depthwise_kernel": "weight",
-    "bias": "bias",
-}
+# the last word of a name in PyTorch -> ours, by kind of layer
+WEIGHT = {"weight": "weight", "weights": "weight", "bias": "bias"}
 NORM = {
     "weight": "gamma",
     "bias": "beta",
     "running_mean": "moving_mean",
     "running_var": "moving_variance",
-    "gamma": "gamma",
-    "beta": "beta",
-    "moving_mean": "moving_mean",
-    "moving_variance": "moving_variance",
 }
 DEPTHWISE = "depthwise_kernel"
 FROM_1, PART, BLOCK, HALF = "_from_1", "part", "block", "half"  # names of groups, and an ending
@@ -123,13 +113,14 @@ def fitted(array, shape, word, keras):
     """The array in the shape of our parameter, or None where it does not fit.
 
     Vectors may have further axes of length 1, as (1, C, 1, 1). Kernels of PyTorch are (O, I, h, w) as ours, or flat,
-    (O I h w, 1). keras: whether kernels are (h, w, I, O), depth-wise (h, w, C, 1), dense (in, out).
+    (O I h w, 1). FCs may be our convolutions 1x1. keras: whether kernels are (h, w, I, O), depth-wise (h, w, C, 1), dense (in, out).
     """
     if len(shape) < 2:
         return array.reshape(shape) if _without_ones(array.shape) == _without_ones(shape) else None
     if keras:
         array = _from_keras(array, word)
-    elif array.shape == (np.prod(shape), 1) and len(shape) > 2:
+    pointwise = array.shape == tuple(shape[:2]) and tuple(shape[2:]) == (1, 1)
+    if pointwise or array.shape == (np.prod(shape), 1) and len(shape) > 2:
         array = array.reshape(shape)
     return array if array.shape == tuple(shape) else None
 

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field
 
-from src.checkpoint.foreign.ordered import BATCH_NORM, Order
+from src.checkpoint.foreign.ordered import WORDS, Order
 from src.checkpoint.foreign.rules import NORM, Rule
 
 # name of the classifier's bias in any source
@@ -76,12 +76,52 @@ ADABIN = (
 )
 QUICKNET = Order(
     {
-        r".*\.norm\d?": BATCH_NORM,
+        r".*\.norm\d?": "batch_normalization",
         r"stem\.conv2": "quant_depthwise_conv2d",
         r".*\.blur": "depthwise_conv2d",
-        r"head": "quant_dense",
         r".*\.conv\d?": "quant_conv2d",
+        r"head": "quant_dense",
     }
+)
+MELIUSNET = Order(
+    {
+        r".*\.dense_norm": "section_#_block_#_dense_bn",
+        r".*\.dense_conv": "section_#_block_#_dense_binconv",
+        r".*\.improve_norm": "section_#_block_#_improve_bn",
+        r".*\.improve_conv": "section_#_block_#_improve_binconv",
+        r".*\d\.norm": "section_#_transition_bn",
+        r".*\d\.conv": "section_#_transition_pw",
+    },
+    fixed=(
+        *(Rule(rf"(.*/)?stem_s{i}_bn", f"stem.norm{i + 1}", WORDS) for i in range(3)),
+        Rule(r"(.*/)?stem_s0_conv", "stem.conv1", WORDS),
+        # a convolution in groups, one kernel for each
+        *(Rule(rf"(.*/)?stem_s{i}_groupconv_conv(?P<part>\d)", f"stem.conv{i + 1}", WORDS) for i in (1, 2)),
+        Rule(r"(.*/)?head_bn", "norm", WORDS),
+        Rule(r"(.*/)?head_dense", "head", WORDS),
+    ),
+)
+REAL_TO_BINARY = Order(
+    {
+        r".*shortcut\.conv": "r2b_bnn_block_#_shortcut_conv2d",
+        r".*shortcut\.norm": "r2b_bnn_block_#_shortcut_batch_norm",
+        r".*\.conv": "r2b_bnn_block_#_conv2d",
+        r".*\.norm": "r2b_bnn_block_#_batch_norm",
+        r".*\.act": "r2b_bnn_block_#_prelu",
+        r".*\.gate\.reduce": "r2b_bnn_block_#_scaling_dense_reduce",
+        r".*\.gate\.expand": "r2b_bnn_block_#_scaling_dense_expand",
+        r"head": "r2b_bnn_block_#_logits",
+    }
+)
+BIREALNET_LARQ = Order(
+    {
+        r".*\.norm": "batch_normalization",
+        r"stem\.conv|.*shortcut\.conv": "conv2d",
+        r".*\.fc": "quant_conv2d",
+        r"head": "dense",
+    },
+    group=r"stages\.\d+\.\d+\.",
+    ahead=r"shortcut",
 )
 
 
@@ -89,31 +129,49 @@ QUICKNET = Order(
 class Source:
     """Source of weights.
 
-    networks: beginning of our networks' names -> Rules of its names, or an Order; of several that fit the longest counts.
+    networks: beginning of our networks' names -> Rules of its names, or an Order.
+    options: beginning of our networks' names -> model.options of a network as the source has it.
+    classes: our networks' names -> names of the classes, where the source publishes weights for a known data set.
     mean, std: of the pixels in [0, 1] that its networks are fed with.
-    classes: name of our network -> names of its classes, where the source publishes weights for a known data set.
-    options: options of our network as the source has it, model.options.
     """
 
     networks: dict
+    options: dict = field(default_factory=dict)
+    classes: dict = field(default_factory=dict)
     mean: tuple = (0.485, 0.456, 0.406)
     std: tuple = (0.229, 0.224, 0.225)
-    classes: dict = field(default_factory=dict)
-    options: dict = field(default_factory=dict)
 
     def rules(self, name):
         """Rules, or the Order, for our network of a name; None for one that the source does not have."""
-        fitting = [start for start in self.networks if name.startswith(start)]
-        return self.networks[max(fitting, key=len)] if fitting else None
+        return _by_beginning(self.networks, name)
+
+    def options_of(self, name):
+        """Options of our network of a name."""
+        return _by_beginning(self.options, name) or {}
 
 
-# labels of CIFAR-10 in their order
+def _by_beginning(table, name):
+    """Value of the key that a name begins with, None where there is none."""
+    return next((value for key, value in table.items() if name.startswith(key)), None)
+
+
+# of CIFAR-10, in the order of its labels
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+# of networks that have symmetric windows and PyTorch's eps otherwise
+TENSORFLOW = {"same_padding": True, "norm_eps": 1e-3}
 SOURCES = {
     "birealnet": Source({"birealnet": BIREALNET}),
     "reactnet": Source({"reactnet": REACTNET, "react_resnet": REACT_RESNET}),
     "adabin": Source({"adabin": ADABIN}, classes={"adabin20": CIFAR10}),
-    "larq": Source({"quicknet": QUICKNET}),
+    "larq": Source(
+        {
+            "quicknet": QUICKNET,
+            "meliusnet": MELIUSNET,
+            "real_to_binary": REAL_TO_BINARY,
+            "birealnet": BIREALNET_LARQ,
+        },
+        options={"birealnet": TENSORFLOW},
+    ),
 }
 
 
