@@ -54,7 +54,7 @@ def test_both_forms_give_the_tensors_of_the_state_dict_and_name_the_rest(tmp_pat
     accuracy = Storage("accuracy", np.array([0.5], np.float32))
     file = {
         "epoch": 3, "state_dict": mapping, "best_acc1": Tensor(accuracy, 0, (), ()), "arch": "resnet", "lr": 0.1,
-        "optimizer": {"state": {0: {"step": 10}}, "param_groups": [{"params": [0, 1], "nesterov": False}]},
+        "optimizer": {"state": {0: {"step": 10}}, "old": Call("collections", "defaultdict", Global("__builtin__", "dict")), "param_groups": [{"params": [0, 1], "nesterov": False}]},
         "args": Call("argparse", "Namespace"), "np": Call("numpy.core.multiarray", "scalar", b"\0" * 8), "none": None,
     }  # fmt: skip
     found = read(tmp_path, FORMS[form](file, [*storages, accuracy], protocol))
@@ -310,7 +310,63 @@ def test_an_array_that_is_no_plain_array_is_refused(tmp_path, monkeypatch, case)
     assert not (tmp_path / "executed").exists()
 
 
-@pytest.mark.skipif(importlib.util.find_spec("h5py"), reason="h5py is installed")
+@pytest.mark.parametrize("names", [["a" * 501], [str(i) for i in range(10_001)], []])
+def test_names_are_bounded(tmp_path, names):
+    data = safetensors.numpy.save({name: np.zeros(1, np.float32) for name in names})
+    words = refusal(tmp_path, data)
+    assert f"expected 1 to 10000 arrays with names of at most 500 characters, got {len(names)}" in words
+
+
+# --- HDF5, where h5py is installed ---
+
+
+@pytest.mark.skipif(bool(importlib.util.find_spec("h5py")), reason="h5py is installed")
 def test_without_h5py_an_hdf5_file_is_refused_with_the_way_to_read_it(tmp_path):
     message = refusal(tmp_path, b"\x89HDF\r\n\x1a\n" + bytes(40))
     assert "expected h5py, which reads HDF5 files" in message and "pip install h5py" in message
+
+
+def hdf5(make):
+    """Bytes of an HDF5 file that `make` fills."""
+    h5py = pytest.importorskip("h5py")
+    data = io.BytesIO()
+    with h5py.File(data, "w") as file:
+        make(h5py, file)
+    return data.getvalue()
+
+
+def test_an_hdf5_file_gives_arrays_by_layer_and_variable(tmp_path):
+    kernel, gamma = np.arange(24, dtype=np.float32).reshape(1, 1, 4, 6), np.ones(6, np.float32)
+
+    def make(h5py, file):
+        file["model_weights/quant_conv2d/quant_conv2d/kernel:0"] = kernel
+        file.create_dataset("model_weights/bn/bn/gamma:0", data=gamma, compression="gzip", shuffle=True)
+        file["optimizer_weights/x"] = gamma
+
+    found = read(tmp_path, hdf5(make))
+    assert found.keras
+    assert_equal(
+        {name: found.arrays[name] for name in sorted(found.arrays)},
+        {"bn/gamma": gamma, "quant_conv2d/kernel": kernel},
+    )
+
+
+def loop(h5py, file):
+    group = file.create_group("g")
+    group["g"] = group
+
+
+HOSTILE_HDF5 = {
+    "link to another file": lambda h5py, file: file.__setitem__("a", h5py.ExternalLink("/etc/hostname", "/")),
+    "soft link": lambda h5py, file: file.__setitem__("a", h5py.SoftLink("/b")),
+    "numbers elsewhere": lambda h5py, file: file.create_dataset("a", (4,), "u1", external=[("/etc/hostname", 0, 4)]),
+    "texts": lambda h5py, file: file.create_dataset("a", (2,), h5py.string_dtype()),
+    "bomb": lambda h5py, file: file.create_dataset("a", (10**6, 10**6), "f4", chunks=(1000, 1000), compression="gzip"),
+    "other filter": lambda h5py, file: file.create_dataset("a", (100,), "f4", compression="lzf"),
+    "loop": loop,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", HOSTILE_HDF5)
+def test_an_hdf5_file_that_leads_out_of_itself_is_refused(tmp_path, case):
+    assert "HDF5: " in refusal(tmp_path, hdf5(HOSTILE_HDF5[case]))

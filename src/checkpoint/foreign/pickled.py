@@ -11,70 +11,13 @@ large ints can be chosen to have all the same hash.
 """
 
 import struct
-from dataclasses import dataclass
+
+from src.checkpoint.foreign.torch_names import INERT_VALUE, Inert, Name, named, put, storage_of, value_of
 
 MAX_BYTES = 1 << 24  # of one pickle; that of a network with 1,000 tensors and its optimizer takes 200 kB
 MAX_OPCODES = 1 << 20
-MAX_KEY = 1 << 60  # of a mapping, which ints are; optimizers of old files have addresses there
 PROTOCOLS = range(2, 5)
-TENSOR, PARAMETER, PLAIN_TENSOR = (
-    "torch._utils._rebuild_tensor_v2",
-    "torch._utils._rebuild_parameter",
-    "torch._utils._rebuild_tensor",
-)
-MAPPINGS = ("collections.OrderedDict",)
-SEQUENCES = ("torch.Size",)
-STORAGES = {
-    "FloatStorage": "<f4",
-    "DoubleStorage": "<f8",
-    "HalfStorage": "<f2",
-    "BFloat16Storage": "bfloat16",
-    "LongStorage": "<i8",
-    "IntStorage": "<i4",
-    "ShortStorage": "<i2",
-    "CharStorage": "i1",
-    "ByteStorage": "u1",
-    "BoolStorage": "?",
-}
-STORAGE_MODULES = ("torch.", "torch.cuda.")
-# other names in checkpoints that people hold: best accuracies, options of the command line, devices
-INERT = {
-    "argparse.Namespace", "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.dtype", "torch.device",
-    "_codecs.encode", "builtins.set", "__builtin__.set",
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Name:
-    """Global of the table, never looked up."""
-
-    name: str
-
-
-@dataclass(frozen=True)
-class Storage:
-    """Numbers of one tensor or more: the key of their bytes in the file, their NumPy type, their count."""
-
-    key: str
-    kind: str
-    count: int
-
-
-@dataclass(frozen=True)
-class View:
-    """Tensor: part of a Storage, by offset, shape and strides in numbers."""
-
-    storage: Storage
-    offset: int
-    shape: tuple
-    strides: tuple
-
-
-class Inert:
-    """Value of another kind, of which nothing is kept."""
-
-
-INERT_VALUE, MARK = Inert(), object()
+MARK = object()
 
 
 def read_pickle(data, start=0):
@@ -165,7 +108,7 @@ class _Machine:
         """Keys and values, one after the other, into the mapping on the stack; other objects take them as Inert."""
         if isinstance(self.top(), Inert):
             return
-        self.push(_put(self.pop(dict), values))
+        self.push(put(self.pop(dict), values))
 
     def append(self, values):
         """Values to the end of the list on the stack."""
@@ -182,72 +125,10 @@ class _Machine:
     def reduce(self):
         """Name and arguments: the value that they stand for."""
         arguments, name = self.pop(tuple), self.pop(Name).name
-        self.push(_value_of(name, arguments))
+        self.push(value_of(name, arguments))
 
     def persistent(self):
-        self.push(_storage(self.pop(tuple)))
-
-
-def _put(mapping, values):
-    """The mapping with `values`, its keys and values in turn."""
-    for key in values[::2]:
-        if type(key) is not str and not (type(key) is int and 0 <= key < MAX_KEY):
-            raise ValueError(f"pickle: expected a mapping's keys to be texts or ints from 0 to {MAX_KEY - 1}")
-    if len(values) % 2:
-        raise ValueError("pickle: expected a mapping's keys and values, got a key without a value")
-    mapping.update(zip(values[::2], values[1::2]))
-    return mapping
-
-
-def _named(name):
-    """Name for a global of the table. Raises ValueError for others."""
-    module, _, ending = name.rpartition(".")
-    known = (
-        name in INERT or name in MAPPINGS or name in SEQUENCES or name in (TENSOR, PARAMETER, PLAIN_TENSOR)
-    )
-    if not known and not (f"{module}." in STORAGE_MODULES and ending in STORAGES):
-        raise ValueError(
-            f"expected tensors by name, got a pickle that asks for {name}, which is never loaded or called; save the "
-            "network's state_dict() alone"
-        )
-    return Name(name)
-
-
-def _value_of(name, arguments):
-    """The value that a call would give, from the arguments alone."""
-    if name in (TENSOR, PLAIN_TENSOR):
-        return _view(arguments)
-    if name == PARAMETER and arguments and type(arguments[0]) is View:
-        return arguments[0]
-    if name in SEQUENCES and len(arguments) == 1 and type(arguments[0]) is tuple:
-        return arguments[0]
-    if name in MAPPINGS and len(arguments) < 2:
-        pairs = arguments[0] if arguments else []
-        if type(pairs) is list and all(type(pair) in (list, tuple) and len(pair) == 2 for pair in pairs):
-            return _put({}, [each for pair in pairs for each in pair])
-    if name in INERT:
-        return INERT_VALUE
-    raise ValueError(f"pickle: {name} has other arguments than PyTorch's")
-
-
-def _view(arguments):
-    """View of the arguments of a tensor: storage, offset, shape, strides, and what is left out."""
-    if len(arguments) >= 4:
-        storage, offset, shape, strides = arguments[:4]
-        numbers = type(shape) is tuple and type(strides) is tuple and (offset, *shape, *strides)
-        if type(storage) is Storage and numbers and all(type(n) is int and 0 <= n < 2**40 for n in numbers):
-            return View(storage, offset, shape, strides)
-    raise ValueError("pickle: expected a tensor's storage, offset, shape and strides, got something else")
-
-
-def _storage(identity):
-    """Storage of a persistent identity: the word "storage", type, key, device, count, and in old files its view."""
-    if len(identity) in (5, 6) and identity[0] == "storage" and type(identity[1]) is Name:
-        kind = STORAGES.get(identity[1].name.rpartition(".")[2])
-        key, count, view = identity[2], identity[4], identity[5:]
-        if kind and type(key) is str and type(count) is int and 0 <= count < 2**40 and view in ((), (None,)):
-            return Storage(key, kind, count)
-    raise ValueError("pickle: expected a tensor's storage, got another reference")
+        self.push(storage_of(self.pop(tuple)))
 
 
 def _tuple(machine, count):
@@ -268,7 +149,7 @@ def _protocol(machine):
 
 def _stack_global(machine):
     name, module = machine.pop(str), machine.pop(str)
-    machine.push(_named(f"{module}.{name}"))
+    machine.push(named(f"{module}.{name}"))
 
 
 def _append_one(machine):
@@ -283,7 +164,7 @@ def _set_item(machine):
 def _new_object(machine):
     machine.pop(tuple)
     name = machine.pop(Name).name
-    machine.push(_value_of(name, ()))
+    machine.push(value_of(name, ()))
 
 
 def _add_to_set(machine):
@@ -325,7 +206,7 @@ OPCODES = {
     ord("u"): lambda m: m.put_items(m.pop_to_mark()),  # SETITEMS
     0x8F: lambda m: m.push(INERT_VALUE),  # EMPTY_SET
     0x90: _add_to_set,  # ADDITEMS
-    ord("c"): lambda m: m.push(_named(f"{m.line()}.{m.line()}")),  # GLOBAL
+    ord("c"): lambda m: m.push(named(f"{m.line()}.{m.line()}")),  # GLOBAL
     0x93: _stack_global,  # STACK_GLOBAL
     ord("q"): lambda m: m.remember(m.number("<B")),  # BINPUT
     ord("r"): lambda m: m.remember(m.number("<I")),  # LONG_BINPUT

@@ -8,7 +8,8 @@ on the machine, the object, the list of the storages' keys), then for each key a
 import numpy as np
 
 from src.checkpoint.foreign.archive import Archive
-from src.checkpoint.foreign.pickled import View, read_pickle
+from src.checkpoint.foreign.pickled import read_pickle
+from src.checkpoint.foreign.torch_names import View
 
 OLD_MAGIC, OLD_VERSION = 0x1950A86A20F9469CFC6C, 1001
 OBJECT, LITTLE = "data.pkl", b"little"

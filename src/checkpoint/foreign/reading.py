@@ -13,6 +13,7 @@ from src.common.files import read_file
 from src.common.text import cut
 
 MAX_BYTES = 2**31 - 1  # of a file; that of ReActNet-C has 60 MB
+MAX_ARRAYS, MAX_NAME = 10_000, 500  # arrays of a file, characters of a name
 MAX_REASON = 300  # characters
 KNOWN = "a PyTorch, NumPy (.npz), safetensors or Keras HDF5 file"
 HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -42,8 +43,12 @@ def read_foreign(path):
         words = cut(" ".join(str(error).split()) or type(error).__name__, MAX_REASON)
         said = f"expected {KNOWN}, got {kind}" if kind else words
         raise InputError(f"weights {path}: {said}") from error
-    if not found.arrays:
-        raise InputError(f"weights {path}: expected arrays by name, got none")
+    names = [*found.arrays, *found.rest]
+    if not 0 < len(names) <= MAX_ARRAYS or len(max(names, key=len)) > MAX_NAME:
+        raise InputError(
+            f"weights {path}: expected 1 to {MAX_ARRAYS} arrays with names of at most {MAX_NAME} characters, got "
+            f"{len(names)}"
+        )
     return found
 
 
