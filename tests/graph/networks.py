@@ -4,6 +4,7 @@ import numpy as np
 from mindspore import Tensor
 
 from src.model import create_model
+from src.model.layers.layout import NCHW
 
 
 def images(count, size, seed=0):
@@ -27,8 +28,9 @@ def calibrate(network, size):
 
     def take(cell, inputs):
         x = inputs[0].asnumpy()
-        cell.moving_mean.set_data(Tensor(x.mean((0, 2, 3))))
-        cell.moving_variance.set_data(Tensor(np.maximum(x.var((0, 2, 3)), 1e-3)))
+        axes = tuple({0, 1, 2, 3} - {getattr(cell, "axis", NCHW)})
+        cell.moving_mean.set_data(Tensor(x.mean(axes)))
+        cell.moving_variance.set_data(Tensor(np.maximum(x.var(axes), 1e-3)))
 
     norms = [cell for _, cell in network.cells_and_names() if hasattr(cell, "moving_mean")]
     handles = [cell.register_forward_pre_hook(take) for cell in norms]
