@@ -110,7 +110,12 @@ class AdaBinWeight(WeightQuantizer):
         y = layer.lower_sums(graph, signs, positive.reshape(shape), pad_value)
         ones = np.ones((groups, *shape[1:]), bool)
         window = graph.add(
-            "binary_conv2d", signs, weight=ones, pad_value=pad_value, notes={"bias": False}, **layer.window()
+            "binary_conv2d",
+            signs,
+            weight=ones,
+            pad_value=pad_value,
+            notes={"bias": False},
+            **layer.window(signs),
         )
         shares = (alpha * mean).reshape(-1, 1, 1, 1)
         notes = {"bias": False, "counted": False}  # a product for each output, as the scale is
