@@ -5,7 +5,6 @@ import json
 import os
 from pathlib import Path
 
-from src.commands.build import trained_model
 from src.commands.stage_inputs import STAGES, stage_folder
 from src.common.errors import InputError
 from src.common.files import holding, read_summary, remove_parts, write_atomic
@@ -17,10 +16,10 @@ from src.settings.config import (
     load_config,
     names_a_path,
     save_config,
-    to_flat,
     with_absolute_paths,
     with_values,
 )
+from src.settings.own_values import with_quantizer
 from src.settings.schema import TRAITS
 
 SETTINGS = "config.yaml"  # in a stage's folder
@@ -55,16 +54,6 @@ def with_classes_of_run(config, names):
     return with_values(config, {"data.classes": load_config(begun / SETTINGS, complete=True).data.classes})
 
 
-def _with_quantizer(config):
-    """Flat settings of a stage, with the quantizer's name where it is the network's own: older runs have its name."""
-    from src.model import own_quantizer
-
-    values = to_flat(config)
-    if config.model.quantizer == "auto":
-        values["model.quantizer"] = own_quantizer(trained_model(config)[0])
-    return values
-
-
 def check_folder(folder, resolved):
     """Look into a stage's folder: when it holds a run, that goes on, and its settings must be the same.
 
@@ -74,9 +63,10 @@ def check_folder(folder, resolved):
         return
     if not resolved.resume:
         raise InputError(f"{folder}: holds a run; give resume=true to go on with it, or another --output_dir")
-    before, now = (
-        _with_quantizer(each) for each in (load_config(folder / SETTINGS, complete=True), resolved)
-    )
+    from src.model import own_quantizer
+
+    saved = load_config(folder / SETTINGS, complete=True)
+    before, now = (with_quantizer(each, resolved.stage, own_quantizer) for each in (saved, resolved))
     fixed = [key for key in now if not TRAITS[key].resume]
     differing = [key for key in fixed if not same_setting(key, before[key], now[key])]
     if differing:

@@ -48,6 +48,10 @@ def check_sources(name, settings, starts):
     taught = settings.teacher_checkpoint or settings.teacher_pretrained
     if taught and not settings.teacher:
         raise InputError(f"{where}.teacher: expected the teacher whose weights are given, got none")
+    if settings.feature_loss != "none" and not settings.teacher:
+        raise InputError(
+            f"{where}.teacher: expected the teacher of feature_loss={settings.feature_loss}, got none"
+        )
     if settings.teacher_pretrained and (settings.teacher_checkpoint or settings.teacher in STAGES):
         other = settings.teacher_checkpoint or f"those of the stage {settings.teacher}"
         raise InputError(

@@ -1,6 +1,6 @@
 """State that moves with the epochs: parameters that no gradient trains, as the steepness of a quantizer's gradient.
 
-A Cell has such a state where it has the method epoch_state(epoch, epochs) -> list of (parameter, array), a function of the
+A Cell has such a state where it has the method state_of_epoch(epoch, epochs) -> list of (parameter, array), a function of the
 number of the epoch, 0 .. epochs - 1, and of the network at its beginning.
 """
 
@@ -17,16 +17,18 @@ class EpochState:
     """
 
     def __init__(self, network, workers, average_of):
-        self.cells = [cell for _, cell in network.cells_and_names() if hasattr(cell, "epoch_state")]
+        self.cells = [cell for _, cell in network.cells_and_names() if hasattr(cell, "state_of_epoch")]
         self.workers = workers
         self.parameters = [parameter for parameter, _ in self.values(0, 1)]
-        averages = [average_of[p.name] for p in self.parameters if p.name in average_of]
-        self.copies = 1 + bool(averages)
-        self.assign = make_assign([*self.parameters, *averages]) if self.parameters else None
+        self.averages = [
+            (i, average_of[p.name]) for i, p in enumerate(self.parameters) if p.name in average_of
+        ]
+        targets = [*self.parameters, *(average for _, average in self.averages)]
+        self.assign = make_assign(targets) if targets else None
 
     def values(self, epoch, epochs):
         """List of (parameter, array): the state of an epoch."""
-        return [pair for cell in self.cells for pair in cell.epoch_state(epoch, epochs)]
+        return [pair for cell in self.cells for pair in cell.state_of_epoch(epoch, epochs)]
 
     def begin(self, epoch, epochs):
         """Move the state to epoch 0 .. epochs - 1: that of rank 0, so that no machine's rounding parts the workers."""
@@ -38,4 +40,5 @@ class EpochState:
             ends = np.cumsum([a.size for a in arrays])[:-1]
             pieces = np.split(np.asarray(self.workers.sum(flat.tolist()), np.float32), ends)
             arrays = [piece.reshape(a.shape) for piece, a in zip(pieces, arrays)]
-        self.assign([Tensor(a) for a in arrays * self.copies])
+        arrays += [arrays[i] for i, _ in self.averages]
+        self.assign([Tensor(a) for a in arrays])

@@ -106,7 +106,8 @@ class _Trainer:
         self.scale = LossScale(train)
         self.skips = Skips(stage.name, train.on_nonfinite == "skip", self.scale, self._log)
         alpha = settings.kd_alpha if stage.teacher is not None else 0.0
-        forward = make_forward(stage.network, stage.teacher, alpha, train.label_smoothing)
+        feature = settings.feature_loss, settings.feature_weight
+        forward = make_forward(stage.network, stage.teacher, alpha, train.label_smoothing, *feature)
         networks = [each for each in (stage.network, stage.teacher) if each is not None]
         self.step = TrainStep(
             networks,

@@ -4,21 +4,28 @@ import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
+from src.common.errors import InputError
+
 from .compiled import Compiled
+from .feature_loss import FEATURE_LOSSES
 from .loss import cross_entropy, distillation_loss, smooth_labels
 
 
-def make_forward(network, teacher, alpha, smoothing):
+def make_forward(network, teacher, alpha, smoothing, feature_loss="none", feature_weight=0.0):
     """(images, labels, drop_mask) -> (loss, number of images whose most likely class is the label's).
 
     images (B, 3, H, W), soft labels (B, K), drop_mask: as of BiMLP.construct, or None. The loss is the cross-entropy
-    with smoothed labels, or with a teacher that of Eq. 13.
+    with smoothed labels, or with a teacher that of Eq. 13, and feature_weight times one of FEATURE_LOSSES, if one is named.
+    Raises InputError for a feature loss without two networks that have stage_maps.
 
     One graph holds both networks and wants unique names: the teacher's parameters get the prefix
     "teacher.", the network's keep theirs, as they would not inside a Cell around both.
     """
     if teacher is not None:
         teacher.update_parameters_name("teacher.")
+    compare = FEATURE_LOSSES.get(feature_loss)
+    if compare is not None:
+        return _with_features(network, teacher, alpha, smoothing, compare, feature_weight)
 
     def forward(images, labels, drop_mask):
         logits = network(images) if drop_mask is None else network(images, drop_mask)
@@ -27,8 +34,31 @@ def make_forward(network, teacher, alpha, smoothing):
             loss = cross_entropy(logits, target)
         else:
             loss = distillation_loss(logits, target, teacher(images), alpha)
-        hits = ops.cast(ops.argmax(logits, 1) == ops.argmax(labels, 1), ms.float32)
-        return loss, ops.ReduceSum()(hits)
+        return loss, hits(logits, labels)
+
+    return forward
+
+
+def hits(logits, labels):
+    """Number of samples whose most likely class is the label's."""
+    return ops.ReduceSum()(ops.cast(ops.argmax(logits, 1) == ops.argmax(labels, 1), ms.float32))
+
+
+def _with_features(network, teacher, alpha, smoothing, compare, weight):
+    """The function of make_forward with the loss of Eq. 13 and weight times compare(student maps, teacher maps)."""
+    for each in (network, teacher):
+        if not hasattr(each, "stage_maps"):
+            found = "none" if each is None else type(each).__name__
+            raise InputError(f"feature_loss: expected two networks with maps of their stages, got {found}")
+
+    def forward(images, labels, drop_mask):
+        if drop_mask is None:
+            logits, maps = network.stage_maps(images)
+        else:
+            logits, maps = network.stage_maps(images, drop_mask)
+        teacher_logits, teacher_maps = teacher.stage_maps(images)
+        loss = distillation_loss(logits, smooth_labels(labels, smoothing), teacher_logits, alpha)
+        return loss + weight * compare(maps, teacher_maps), hits(logits, labels)
 
     return forward
 

@@ -16,6 +16,7 @@ from src.common.errors import InputError
 from src.common.files import read_summary
 from src.paper.tables import SMALL
 from src.settings.config import load_config, to_flat
+from src.settings.own_values import with_quantizer
 from src.settings.schema import TRAITS
 
 from .costs import as_text
@@ -127,9 +128,11 @@ def _train(network, precision, settings, seed, budget, initial_weights):
 
 def _require_same_settings(folder, stages, config):
     """Raises InputError where a finished run was made with other settings than those of `config`, as for other data."""
-    now = to_flat(config)
+    from src.model import own_quantizer
+
     for stage in stages:
-        before = to_flat(load_config(folder / stage / "config.yaml", complete=True))
+        saved = load_config(folder / stage / "config.yaml", complete=True)
+        now, before = (with_quantizer(each, stage, own_quantizer) for each in (config, saved))
         for key, value in now.items():
             if key not in INITIAL_WEIGHTS and not TRAITS[key].per_run and value != before[key]:
                 raise InputError(

@@ -215,6 +215,8 @@ class StageConfig:
     teacher_checkpoint: str = setting(path=True, graph=False)
     teacher_pretrained: bool = setting(graph=False)
     kd_alpha: float = setting(SHARE)
+    feature_loss: str = setting(one_of("none", "lcr", "attention"), younger=True)
+    feature_weight: float = setting(at_least(0), younger=True)
 
 
 @dataclasses.dataclass(frozen=True)

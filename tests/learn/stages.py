@@ -24,7 +24,7 @@ def small_network(seed, precision="binary", **overrides):
         "drop_path_rate": 0.2,
         "branches": (0, 1, 0, 1),
     }
-    return create_model("bimlp_t", 10, precision, **small, **overrides)
+    return create_model("bimlp_t", 10, precision, **{**small, **overrides})
 
 
 def small_stage(folder, *overrides, workers=None, teacher=None):
@@ -33,7 +33,8 @@ def small_stage(folder, *overrides, workers=None, teacher=None):
     config = load_config(None, (*SETTINGS, *overrides))
     precision = config.stages.step2.precision
     # ranks start different on purpose
-    network = small_network(config.seed + workers.rank, precision, sync_bn=config.model.sync_bn)
+    layers = {"sync_bn": config.model.sync_bn, "quantizer": config.model.quantizer}
+    network = small_network(config.seed + workers.rank, precision, **layers)
     data = {split: create_dataset(config, split, workers.rank, workers.size) for split in ("train", "val")}
     return Stage(
         name="step2", network=network, teacher=teacher, settings=config.stages.step2, train=config.train,

@@ -48,7 +48,7 @@ def timeless(folder):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """The folder of an uninterrupted run, with a teacher and a moving average."""
+    """The folder of an uninterrupted run, with a teacher, a moving average and a quantizer whose state moves with epochs."""
     ms.set_context(mode=ms.GRAPH_MODE)
     folder = tmp_path_factory.mktemp("whole")
     stage = taught_stage(folder)
@@ -59,7 +59,7 @@ def whole(tmp_path_factory):
 def taught_stage(folder):
     teacher = small_network(8, "fp32")
     teacher.set_train(False)
-    return small_stage(folder, "train.ema_decay=0.5", teacher=teacher)
+    return small_stage(folder, "train.ema_decay=0.5", "model.quantizer=rbnn", teacher=teacher)
 
 
 def test_a_run_leaves_its_files_and_one_record_per_epoch(whole):
@@ -70,6 +70,19 @@ def test_a_run_leaves_its_files_and_one_record_per_epoch(whole):
     assert keys <= records[0].keys()
     assert 0 < max(r["flip_ratio"] for r in records) < 0.5
     assert 0 <= records[0]["top1"] <= records[0]["top5"] <= 1
+
+
+def test_the_state_moves_with_the_epochs(whole):
+    """Steepness t of the second and third of three epochs, and orthogonal rotations, in the weights and in their average."""
+    for name, epoch in (("state.previous.ckpt", 1), ("state.ckpt", 2)):
+        found = weights(whole / name)
+        t = [value for key, value in found.items() if key.endswith("weight_quantizer.t")]
+        np.testing.assert_allclose(t, 1e-2 * 1e3 ** (epoch / 3), rtol=1e-5)
+        rotations = [value for key, value in found.items() if key.endswith("weight_quantizer.rotation1")]
+        assert len(rotations) == len(t) > 10
+        for rotation in rotations:
+            np.testing.assert_allclose(rotation @ rotation.T, np.eye(len(rotation)), atol=1e-5)
+        assert any(np.abs(rotation - np.eye(len(rotation))).max() > 0.1 for rotation in rotations)
 
 
 def test_best_is_the_average_and_last_the_weights(whole):

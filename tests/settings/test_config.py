@@ -458,6 +458,8 @@ EDGES = [
     ("stages.step1.warmup_epochs", "0", "-1"),
     ("stages.step2.init_head", "new", "old"),
     ("stages.teacher.kd_alpha", "1", "1.01"),
+    ("stages.step2.feature_loss", "attention", "gram"),
+    ("stages.step2.feature_weight", "0", "-0.1"),
 ]
 
 

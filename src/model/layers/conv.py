@@ -106,7 +106,7 @@ class BinaryConv2d(_Conv):
         """Scale alpha (O,) of the weights."""
         return self.weight_quantizer.scale(self.weight)
 
-    def epoch_state(self, epoch, epochs):
+    def state_of_epoch(self, epoch, epochs):
         """List of (parameter, array): the quantizers' state of epoch 0 .. epochs - 1 of a stage, see learn/epoch_state.py."""
         state = list(self.rsign.epoch_state(epoch, epochs)) if self.binary_activation else []
         if self.scaled:

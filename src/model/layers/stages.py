@@ -45,7 +45,7 @@ class StagedNetwork(nn.Cell):
         drop_path_rate: rate of the last block; the rates grow linearly from 0.
 
     construct takes drop_mask (2 * blocks, B, 1, 1, 1), the factors of ResidualBlock for the rates in `drop_path_rates`.
-    None switches drop path off.
+    None switches drop path off. stage_maps gives the maps at the stages' ends as well, for losses that compare them.
     """
 
     def __init__(
@@ -64,18 +64,28 @@ class StagedNetwork(nn.Cell):
         self.drop_path_rates = tuple(drop_path_rate * (i // 2) / last for i in range(2 * sum(depths)))
 
     def construct(self, x, drop_mask=None):
+        return self.logits_and_maps(x, drop_mask)[0]
+
+    def stage_maps(self, x, drop_mask=None):
+        """(logits, maps): construct's logits, and the feature map (B, C, H, W) at the end of each stage."""
+        logits, maps = self.logits_and_maps(x, drop_mask)
+        return logits, [to_layout(each, self.axis) for each in maps]
+
+    def logits_and_maps(self, x, drop_mask):
+        """Logits, and the feature map at the end of each stage in the backend's layout."""
         x = self.stem(to_layout(x, self.axis))
         if drop_mask is not None and self.axis == CNHW:
             drop_mask = ops.transpose(drop_mask, (0, 2, 1, 3, 4))
-        index = 0
+        index, maps = 0, ()
         for i in range(len(self.stages)):
             for block in self.stages[i]:
                 x = block(x, None if drop_mask is None else drop_mask[index : index + 2])
                 index += 2
+            maps += (x,)
             if i < len(self.downsamples):
                 x = self.downsamples[i](x)
         x = to_layout(self.mean(self.norm(x)), self.axis)
-        return self.head(x.reshape(-1, x.shape[1]))
+        return self.head(x.reshape(-1, x.shape[1])), maps
 
 
 def check_widths_and_depths(widths, depths):
