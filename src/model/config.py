@@ -13,7 +13,7 @@ from .backends import choose_backend
 from .backends.backend import Backend
 from .layers.activations import ACTIVATIONS
 from .layers.norms import EPS, NORMS
-from .layers.quantizers import QUANTIZERS, gradient_name
+from .layers.quantizers import QUANTIZERS, gradient_name, threshold_of
 from .layers.shortcuts import SHORTCUTS
 from .variant import PRECISIONS, check
 
@@ -26,11 +26,13 @@ class Quantization:
 
     precision: one of PRECISIONS. quantizer: class of QUANTIZERS.
     gradient: straight-through estimator of the activations, a key of GRADIENTS.
+    threshold: t of the activations' sign(x - t), where nothing is learned.
     """
 
     precision: str
     quantizer: type
     gradient: str
+    threshold: float = 0.0
 
     @property
     def binary_activation(self):
@@ -82,10 +84,12 @@ def layer_config(
     activation="rprelu",
     shortcut="uni",
     sync_bn=False,
+    activation_threshold="auto",
 ):
     """LayerConfig from the names of its parts. sync_bn: whether BatchNorm's statistics are those of all workers of the job.
+    activation_threshold: t of UAD-BNN, or "auto".
 
-    Raises ValueError for an unknown name, and for a gradient that the quantizer excludes.
+    Raises ValueError for an unknown name, and for a gradient or a threshold that the quantizer excludes.
     """
     check("precision", precision, PRECISIONS)
     check("quantizer", quantizer, QUANTIZERS)
@@ -95,7 +99,10 @@ def layer_config(
     check("compute_type", compute_type, COMPUTE_TYPES)
     return LayerConfig(
         quantization=Quantization(
-            precision, QUANTIZERS[quantizer], gradient_name(quantizer, activation_gradient)
+            precision,
+            QUANTIZERS[quantizer],
+            gradient_name(quantizer, activation_gradient),
+            threshold_of(quantizer, activation_threshold),
         ),
         norm=NORMS[norm],
         activation=ACTIVATIONS[activation],

@@ -76,6 +76,7 @@ def create_model(name, num_classes=1000, precision="binary", **overrides):
             shortcut: "uni", "same_shape", "none"; of networks with shortcuts around their layers.
             backend: "auto", "plain", "fast", "fused".
             compute_type: "float32", "float16", "bfloat16".
+            activation_threshold: "auto", or t of sign(x - t) with quantizer "uad".
             sync_bn: whether BatchNorm's statistics are over all workers of the job.
 
     Raises:

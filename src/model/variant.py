@@ -13,6 +13,7 @@ LAYER_OPTIONS = (
     "backend",
     "compute_type",
     "sync_bn",
+    "activation_threshold",
 )  # arguments of layer_config besides the precision
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from mindspore import Tensor
 
+from src.model import create_model
 from src.model.config import layer_config
 from src.model.layers.binarize import BinarizeActivation, BinarizeWeight
 from src.model.layers.conv import BinaryConv2d, local_fc
@@ -141,6 +142,20 @@ def test_uad_shifts_every_sign_by_one_threshold():
     x = np.random.default_rng(6).normal(0, 1, (2, 3, 4, 5)).astype(np.float32)
     np.testing.assert_array_equal(cell(Tensor(x)).asnumpy(), signs(x - np.float32(0.1)))
     np.testing.assert_array_equal(gradient(cell, x, x), x * inside(x - np.float32(0.1)))
+    network = create_model(
+        "wave_mlp_nano", 10, quantizer="uad", activation_threshold=-0.25, widths=(8,), depths=(1,)
+    )
+    cells = [cell for _, cell in network.cells_and_names() if isinstance(cell, BinarizeActivation)]
+    assert len(cells) > 5 and {float(cell.bias[0]) for cell in cells} == {0.25}
+
+
+@pytest.mark.parametrize("quantizer,value,expected", [
+    ("sign", 0.1, "expected auto with quantizer sign, got 0.1"),
+    ("uad", "0.1", "expected a number or auto, got '0.1'"),
+])  # fmt: skip
+def test_other_thresholds_are_refused(quantizer, value, expected):
+    with pytest.raises(ValueError, match=f"activation_threshold: {expected}"):
+        layer_config(quantizer=quantizer, activation_threshold=value)
 
 
 @pytest.mark.parametrize("name", ["bimlp", "sign", "xnor", "reactnet", "bireal", "uad", "bihalf"])

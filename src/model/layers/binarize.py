@@ -45,12 +45,12 @@ class ActivationQuantizer(nn.Cell):
 
 class BinarizeActivation(ActivationQuantizer):
     """Activation quantizer binarize(x + b): with RSign (ReActNet, arXiv 2003.03488) b is learned per channel, else it is the
-    quantizer's -threshold."""
+    config's -threshold."""
 
     def __init__(self, channels, config):
         super().__init__()
         quantizer = config.quantization.quantizer
-        shift = np.full(channels, 0.0 - quantizer.threshold, np.float32)
+        shift = np.full(channels, 0.0 - config.quantization.threshold, np.float32)
         self.bias = Parameter(initializer("zeros", (channels,))) if quantizer.rsign else Tensor(shift)
         self.function = quantizer.binarize
         self.binarize = config.backend.binarize(self.function, config.quantization.gradient)

@@ -10,7 +10,7 @@ from .irnet import LCR, IRNet
 from .rbnn import RBNN, RBNNReference
 from .recu import ReCU
 
-__all__ = ["CHOICES", "QUANTIZERS", "gradient_name", "weight_scale"]
+__all__ = ["CHOICES", "QUANTIZERS", "gradient_name", "threshold_of", "weight_scale"]
 
 QUANTIZERS = {
     "bimlp": BiMLPQuantizer,
@@ -53,3 +53,17 @@ def gradient_name(quantizer, name):
             f"activation_gradient: expected auto with quantizer {quantizer}, whose gradient is fixed, got {name!r}"
         )
     return name
+
+
+def threshold_of(quantizer, value):
+    """Threshold t of the activations' sign(x - t). quantizer: key of QUANTIZERS; value: a number, "auto" for the quantizer's own.
+
+    Raises ValueError for a number with another quantizer than uad, and for any other value.
+    """
+    own = QUANTIZERS[quantizer].threshold
+    if value == "auto":
+        return own
+    if quantizer != "uad" or not isinstance(value, int | float):
+        expected = "a number or auto" if quantizer == "uad" else f"auto with quantizer {quantizer}"
+        raise ValueError(f"activation_threshold: expected {expected}, got {value!r}")
+    return float(value)

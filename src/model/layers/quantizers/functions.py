@@ -126,7 +126,8 @@ class UAD(SignSTE):
     Forward: x_b = sign(x - t), the same t for all layers; w_b = alpha_o sign(w), alpha_o = mean |w_o| of filter o.
     Gradient: dx = dx_b where |x - t| <= 1, else 0; dw = alpha_o dw_b where |w| <= 1, else 0.
 
-    The authors sweep t; here it is a constant, and their own scale and gradient of the weights are not known.
+    The authors find t by a sweep; here it is `activation_threshold` of the layers, 0.1 where none is given (ours). No code was
+    published; scale and gradient of the weights are taken from XNOR-Net and BiMLP.
     """
 
     activation_function = "prelu"
