@@ -107,6 +107,8 @@ class ModelConfig:
             "lcr",
             "bihalf",
             "adabin",
+            "meliusnet",
+            "quicknet",
         ),
         switch=True,
         younger=True,

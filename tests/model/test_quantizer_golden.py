@@ -1,6 +1,6 @@
 """Values and gradients of quantizers against those that other implementations computed, in tests/golden/quantizers.npz.
 
-There sign(0) is 0, here -1: numbers whose sign is 0 there are left out of the values.
+There sign(0) is 0, or +1 in larq's, here -1: zeros are left out of the values.
 """
 
 from pathlib import Path
@@ -85,6 +85,8 @@ WEIGHTS = [
     ("fda_signonly_n9", "fda", {"n": 9, "strength": 0}, False),
     ("fda_signonly_n18", "fda", {"n": 18, "strength": 0}, False),
     ("bihalf", "bihalf", {}, True),
+    ("larq_ste_sign_1p25", "quicknet", {}, True),
+    ("larq_ste_sign_1p3", "meliusnet", {}, True),
 ]
 
 
@@ -92,7 +94,8 @@ WEIGHTS = [
 def test_weights_and_their_gradient(key, quantizer, values, scaled):
     w, u = GOLDEN["in/w"], GOLDEN["in/u"]
     found, gradient = derivative(weight_cell(quantizer, values, scaled)[1], w, u)
-    expected, known = GOLDEN[f"{key}/w_b"], GOLDEN[f"{key}/w_b"] != 0
+    expected = GOLDEN[f"{key}/w_b"]
+    known = (w != 0) & (expected != 0)
     assert known.sum() >= known.size - 1
     np.testing.assert_allclose(found[known], expected[known], rtol=2e-6)
     expected = GOLDEN[f"{key}/dw"]
@@ -126,6 +129,8 @@ ACTIVATIONS = [
     ("fda_signonly_n18", "fda", {"n": 18, "strength": 0}, True, None),
     ("fda_noise_n9", "fda", {"n": 9, "strength": 0.1, **ACTIVATION_NOISE}, True, None),
     ("bihalf", "bihalf", {}, True, 1.0),  # there the window is open
+    ("larq_ste_sign_1p25", "quicknet", {}, True, None),
+    ("larq_ste_sign_1p3", "meliusnet", {}, True, None),
 ]
 
 

@@ -50,8 +50,8 @@ def equal_scale(w):
     return np.sqrt(2 / np.prod(w.shape[1:]))
 
 
-def inside(w):
-    return np.abs(w) <= 1
+def inside(w, bound=1):
+    return np.abs(w) <= bound
 
 
 # w -> (signs, alpha), (w, gradient of w_b = alpha sign) -> gradient of w
@@ -76,6 +76,8 @@ FORMULAS = {
         lambda w: (upper_half(w), np.full(len(w), equal_scale(w))),
         lambda w, d: d * equal_scale(w),
     ),
+    "meliusnet": (lambda w: (signs(w), np.ones(len(w))), lambda w, d: d * inside(w, 1.3)),
+    "quicknet": (lambda w: (signs(w), np.ones(len(w))), lambda w, d: d * inside(w, 1.25)),
     "dsq": (lambda w: (signs(w), np.ones(len(w))), CLOSED_FORMS["dsq"]),
     "bnn_plus": (lambda w: (signs(w), np.ones(len(w))), CLOSED_FORMS["swish_sign"]),
 }

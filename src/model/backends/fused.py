@@ -82,7 +82,7 @@ def conv_bias(weight_shape, stride, padding, groups, compute_type):
 
 def binarize(function, gradient):
     """Fused activation quantizer, or that of the backend fast where there is none. Arguments as in Backend."""
-    if function in IS_ZERO_ONE:
+    if function in IS_ZERO_ONE and gradient in operators.GRADIENTS:
         return FirstOutput(operators.FusedBinarizeActivation(gradient, IS_ZERO_ONE[function]))
     return BinarizeShifted(function, gradient, CNHW)
 

@@ -20,9 +20,19 @@ def heaviside(x):
     return ops.cast(x > 0.5, mstype.float32)
 
 
-def ste(x, dout):
-    """Straight-through estimator (arXiv 1602.02830): dx = dout where |x| <= 1, else 0."""
-    return dout * ops.cast(ops.abs(x) <= 1, mstype.float32)
+def ste(x, dout, bound=1.0):
+    """Straight-through estimator (arXiv 1602.02830): dx = dout where |x| <= bound, else 0."""
+    return dout * ops.cast(ops.abs(x) <= bound, mstype.float32)
+
+
+def ste_quicknet(x, dout):
+    """Straight-through estimator of QuickNet (arXiv 2011.09398): dx = dout where |x| <= 1.25, else 0."""
+    return ste(x, dout, 1.25)
+
+
+def ste_meliusnet(x, dout):
+    """Straight-through estimator of MeliusNet (arXiv 2001.05936): dx = dout where |x| <= 1.3, else 0."""
+    return ste(x, dout, 1.3)
 
 
 def approx_sign(x, dout):
@@ -67,6 +77,8 @@ def swish_sign(x, dout):
 
 GRADIENTS = {
     "ste": ste,
+    "ste_quicknet": ste_quicknet,
+    "ste_meliusnet": ste_meliusnet,
     "approx_sign": approx_sign,
     "clip_grad": clip_grad,
     "dorefa": dorefa,

@@ -130,7 +130,10 @@ class MeliusNet(nn.Cell):
 
 
 def _variant(depths, widths, growth=64, **fields):
-    options, layers = MeliusNetOptions(depths, widths, growth), {"quantizer": "sign", "activation": "relu"}
+    options, layers = (
+        MeliusNetOptions(depths, widths, growth),
+        {"quantizer": "meliusnet", "activation": "relu"},
+    )
     return Variant(MeliusNet, options, layers=layers, fixed_layers=("norm", "shortcut"), **fields)
 
 

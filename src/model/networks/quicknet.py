@@ -110,7 +110,7 @@ class QuickNet(nn.Cell):
         return self.head(x.reshape(-1, x.shape[1]))
 
 
-LAYERS = {"layers": {"quantizer": "sign", "activation": "relu"}, "fixed_layers": ("norm", "shortcut")}
+LAYERS = {"layers": {"quantizer": "quicknet", "activation": "relu"}, "fixed_layers": ("norm", "shortcut")}
 VARIANTS = {
     # for 32x32 images; not larq's
     "quicknet_nano": Variant(QuickNet, QuickNetOptions((32, 64, 128), (2, 2, 2)), image_size=32, **LAYERS),

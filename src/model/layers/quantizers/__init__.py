@@ -9,6 +9,7 @@ from .functions import DSQ, UAD, BiMLPQuantizer, BiReal, BNNPlus, DoReFa, ReActN
 from .irnet import LCR, IRNet
 from .rbnn import RBNN, RBNNReference
 from .recu import ReCU
+from .wide import MeliusNetQuantizer, QuickNetQuantizer
 
 __all__ = ["CHOICES", "QUANTIZERS", "gradient_name", "threshold_of", "weight_scale"]
 
@@ -31,6 +32,8 @@ QUANTIZERS = {
     "lcr": LCR,
     "bihalf": BiHalf,
     "adabin": AdaBin,
+    "meliusnet": MeliusNetQuantizer,
+    "quicknet": QuickNetQuantizer,
 }
 
 
