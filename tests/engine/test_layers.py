@@ -136,6 +136,33 @@ def test_sums_of_windows_are_exact(inputs, outputs, groups):
             case.check()
 
 
+@pytest.mark.parametrize("inputs,outputs,groups", [
+    (32, 32, 4), (32, 64, 8), (6, 8, 2), (20, 36, 4), (9, 51, 3), (5, 20, 5), (4, 8, 4), (64, 160, 2),
+])  # fmt: skip
+def test_grouped_convolutions_of_full_precision_are_exact(inputs, outputs, groups):
+    """Blocks of outputs that read one group, some, or the last of all; groups of few outputs as well."""
+    for kernel, stride, padding in (
+        ((3, 3), 1, (1,) * 4),
+        ((3, 3), 2, (1,) * 4),
+        ((1, 1), 1, NONE),
+        ((2, 5), 1, NONE),
+    ):
+        case = Case(inputs, 6, 5, outputs)
+        weight = integers(case.random, (outputs, inputs // groups, *kernel), 1)
+        window = {"stride": stride, "padding": padding, "groups": groups}
+        case.builder.add("conv2d", case.map, weight=weight, **window)
+        case.check()
+
+
+@pytest.mark.parametrize("channels", [(16, 32), (5, 16), (16, 7, 3), (17, 16, 1)], ids=str)
+def test_channels_of_maps_behind_one_another(channels):
+    case = Case(channels[0], 4, 3)
+    weights = [integers(case.random, (each, channels[0], 1, 1), 1) for each in channels[1:]]
+    others = [case.builder.add("conv2d", case.map, weight=weight, **PLAIN) for weight in weights]
+    case.builder.add("concat", case.map, *others)
+    case.check()
+
+
 # 0, -0.0, the smallest denormal either way, the smallest normal number either way
 SPECIAL = np.float32([0.0, -0.0, 1e-45, -1e-45, 1.1754944e-38, -1.1754944e-38, 1.0, -1.0])
 

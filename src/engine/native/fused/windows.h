@@ -13,7 +13,7 @@ struct WindowOps : Operands<V> {
   // Row y of a convolution with full precision. The rows of its window are copied with their margins first, unless the
   // kernel is one position.
   static void full(const Instruction &i, const Context &c) {
-    const int channels = i.full.length / i.kernel[1];
+    const int channels = i.full.channels;
     float *out = rows(i.out, c);
     if (i.kernel[0] == 1 && i.kernel[1] == 1 && i.stride == 1) {
       const float *from = c.arena + i.in.place + static_cast<size_t>(c.first) * i.in.stride;

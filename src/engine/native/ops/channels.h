@@ -20,9 +20,16 @@ struct Channels {
 
   static void concat(const Step &s, const float *const *in, float *out, int begin, int end, const OpScratch &) {
     each(s, out, begin, end, [&](float *to, size_t p) {
+      int at = 0;
       for (int i = 0; i < s.inputs; ++i) {
         const float *from = in[i] + p * s.in[i].slots;
-        for (int c = 0; c < s.in[i].channels; ++c) *to++ = from[c];
+        const int channels = s.in[i].channels;
+        if (at % kLanes == 0) {  // padding behind the last channel is there on both sides
+          for (int c = 0; c < channels; c += kLanes) V::store(to + at + c, V::load(from + c));
+        } else {
+          for (int c = 0; c < channels; ++c) to[at + c] = from[c];
+        }
+        at += channels;
       }
     });
   }

@@ -17,6 +17,8 @@ struct FullLayers {
                   float *out) {
     constexpr int J = V::kFullBlocks, N = kSingleBlocks;
     int block = 0;
+    for (; layer.first && block < layer.blocks; ++block)
+      all_tokens<1>(layer, x + layer.first[block], run_stride, token_stride, tokens, out, block);
     for (; tokens == 1 && block + N <= layer.blocks; block += N)
       full_blocks<1, N>(layer, x, run_stride, token_stride, out, 0, block);
     for (; block + J <= layer.blocks; block += J) all_tokens<J>(layer, x, run_stride, token_stride, tokens, out, block);
@@ -46,12 +48,12 @@ struct FullLayers {
   template <int T, int J>
   static void full_blocks(const FullLayer &layer, const float *x, size_t run_stride, size_t token_stride, float *out,
                           int first, int block) {
-    const size_t inputs = static_cast<size_t>(layer.runs) * layer.length;
+    const size_t inputs = static_cast<size_t>(layer.runs) * layer.taps * layer.length;
     const float *weight = layer.weight + block * inputs * kLanes;
     F sum[T][J];
     unrolled<T * J>([&](auto i) BIMLP_INLINED { sum[i / J][i % J] = V::set(0.0f); });
-    for (int s = 0; s < layer.runs; ++s) {
-      const float *run = x + s * run_stride;
+    for (int s = 0; s < layer.runs * layer.taps; ++s) {
+      const float *run = x + s / layer.taps * run_stride + static_cast<size_t>(s % layer.taps) * layer.channels;
       for (int k = 0; k < layer.length; ++k, weight += kLanes) {
         F w[J];
         unrolled<J>([&](auto j) BIMLP_INLINED { w[j] = V::load(weight + j * inputs * kLanes); });

@@ -96,11 +96,14 @@ struct WindowLayer {
   const int32_t *shortcut;  // by output block: the block of the shortcut's row
 };
 
-// Convolution with full precision.
+// Convolution with full precision. A position's inputs are `runs` rows of `taps` times `length` numbers. With groups, a
+// tap's numbers are the channels that the outputs of a block read, from `first` of the block on; else a row is one tap.
 struct FullLayer {
-  int runs, length;  // a position's inputs: `runs` runs of `length` numbers each
+  int runs, taps, length;
+  int channels;          // of the input: numbers from tap to tap
+  const int32_t *first;  // by block, or null without groups
   int blocks;
-  const float *weight;  // blocks x (runs * length) x 16
+  const float *weight;  // blocks x (runs * taps * length) x 16
   Affine affine;
 };
 

@@ -5,6 +5,10 @@ namespace {
 
 constexpr size_t kMaxRepeated = 1 << 20;  // bytes of a local layer's weights, which are repeated along a row
 
+// outputs of a group of a full layer: a block of 16 reads the channels of some groups, with weights 0 for those of
+// others
+constexpr uint32_t kLeastOutputs = 4;
+
 bool is_one(const Vector &v) { return v.size == 1 && v.data[0] == 1.0f; }
 
 }  // namespace
@@ -33,7 +37,7 @@ bool Layers::find_kind(const Node &conv, Layer &layer) const {
   const uint32_t kh = conv[kKernelHeight], kw = conv[kKernelWidth];
   if (conv.op == Op::kConv2d) {
     layer.kind = LayerKind::kFull;
-    return conv[kGroups] == 1;
+    return conv[kGroups] == 1 || conv.shape.channels / conv[kGroups] >= kLeastOutputs;
   }
   layer.binarize = conv.inputs[0];
   if (is_local(conv)) {

@@ -129,27 +129,6 @@ LocalLayer Weights::local(const Node &conv, const Node &binarize, const Epilogue
   return fc;
 }
 
-FullLayer Weights::full(const Node &conv, uint32_t channels, const Epilogue &e, const ChannelOrder &out) {
-  const size_t taps = size_t(conv[kKernelHeight]) * conv[kKernelWidth], inputs = taps * channels;
-  FullLayer fc = {};
-  fc.runs = static_cast<int>(conv[kKernelHeight]);
-  fc.length = static_cast<int>(conv[kKernelWidth] * channels);
-  fc.blocks = static_cast<int>(out.size()) / kLanes;
-  fc.affine = affine(e, out);
-  float *weight = memory_.get<float>(out.size() * inputs);
-  for (size_t slot = 0; slot < out.size(); ++slot) {
-    if (out[slot] < 0) continue;
-    for (size_t tap = 0; tap < taps; ++tap) {
-      for (size_t c = 0; c < channels; ++c) {
-        weight[(slot / kLanes * inputs + tap * channels + c) * kLanes + slot % kLanes] =
-            conv.filter[(out[slot] * channels + c) * taps + tap];
-      }
-    }
-  }
-  fc.weight = weight;
-  return fc;
-}
-
 Gather Weights::gather(const ChannelOrder &sources, int slots, std::vector<int32_t> &which) {
   std::map<ChannelOrder, int> found;
   ChannelOrder distinct;

@@ -35,7 +35,7 @@ class Weights {
   // Convolution of 7 x 1 or 1 x 7 with one output per group, on planes of a map of height x width.
   LocalLayer local(const Node &conv, const Node &binarize, const Epilogue &e, const std::vector<ChannelOrder> &in,
                    const ChannelOrder &out, int height, int width);
-  // Convolution with full precision, without groups.
+  // Convolution with full precision. Its order is that of the channels.
   FullLayer full(const Node &conv, uint32_t channels, const Epilogue &e, const ChannelOrder &out);
   // Gather of the distinct blocks of `sources` (slots of a row of `slots`, or -1). Appends the number of each block to
   // `which`.
@@ -44,6 +44,7 @@ class Weights {
   Gather gather_all(const ChannelOrder &sources, int slots);
 
  private:
+  struct Inputs;
   // Weights of a window layer: blocks x taps x planes x words x 16.
   const uint32_t *window_bits(const Node &conv, Levels levels, size_t channels, const ChannelOrder &in,
                               const ChannelOrder &out, bool paired);
