@@ -138,14 +138,14 @@ class BinaryConv2d(_Conv):
             return self.weight_quantizer.lower_conv(graph, x, self)
         return self.lower_real(graph, self.rsign(x))
 
-    def lower_sums(self, graph, x, positive, pad_value=None):
+    def lower_sums(self, graph, x, positive, pad_value=None, **notes):
         """Symbol of the sums of binarized x and weights, true for +1 and false for -1.
 
-        pad_value: x outside of the map, None for the layer's.
+        pad_value: x outside of the map, None for the layer's. notes: others than the layer's.
         """
-        outside = self.pad_value if pad_value is None else pad_value
+        outside, notes = self.pad_value if pad_value is None else pad_value, {**self.notes(), **notes}
         return graph.add(
-            "binary_conv2d", x, weight=positive, pad_value=outside, notes=self.notes(), **self.window(x)
+            "binary_conv2d", x, weight=positive, pad_value=outside, notes=notes, **self.window(x)
         )
 
     def notes(self):

@@ -129,8 +129,8 @@ class ReActNet(nn.Cell):
         return self.head(x.reshape(-1, x.shape[1]))
 
 
-def _variant(cell, options, **fields):
-    layers = {"quantizer": "reactnet", "activation": "rprelu"}
+def _variant(cell, options, quantizer="reactnet", activation="rprelu", **fields):
+    layers = {"quantizer": quantizer, "activation": activation}
     return Variant(cell, options, layers=layers, fixed_layers=("norm", "shortcut"), **fields)
 
 
@@ -145,4 +145,6 @@ VARIANTS = {
     "reactnet_b": _variant(ReActNet, ReActNetOptions(doubling="groups")),
     "reactnet_c": _variant(ReActNet, ReActNetOptions(doubling="dense")),
     "react_resnet18": _variant(ResNet, RESNET18),
+    # of AdaBin's paper: form A with AdaBin's quantizer and two-slope PReLU, without RSign; no code of it was published
+    "adabin_reactnet_a": _variant(ReActNet, ReActNetOptions(), "adabin", "two_slope"),
 }

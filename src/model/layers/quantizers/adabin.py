@@ -108,15 +108,7 @@ class AdaBinWeight(WeightQuantizer):
         offset = beta * (factor * total + alpha * mean[:, 0] * n)
         pad_value = float(-beta[0])
         y = layer.lower_sums(graph, signs, positive.reshape(shape), pad_value)
-        ones = np.ones((groups, *shape[1:]), bool)
-        window = graph.add(
-            "binary_conv2d",
-            signs,
-            weight=ones,
-            pad_value=pad_value,
-            notes={"bias": False},
-            **layer.window(signs),
-        )
+        window = layer.lower_sums(graph, signs, np.ones((groups, *shape[1:]), bool), pad_value, bias=False)
         shares = (alpha * mean).reshape(-1, 1, 1, 1)
         notes = {"bias": False, "counted": False}  # a product for each output, as the scale is
         window = graph.add(
