@@ -21,7 +21,7 @@ from .parallel import Workers
 from .progress import ProgressBar, log
 from .records import curves_are_old, write_record
 from .run_data import facts_of, remark_on_step, require_same_data
-from .schedule import scaled_learning_rate, warmup_cosine
+from .schedule import learning_rates, scaled_learning_rate
 from .skips import Skips
 from .state import Progress, holds_run, load_state, save_state
 from .step import TrainStep, make_forward, path_factors
@@ -96,11 +96,13 @@ class _Trainer:
         if train.steps_per_epoch:
             self.steps = min(self.steps, train.steps_per_epoch)
         self.images_per_step = stage.batch_size * workers.size * train.accumulate_steps
-        self.rates = warmup_cosine(
+        self.rates = learning_rates(
+            train.schedule,
             scaled_learning_rate(settings.learning_rate, train.base_batch_size, self.images_per_step),
             train.min_learning_rate,
             settings.epochs * self.steps,
             settings.warmup_epochs * self.steps,
+            [epoch * self.steps for epoch in train.decay_epochs],
         )
         self.train_state = TrainState(stage.network, train, workers)
         self.scale = LossScale(train)

@@ -53,6 +53,11 @@ def is_flat_mapping(value):
     )
 
 
+def is_rising(values):
+    """True where each number is more than the one before."""
+    return all(a < b for a, b in zip(values, values[1:]))
+
+
 POSITIVE = Rule("more than 0", lambda value: value > 0)
 SHARE = Rule("a number from 0 to 1", lambda value: 0 <= value <= 1)
 BELOW_ONE = Rule("a number from 0 to below 1", lambda value: 0 <= value < 1)

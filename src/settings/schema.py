@@ -16,6 +16,7 @@ from src.settings.rules import (
     at_least,
     is_flat_mapping,
     is_loss_scale,
+    is_rising,
     loss_scale_text,
     one_of,
 )  # fmt: skip
@@ -178,6 +179,12 @@ class TrainConfig:
     weight_decay: float = setting(at_least(0))
     decay_all: bool = setting()
     min_learning_rate: float = setting(at_least(0))
+    schedule: str = setting(one_of("cosine", "linear", "steps"), graph=False, younger=True)
+    decay_epochs: tuple[int, ...] = setting(
+        Rule("numbers of epochs, each more than the one before", lambda value: is_rising((0, *value))),
+        graph=False,
+        younger=True,
+    )
     clip_norm: float = setting(at_least(0))
     label_smoothing: float = setting(BELOW_ONE)
     ema_decay: float = setting(BELOW_ONE)

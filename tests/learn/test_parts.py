@@ -17,8 +17,9 @@ from src.learn.flip import flip_ratio, signs
 from src.learn.loss import cross_entropy, distillation_loss, kl_divergence, smooth_labels
 from src.learn.optimizer import AdamW, decays, global_norm
 from src.learn.parallel import Workers
-from src.learn.schedule import scaled_learning_rate, warmup_cosine
+from src.learn.schedule import SCHEDULES, learning_rates, scaled_learning_rate
 from src.learn.step import path_factors
+from src.settings.schema import rule_of
 
 RNG = np.random.default_rng(0)
 
@@ -53,13 +54,19 @@ def test_smoothed_labels_stay_a_distribution():
     np.testing.assert_allclose(smooth, np.where(np.eye(4), 0.925, 0.025), rtol=1e-6)
 
 
-def test_warm_up_then_cosine_by_hand():
-    assert warmup_cosine(1.0, 0.0, 5, 2) == pytest.approx([0.5, 1.0, 1.0, 0.5, 0.0])
-    assert warmup_cosine(1.0, 0.2, 3, 0) == pytest.approx([1.0, 0.6, 0.2])
-    assert warmup_cosine(1.0, 0.0, 2, 2) == pytest.approx([0.5, 1.0])
+def test_warm_up_then_decay_by_hand():
+    assert learning_rates("cosine", 1.0, 0.0, 5, 2) == pytest.approx([0.5, 1.0, 1.0, 0.5, 0.0])
+    assert learning_rates("cosine", 1.0, 0.2, 3, 0) == pytest.approx([1.0, 0.6, 0.2])
+    assert learning_rates("cosine", 1.0, 0.0, 2, 2) == pytest.approx([0.5, 1.0])
+    assert learning_rates("linear", 1.0, 0.2, 6, 1) == pytest.approx([1.0, 1.0, 0.8, 0.6, 0.4, 0.2])
+    assert learning_rates("steps", 1.0, 0.0, 6, 1, (2, 4)) == pytest.approx([1.0, 1.0, 0.1, 0.1, 0.01, 0.01])
     assert scaled_learning_rate(1e-3, 1024, 256) == pytest.approx(2.5e-4)
     with pytest.raises(ValueError, match="at most the run's 2 steps, got 3"):
-        warmup_cosine(1.0, 0.0, 2, 3)
+        learning_rates("cosine", 1.0, 0.0, 2, 3)
+
+
+def test_settings_allow_the_schedules_there_are():
+    assert rule_of("train.schedule").allowed == "one of " + ", ".join(SCHEDULES)
 
 
 LOSS = Tensor(np.array([1.5], np.float32))
