@@ -1,4 +1,4 @@
-"""The operators without AVX-512: narrower vectors and bit counting in plain arithmetic give the same."""
+"""The operators without AVX-512 and AMX: narrower vectors, counting in plain arithmetic, no tiles give the same."""
 
 import ctypes
 
@@ -20,7 +20,13 @@ def libraries(tmp_path_factory):
     if "avx512f" not in native._instruction_set():
         pytest.skip("the processor has no AVX-512: its library is the narrow one")
     narrow = tmp_path_factory.mktemp("narrow") / "narrow.so"
-    flags = [*native.flags_of("common", "operators"), "-shared", "-mno-avx512f"]
+    flags = [
+        *native.flags_of("common", "operators"),
+        "-shared",
+        "-mno-avx512f",
+        "-mno-amx-tile",
+        "-mno-amx-bf16",
+    ]
     native._run([*native.compiler(), *flags, *map(str, native.sources_of(FOLDERS)), "-o", str(narrow)])
     return [ctypes.CDLL(path) for path in (library_path(), str(narrow))]
 
@@ -67,3 +73,34 @@ def test_global_fc_is_the_same(libraries, channels, filters, positions):
     np.testing.assert_array_equal(narrow[0], expected)
     for one, other in zip(wide[1:], narrow[1:]):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4 * max(np.abs(one).max(), 1e-6))
+
+
+@pytest.mark.parametrize(
+    ("channels", "filters", "stride"), [(1, 1, 1), (16, 40, 1), (33, 70, 2), (64, 16, 1), (20, 50, 2)]
+)
+def test_binary_convolution_is_the_same(libraries, channels, filters, stride):
+    """Gradients of real numbers, which a matrix unit multiplies in parts of 8 bits, to the accuracy of float32."""
+    generator = np.random.default_rng(channels)
+
+    def draw(*shape):
+        return generator.standard_normal(shape, dtype=np.float32)
+
+    x, w, b = draw(channels, 3, 9, 14), draw(filters, channels, 3, 3), draw(channels)
+    dy = draw(filters, 3, (9 - 1) // stride + 1, (14 - 1) // stride + 1)
+    vectors = [1 + 0.1 * draw(filters) for _ in range(7)]
+    flags, window = np.array([2, 0, 1, 0, 0], np.int32), np.array([3, 3, stride, 1, 1], np.int32)
+    found = []
+    for library in libraries:
+        y, s = np.zeros_like(dy), np.zeros_like(dy)
+        saved = np.zeros(w.size + channels + 6 * filters, np.float32)
+        call(
+            library,
+            "binary_conv_forward",
+            [flags, window, x, x, b, w, *(v.copy() for v in vectors), y, s, saved],
+        )
+        gradients = [np.zeros_like(v) for v in (x, b, w, *[vectors[0]] * 5)]
+        call(library, "binary_conv_backward", [flags, window, dy, x, x, s, saved, *gradients])
+        found.append([s, y, *gradients])
+    np.testing.assert_array_equal(found[0][0], found[1][0])
+    for one, other in zip(*found):
+        np.testing.assert_allclose(one, other, atol=3e-6 * max(np.abs(one).max(), 1e-6), rtol=0)

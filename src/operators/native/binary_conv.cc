@@ -7,6 +7,7 @@
 #include "epilogue.h"
 #include "operands.h"
 #include "shortcut.h"
+#include "sign_products.h"
 #include "surrogates.h"
 #include "tensors.h"
 #include "windows.h"
@@ -47,6 +48,18 @@ const float *operand_planes(const Sizes &size, const float *x, const float *b, c
     for_vectors(size.n_in, [&](auto tag, int64_t i) {
       store(row + i, input_operand(load<decltype(tag)>(x + c * size.n_in + i), b[c], set));
     });
+    size.grid.spread_input(row, planes + c * room);
+  });
+  return planes;
+}
+
+// Planes of sign(x + b) in bfloat16, with 0 around the images. The planes beyond the last channel are not set.
+const uint16_t *sign_planes(const Sizes &size, const float *x, const float *b) {
+  const int64_t room = size.grid.phases() * size.grid.room();
+  uint16_t *planes = Scratch::get<uint16_t>(0, padded_channels(size.in) * room);
+  thread_pool().each(size.in, [&](int64_t c) {
+    uint16_t *row = Scratch::get<uint16_t>(2, size.n_in);
+    for (int64_t i = 0; i < size.n_in; ++i) row[i] = x[c * size.n_in + i] + b[c] > 0 ? kPlusOne : kMinusOne;
     size.grid.spread_input(row, planes + c * room);
   });
   return planes;
@@ -121,8 +134,12 @@ OPERATOR(binary_conv_backward) {
     grid.spread_output(row, planes + o * grid.room());
   });
 
-  const Sources sources = input_sources(grid, operand_planes(size, x, b, set), in);
-  multiply_transposed(grid, planes, out, sources, dw);
+  const bool by_signs = set.binary_weight() && has_matrix_unit();
+  if (by_signs) {
+    multiply_transposed_signs(grid, planes, sign_planes(size, x, b), in, out, dw);
+  } else {
+    multiply_transposed(grid, planes, out, input_sources(grid, operand_planes(size, x, b, set), in), dw);
+  }
   if (set.binary_weight()) {
     thread_pool().each(out, [&](int64_t o) {
       const float factor = weight_factor(scale_of(w + o * depth, depth, set), set);
@@ -135,11 +152,15 @@ OPERATOR(binary_conv_backward) {
   }
 
   const int64_t room = grid.phases() * grid.room();
-  float *dplanes = Scratch::get<float>(0, in * room);
+  float *dplanes = Scratch::get<float>(0, padded_channels(in) * room);
   const auto operand = [&](int64_t o, int64_t c, int64_t tap) {
     return weight_operand(w[(o * in + c) * taps + tap], set);
   };
-  multiply_back(grid, planes, in, out, operand, dplanes);
+  if (by_signs) {
+    multiply_back_signs(grid, planes, w, in, out, dplanes);
+  } else {
+    multiply_back(grid, planes, in, out, operand, dplanes);
+  }
   thread_pool().each(in, [&](int64_t c) {
     float *d = dx + c * n_in;
     grid.gather_input(dplanes + c * room, d);

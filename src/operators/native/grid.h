@@ -45,8 +45,8 @@ class Grid {
     plane_ = (rows + std::max<int64_t>(row_gap, 0)) * pitch_;
     margin_ = std::max<int64_t>(row_gap, 0) * pitch_ + std::max<int64_t>(column_gap, 0);
     size_ = (images * plane_ + kTile - 1) / kTile * kTile;
-    room_ = (2 * margin_ + size_ + kTile - 1) / kTile * kTile;
-    if (room_ % 1024 == 0) room_ += kTile;  // planes at multiples of 4096 bytes share the cache's sets
+    // an odd number of cache lines, so that neighbouring planes do not share the cache's sets
+    room_ = (2 * margin_ + size_ + 2 * kLine - 1) / (2 * kLine) * (2 * kLine) + kLine;
     for (int64_t r = 0; r < window.height; ++r) {
       for (int64_t c = 0; c < window.width; ++c) {
         const int64_t a = quotient(r - window.top), b = quotient(c - window.left);
@@ -121,7 +121,7 @@ class Grid {
   }
 
  private:
-  static constexpr int64_t kTile = 2 * kLanes;
+  static constexpr int64_t kTile = 2 * kLanes, kLine = 16;
 
   int64_t quotient(int64_t value) const {  // floor(value / stride)
     return value >= 0 ? value / stride_ : -((-value + stride_ - 1) / stride_);
