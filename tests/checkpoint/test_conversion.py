@@ -197,6 +197,14 @@ FAULTS = {
         without("feature.1.binary_pw_down1.weights"),
         "1 of another shape: blocks.0.pointwise.fc.weight",
     ),
+    "one half twice": (
+        "reactnet_a",
+        lambda arrays: {
+            name.replace("1.binary_pw_down2.weights", "1.binary_pw_down1.weight"): array
+            for name, array in arrays.items()
+        },
+        "1 of another shape: blocks.0.pointwise.fc.weight",
+    ),
     "nan": (
         "bireal18",
         changed("layer1.0.bn1.weight", lambda array: array * np.nan),
