@@ -35,9 +35,10 @@ def binary_layers(network):
 def smallest_image(network):
     """Side, in pixels, of the smallest square image that the stem takes: its kernel less the padding on both sides.
 
-    1 for networks without such a stem, whose smallest image is not known (MindCV's, the published one).
+    1 for a stem with padding SAME, and for networks without such a stem, whose smallest image is not known (MindCV's, the
+    published one).
     """
     stem = getattr(getattr(network, "stem", None), "conv", None)
-    if not isinstance(stem, Conv2d):
+    if not isinstance(stem, Conv2d) or isinstance(stem.padding, str):
         return 1
     return max(max(stem.kernel) - 2 * min(stem.padding), 1)

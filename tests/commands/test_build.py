@@ -31,6 +31,10 @@ def test_images_too_small_for_the_stem_are_refused(name):
         again(Tensor(np.zeros((1, 3, 2, 2), np.float32)))
 
 
+def test_a_stem_with_padding_same_takes_any_image():
+    assert smallest_image(create_model("real_to_binary20", 10)) == 1
+
+
 @pytest.mark.parametrize(
     "error", [RuntimeError("\n---\n- out of memory\nmore"), TypeError("no such type"), ValueError()]
 )
