@@ -50,7 +50,7 @@ def arguments(argv):
 
 
 def settings_of(args, classes):
-    """Settings of the written checkpoint: the network's, those of its source, then the command line's.
+    """Settings of the written checkpoint: the network's, those of its source, then the command line's; model.options by option.
 
     classes: number of classes by the file, 0 where it is not known.
     """
@@ -58,6 +58,7 @@ def settings_of(args, classes):
 
     source, size = SOURCES[args.source], image_size_of(args.model)
     names = source.classes.get(args.model, ())
+    given = command_line_values(args.overrides)
     own = {
         "model.name": args.model,
         "model.num_classes": classes,
@@ -69,7 +70,8 @@ def settings_of(args, classes):
         "data.classes": names if len(names) == classes else (),
         "data.class_names": names if len(names) == classes else (),
     }
-    config = with_values(load_config(), {**own, **command_line_values(args.overrides)})
+    options = {**own["model.options"], **given.pop("model.options", {})}
+    config = with_values(load_config(), {**own, **given, "model.options": options})
     if not config.model.num_classes:
         raise InputError(
             f"weights {args.file}: expected the bias of a classifier, which tells the number of classes, found none; give "

@@ -135,6 +135,16 @@ def test_a_hostile_file_is_refused_and_nothing_is_written(tmp_path, arrays, monk
     assert os.listdir(tmp_path) == ["evil.pth"]
 
 
+def test_options_of_the_source_hold_beside_those_that_are_given(tmp_path):
+    """Without TensorFlow's windows and eps the weights would fit as well, and the logits be others."""
+    data = np.load(GOLDEN / "birealnet_larq.npz")
+    arrays = {key[6:]: data[key] for key in data.files if key.startswith("param/")}
+    done = converted(write(tmp_path / "a.npz", arrays, "npz"), tmp_path / "a.ckpt", source="larq")
+    assert done.returncode == 0, done.stderr
+    options = config_beside(tmp_path / "a.ckpt").model.options
+    assert dict(options) == {"widths": (8, 16, 32, 64), "same_padding": True, "norm_eps": 1e-3}
+
+
 def test_settings_of_another_checkpoint_are_kept(tmp_path, arrays):
     file = write(tmp_path / "a.npz", arrays, "npz")
     assert converted(file, tmp_path / "a.ckpt").returncode == 0
