@@ -15,7 +15,7 @@ from src.checkpoint.foreign.sources import SOURCES, class_count
 from src.commands.build import build_network, start_device
 from src.common.errors import InputError
 from src.common.output import result, warn
-from src.common.text import printable
+from src.common.text import one_line, printable
 from src.settings.command_line import CONFIG_NAME, PATH, Parser, parse, run
 from src.settings.config import command_line_values, load_config, save_config, to_flat, with_values
 
@@ -144,7 +144,9 @@ def main(argv):
     beside = f"; beside the weights in the file: {', '.join(foreign.rest)}" if foreign.rest else ""
     arrays = f"{len(conversion.aside)} array{'s' * (len(conversion.aside) != 1)}"
     warn(
-        f"{len(conversion.matched)} of the network's {len(target)} parameters matched, {arrays} left aside{beside}"
+        one_line(
+            f"{len(conversion.matched)} of the network's {len(target)} parameters matched, {arrays} left aside{beside}"
+        )
     )
     warn(f"written: {args.output}, {place}")
 

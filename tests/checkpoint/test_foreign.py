@@ -3,6 +3,7 @@
 import importlib.util
 import io
 import pickle
+import random
 import struct
 import zipfile
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from src.checkpoint.foreign.pickled import MAX_OPCODES, read_pickle
+from src.checkpoint.foreign.pickled import MAX_OPCODES, OPCODES, read_pickle
 from src.checkpoint.foreign.reading import read_foreign
 from src.common.errors import InputError
 from tests.checkpoint.small import assert_equal
@@ -238,6 +239,30 @@ def test_a_pickle_that_is_no_plain_data_is_refused(tmp_path, case):
 def test_a_mapping_that_holds_itself_is_read_to_its_end(tmp_path):
     for body in (b"\x80\x02}q\x00X\x01\0\0\0ah\x00s.", b"\x80\x02]q\x00h\x00a."):
         assert "expected tensors by name, got" in refusal(tmp_path, zipped(body))
+
+
+def test_a_program_of_damaged_opcodes_is_refused_or_read():
+    """Nothing but a ValueError comes of it, soon, whatever the opcodes are."""
+    chance, opcodes = random.Random(0), list(OPCODES)
+    mapping, _ = tensors_of(arrays())
+    whole = pickled(
+        {"state_dict": mapping, "args": Call("argparse", "Namespace"), "state": {0: [1, (2.0, None)]}}
+    )
+    counts = {"read": 0, "refused": 0}
+    for _ in range(2000):
+        body = bytearray(whole)
+        for _ in range(chance.choice((1, 1, 2, 4))):
+            place, other = chance.randrange(len(body)), chance.randrange(len(body))
+            length = chance.randrange(1, 30)
+            body[place : place + chance.choice((0, 1, length))] = chance.choice(
+                (bytes([chance.choice(opcodes)]), chance.randbytes(1), body[other : other + length], b"")
+            )
+        try:
+            read_pickle(bytes(body))
+            counts["read"] += 1
+        except ValueError:
+            counts["refused"] += 1
+    assert min(counts.values()) > 50
 
 
 OLD_HEAD = b"".join(

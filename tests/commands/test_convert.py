@@ -135,6 +135,17 @@ def test_a_hostile_file_is_refused_and_nothing_is_written(tmp_path, arrays, monk
     assert os.listdir(tmp_path) == ["evil.pth"]
 
 
+def test_names_in_a_file_reach_the_terminal_as_printable_text(tmp_path, arrays):
+    mapping, storages = tensors_of(arrays)
+    file = {"state_dict": mapping, "\x1b[31mred\n": 1, **{f"more{i}": i for i in range(900)}}
+    (tmp_path / "a.pth").write_bytes(FORMS["zip"](file, storages))
+    done = converted(tmp_path / "a.pth", tmp_path / "a.ckpt")
+    assert done.returncode == 0
+    first, second = done.stderr.splitlines()
+    assert "\\x1b[31mred" in first and first.isprintable() and len(first) <= 1000
+    assert second.startswith("written: ")
+
+
 def test_options_of_the_source_hold_beside_those_that_are_given(tmp_path):
     """Without TensorFlow's windows and eps the weights would fit as well, and the logits be others."""
     data = np.load(GOLDEN / "birealnet_larq.npz")
