@@ -14,6 +14,7 @@ from pathlib import Path
 from src.checkpoint.foreign.sources import SOURCES, class_count
 from src.commands.build import build_network, start_device
 from src.common.errors import InputError
+from src.common.files import ensure_writable_dir
 from src.common.output import result, warn
 from src.common.text import one_line, printable
 from src.settings.command_line import CONFIG_NAME, PATH, Parser, parse, run
@@ -59,6 +60,11 @@ def settings_of(args, classes):
     source, size = SOURCES[args.source], image_size_of(args.model)
     names = source.classes.get(args.model, ())
     given = command_line_values(args.overrides)
+    for key in given:
+        if not key.startswith(("model.", "data.")) or key == "model.name":
+            raise InputError(
+                f"{key}: expected settings of the model, but its name, and of the data, got another"
+            )
     own = {
         "model.name": args.model,
         "model.num_classes": classes,
@@ -117,10 +123,7 @@ def require_place(output, config):
 def main(argv):
     """Reads the file, builds the network, matches, writes the checkpoint and its settings."""
     args = arguments(argv)
-    from src.checkpoint.file import (
-        parameters_of,
-        save_checkpoint,
-    )  # loads the framework: help is quick without it
+    from src.checkpoint.file import parameters_of, save_checkpoint  # loads the framework: help is quick
     from src.checkpoint.foreign.conversion import convert
     from src.checkpoint.foreign.reading import read_foreign
 
@@ -137,8 +140,9 @@ def main(argv):
 
     for name, array in conversion.arrays.items():
         parameters[name].set_data(ms.Tensor(array, parameters[name].dtype))
-    save_checkpoint(args.output, network)
+    ensure_writable_dir(place.parent)
     save_config(config, place)
+    save_checkpoint(args.output, network)
     for line in report(conversion, args.source):
         result(printable(line))
     beside = f"; beside the weights in the file: {', '.join(foreign.rest)}" if foreign.rest else ""

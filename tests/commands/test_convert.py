@@ -51,7 +51,6 @@ def write(path, arrays, form):
 @pytest.mark.parametrize("form,name", [("zip", "a.pth"), ("old", "a.pth.tar"), ("npz", "a.npz"), ("safetensors", "a.safetensors")])  # fmt: skip
 def test_every_form_gives_one_checkpoint_and_an_account(tmp_path, arrays, form, name):
     file = write(tmp_path / name, {**arrays, "module.bn1.num_batches_tracked": np.array(9)}, form)
-    (tmp_path / "out").mkdir()
     done = converted(file, tmp_path / "out" / "birealnet.ckpt")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
@@ -164,6 +163,15 @@ def test_settings_of_another_checkpoint_are_kept(tmp_path, arrays):
     words = refusal(converted(file, tmp_path / "c.ckpt", "data.image_size=192"))
     assert "config.yaml: expected no settings of another checkpoint" in words
     assert (tmp_path / "config.yaml").read_bytes() == before and not (tmp_path / "c.ckpt").exists()
+
+
+@pytest.mark.parametrize("override", ["stage=step1", "model.name=birealnet34", "output_dir=other"])
+def test_settings_of_a_run_are_refused(tmp_path, arrays, override):
+    file = write(tmp_path / "a.npz", arrays, "npz")
+    words = refusal(converted(file, tmp_path / "a.ckpt", override))
+    assert words.startswith(
+        f"{override.partition('=')[0]}: expected settings of the model, but its name, and of the data"
+    )
 
 
 def test_weights_without_a_classifier_s_bias_need_the_number_of_classes(tmp_path, arrays):

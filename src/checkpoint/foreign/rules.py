@@ -62,7 +62,7 @@ def our_name(name, rules):
     """(our name, part) of a reference's, Aside, or None where no rule has it. The first rule that fits counts."""
     layer, word = split(name)
     for rule in rules:
-        found = re.fullmatch(rule.pattern, layer)
+        found = re.fullmatch(rule.pattern, layer, re.ASCII)
         if found and not rule.ours:
             if not rule.words or word in rule.words:
                 return Aside(rule.reason)
