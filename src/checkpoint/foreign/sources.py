@@ -161,8 +161,10 @@ CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 TENSORFLOW = {"same_padding": True, "norm_eps": 1e-3}
 SOURCES = {
     "birealnet": Source({"birealnet": BIREALNET}),
-    "reactnet": Source({"reactnet": REACTNET, "react_resnet": REACT_RESNET}),
-    "adabin": Source({"adabin": ADABIN}, classes={"adabin20": CIFAR10}),
+    "reactnet": Source({"reactnet_a": REACTNET, "react_resnet": REACT_RESNET}),
+    "adabin": Source(
+        dict.fromkeys(("adabin18", "adabin20", "adabin34"), ADABIN), classes={"adabin20": CIFAR10}
+    ),
     "larq": Source(
         {
             "quicknet": QUICKNET,
