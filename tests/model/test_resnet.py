@@ -8,6 +8,10 @@ import pytest
 from mindspore import Tensor
 
 from src.cost.count import cost_of
+from src.deploy.packed_file import Description, encode
+from src.engine import Engine
+from src.graph import run_reference, trace
+from src.graph.simplify import simplify
 from src.model import create_model
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "cnn"
@@ -124,3 +128,17 @@ def test_a_network_gives_the_maps_and_logits_of_its_authors_code(golden, pynativ
     for name, value in found.items():
         expected = data[name if name == "logits" else f"out/{name}"]
         np.testing.assert_allclose(value, expected, rtol=0, atol=1e-5 * np.abs(expected).max(), err_msg=name)
+
+
+def test_the_graph_and_the_engine_give_the_logits_of_its_authors_code(golden, tmp_path, monkeypatch):
+    network, data = golden
+    x, expected = data["x"], data["logits"]
+    graph = trace(network, x.shape[2])
+    tolerance = 1e-5 * np.abs(expected).max()
+    np.testing.assert_allclose(run_reference(graph, x), expected, rtol=0, atol=tolerance)
+    description = Description("n", x.shape[2], x.shape[3], (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    (tmp_path / "n.packed").write_bytes(encode(description, simplify(graph)))
+    for plan in ("plain", "fused"):
+        monkeypatch.setenv("BIMLP_PLAN", plan)
+        with Engine.load(tmp_path / "n.packed") as engine:
+            np.testing.assert_allclose(engine.logits(x), expected, rtol=0, atol=tolerance, err_msg=plan)

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = """
 import numpy as np, mindspore as ms
 from src.model import create_model, default_precision, image_size_of, model_names
-print(model_names()[-4:], default_precision("toy"), image_size_of("toy"))
+print("toy" in model_names(), default_precision("toy"), image_size_of("toy"))
 images = ms.Tensor(np.random.default_rng(0).normal(size=(2, 3, 16, 16)).astype(np.float32))
 ms.set_context(mode=ms.PYNATIVE_MODE)
 for precision in ("fp32", "binary_act", "binary"):
@@ -54,7 +54,7 @@ def run(folder, *arguments):
 def test_it_is_listed_and_built_in_all_precisions(house):
     lines = run(house, "-c", BUILD).splitlines()
     assert lines == [
-        "('toy', 'wave_mlp_nano', 'wave_mlp_t', 'wave_mlp_s') binary 16",
+        "True binary 16",
         *(f"{precision} (2, 5) True True" for precision in ("fp32", "binary_act", "binary")),
     ]
 
