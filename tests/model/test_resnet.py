@@ -142,3 +142,29 @@ def test_the_graph_and_the_engine_give_the_logits_of_its_authors_code(golden, tm
         monkeypatch.setenv("BIMLP_PLAN", plan)
         with Engine.load(tmp_path / "n.packed") as engine:
             np.testing.assert_allclose(engine.logits(x), expected, rtol=0, atol=tolerance, err_msg=plan)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "binary_act"])
+def test_units_of_birealnet_have_no_activation_but_a_relu_in_fp32(precision, pynative):
+    network = create_model("birealnet20", 10, precision, depths=(1, 1, 1), backend="plain").set_train(False)
+    x = Tensor(np.random.default_rng(0).normal(size=(1, 16, 8, 8)).astype(np.float32))
+    for units in network.stages:
+        x = units[0](x)
+        assert (x.asnumpy().min() >= 0) == (precision == "fp32")
+
+
+REFUSED = [
+    ("birealnet20", {"stem": "mnist"}, "stem: expected one of imagenet, cifar, got 'mnist'"),
+    ("birealnet20", {"depths": (1, 1)}, "depths: expected one per width, 3 in all"),
+    ("reactnet_nano", {"strides": (1, 1)}, r"strides: expected 1 or 2 for each of 6 widths, got \(1, 1\)"),
+    ("reactnet_nano", {"strides": (1, 1, 3, 1, 2, 1)}, "strides: expected 1 or 2 for each of 6 widths"),
+    ("reactnet_nano", {"widths": (16, 32, 64, 64, 128, 192)}, "widths: expected each as the one before or its double"),
+    ("reactnet_nano", {"doubling": "sparse"}, "doubling: expected one of binary, groups, dense, got 'sparse'"),
+    ("reactnet_nano", {"shortcut": "none"}, "unknown override of reactnet_nano: 'shortcut'"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name,overrides,message", REFUSED)
+def test_options_out_of_reach_are_refused(name, overrides, message):
+    with pytest.raises(ValueError, match=message):
+        create_model(name, 10, **overrides)
