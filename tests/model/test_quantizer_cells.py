@@ -62,6 +62,27 @@ def test_every_parameter_of_a_layer_gets_a_gradient(name):
             assert np.isfinite(gradient.asnumpy()).all() and gradient.asnumpy().any(), (precision, p.name)
 
 
+@pytest.mark.parametrize("backend", ["plain", "fast"])
+@pytest.mark.parametrize("name", ["abc", "fda", "irnet", "recu"])
+def test_a_compiled_layer_trains_as_the_eager_one(name, backend):
+    cell = scrambled(BinaryConv2d(3, 8, 3, 1, 1, config=layer_config(quantizer=name, backend=backend)))
+    cell.set_train(True)
+    x = Tensor(images(3, 9))  # a feature map in either layout
+    weights = ms.ParameterTuple(cell.trainable_params())
+
+    def loss(x):
+        y = cell(x)
+        return (y * y).sum(), y
+
+    step = ms.value_and_grad(loss, 0, weights, has_aux=True)
+    (_, expected), (dx, gradients) = step(x)
+    (_, found), (compiled_dx, compiled) = ms.jit(step)(x)
+    pairs = [(expected, found), (dx, compiled_dx), *zip(gradients, compiled)]
+    for each, other in pairs:
+        atol = 1e-4 * np.abs(each.asnumpy()).max()
+        np.testing.assert_allclose(other.asnumpy(), each.asnumpy(), rtol=0, atol=atol)
+
+
 @pytest.mark.parametrize("name", QUANTIZERS)
 def test_the_next_precision_may_lack_the_parameters_of_a_quantizer(name):
     known = None
