@@ -106,9 +106,8 @@ class MeliusNet(nn.Cell):
 
     def __init__(self, num_classes, options, config):
         super().__init__()
-        channels = options.growth
+        channels, sections = options.growth, []
         self.stem = Stem(channels, config)
-        self.sections = nn.CellList()
         for width, depth in zip((None, *options.widths), options.depths):
             cells = []
             if width is not None:
@@ -116,7 +115,8 @@ class MeliusNet(nn.Cell):
             for _ in range(depth):
                 cells.append(DenseImprovement(channels, options.growth, config))
                 channels += options.growth
-            self.sections.append(nn.SequentialCell(cells))
+            sections.append(nn.SequentialCell(cells))
+        self.sections = nn.CellList(sections)
         self.norm, self.act = BatchNorm(channels, config), config.activation(channels, config)
         self.head = nn.Dense(channels, num_classes)
         self.mean, self.axis = GlobalMean(), config.axis

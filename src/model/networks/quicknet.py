@@ -92,12 +92,12 @@ class QuickNet(nn.Cell):
 
     def __init__(self, num_classes, options, config):
         super().__init__()
-        widths = options.widths
+        widths, stages = options.widths, []
         self.stem = Stem(widths[0], config)
-        self.stages = nn.CellList()
         for before, width, depth in zip((None, *widths), widths, options.depths):
             transition = [Transition(before, width, config)] if before else []
-            self.stages.append(nn.SequentialCell(transition + [Unit(width, config) for _ in range(depth)]))
+            stages.append(nn.SequentialCell(transition + [Unit(width, config) for _ in range(depth)]))
+        self.stages = nn.CellList(stages)
         self.act = config.activation(widths[-1], config)
         self.head = nn.Dense(widths[-1], num_classes)
         self.mean, self.axis = GlobalMean(), config.axis
