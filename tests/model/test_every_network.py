@@ -107,15 +107,20 @@ def test_every_binary_operand_has_one_of_two_values(case):
         handle.remove()
     assert operands and operands.keys() == {name for name, _ in layers}
     for name, (x, weight) in operands.items():
-        two_values = any(np.isin(x, levels).all() for levels in ((-1, 1), (0, 1)))
-        assert two_values == (case.precision != "fp32"), name
-        assert (np.abs(weight) == 1).all() == (case.precision == "binary"), name
+        assert (len(np.unique(x)) <= 2) == (case.precision != "fp32"), name
+        of_filters = [len(np.unique(each)) for each in weight]
+        assert (max(of_filters) <= 2) == (case.precision == "binary"), name
 
 
-def test_a_step_of_training_lowers_the_loss(case):  # the last test of a case: it changes the network
+def test_steps_of_training_lower_the_loss(case):  # the last test of a case: it changes the network
+    """After at most three steps: signs that turn can raise the loss of a binary network for a step."""
     case.network.set_train(True)
-    batch = digits(case.size)
-    before, gradients = case.gradients(batch)
-    for p in case.network.trainable_params():
-        p.set_data(Tensor(p.asnumpy() - np.float32(RATE) * np.sign(gradients[p.name])))
-    assert case.loss(*batch).asnumpy() < before
+    batch, losses = digits(case.size), []
+    for _ in range(4):
+        loss, gradients = case.gradients(batch)
+        losses.append(loss)
+        if loss < losses[0]:
+            break
+        for p in case.network.trainable_params():
+            p.set_data(Tensor(p.asnumpy() - np.float32(RATE) * np.sign(gradients[p.name])))
+    assert losses[-1] < losses[0]
