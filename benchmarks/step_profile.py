@@ -24,15 +24,16 @@ WARMUP = 2  # steps
 # kind -> this project's operators and the framework's; of both, forward and backward
 KINDS = {
     "binary FC with sign, norm, shortcut, RPReLU": {"fc_forward", "fc_backward"},
+    "binary convolution with sign, norm, shortcut, RPReLU": {"binary_conv_forward", "binary_conv_backward"},
     "local FC with sign, norm, shortcut, RPReLU": {"local_fc_forward", "local_fc_backward"},
     "convolution, matrix product": {
-        "dense_forward", "dense_backward", "Conv2D", "Conv2DBackpropInput", "Conv2DBackpropFilter", "Im2Col", "Col2Im",
+        "dense_forward", "dense_backward", "conv_forward", "conv_backward_input", "conv_backward_weight", "Conv2D", "Conv2DBackpropInput", "Conv2DBackpropFilter", "Im2Col", "Col2Im",
         "MatMul", "BatchMatMul", "BiasAdd", "BiasAddGrad", "DepthwiseConv2dNative",
     },
     "norm, RPReLU of their own": {
         "norm_forward", "norm_backward", "rprelu_forward", "rprelu_backward", "BatchNorm", "BatchNormGrad",
     },
-    "pooling": {"max_pool_forward", "max_pool_backward", "MaxPool", "MaxPoolGrad", "AvgPool", "AvgPoolGrad"},
+    "pooling": {"max_pool_forward", "max_pool_backward", "MaxPool", "MaxPoolGrad", "AvgPool", "AvgPoolGrad", "MaxPool3DWithArgmax", "MaxPool3DGradWithArgmax"},
     "wave (cos, sin)": {"wave_forward", "wave_backward", "Cos", "Sin"},
     "merging branches": {
         "mean_of_sum", "mean_of_sum_backward", "softmax_merge_forward", "softmax_merge_backward",

@@ -59,7 +59,7 @@ const uint16_t *sign_planes(const Sizes &size, const float *x, const float *b) {
   uint16_t *planes = Scratch::get<uint16_t>(0, padded_channels(size.in) * room);
   thread_pool().each(size.in, [&](int64_t c) {
     uint16_t *row = Scratch::get<uint16_t>(2, size.n_in);
-    for (int64_t i = 0; i < size.n_in; ++i) row[i] = x[c * size.n_in + i] + b[c] > 0 ? kPlusOne : kMinusOne;
+    sign_bits(x + c * size.n_in, b[c], size.n_in, row);
     size.grid.spread_input(row, planes + c * room);
   });
   return planes;

@@ -15,8 +15,21 @@
 
 namespace bimlp {
 
-constexpr uint16_t kPlusOne = 0x3f80, kMinusOne = 0xbf80;  // bfloat16
+constexpr uint16_t kMinusOne = 0xbf80;  // bfloat16; +1 has another first bit
 constexpr int64_t kTileRows = 16, kTileDepth = 32, kTilePair = 2 * kTileRows;
+
+// Signs of n sums x + b in bfloat16. Of +1 and -1 the first bits differ.
+inline void sign_bits(const float *x, float b, int64_t n, uint16_t *to) {
+  typedef uint32_t Bits __attribute__((vector_size(sizeof(Vec))));
+  typedef uint16_t Halves __attribute__((vector_size(sizeof(Vec) / 2)));
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    const VecInt above = load<Vec>(x + i) + splat<Vec>(b) > splat<Vec>(0);
+    const Halves halves = __builtin_convertvector(kMinusOne ^ (reinterpret_cast<Bits>(above) & 0x8000u), Halves);
+    std::memcpy(to + i, &halves, sizeof halves);
+  }
+  for (; i < n; ++i) to[i] = x[i] + b > 0 ? kMinusOne ^ 0x8000u : kMinusOne;
+}
 
 inline int64_t padded_channels(int64_t channels) { return (channels + kTilePair - 1) / kTilePair * kTilePair; }
 
@@ -165,14 +178,15 @@ inline uint16_t *sign_tiles(const float *w, int64_t in, int64_t out, int64_t tap
   const int64_t blocks = padded_channels(in) / kTileRows, steps = padded_channels(out) / kTileDepth;
   uint16_t *tiles = Scratch::get<uint16_t>(6, taps * blocks * steps * kTileRows * kTileDepth);
   thread_pool().each(blocks * steps, [&](int64_t item) {
-    for (int64_t r = 0; r < kTileRows; ++r) {
-      for (int64_t k = 0; k < kTileDepth; ++k) {
-        const int64_t c = item / steps * kTileRows + r, o = item % steps * kTileDepth + k;
-        for (int64_t t = 0; t < taps; ++t) {
-          uint16_t *to = tiles + ((t * blocks * steps + item) * kTileRows + r) * kTileDepth + k;
-          *to = c >= in || o >= out ? 0 : w[(o * in + c) * taps + t] > 0 ? kPlusOne : kMinusOne;
-        }
-      }
+    uint16_t *signs = Scratch::get<uint16_t>(9, kTileRows * taps);
+    for (int64_t k = 0; k < kTileDepth; ++k) {
+      const int64_t first = item / steps * kTileRows, o = item % steps * kTileDepth + k;
+      const int64_t count = o < out ? std::clamp<int64_t>(in - first, 0, kTileRows) : 0;
+      std::fill(signs, signs + kTileRows * taps, 0);
+      if (count > 0) sign_bits(w + (o * in + first) * taps, 0, count * taps, signs);
+      for (int64_t r = 0; r < kTileRows; ++r)
+        for (int64_t t = 0; t < taps; ++t)
+          tiles[((t * blocks * steps + item) * kTileRows + r) * kTileDepth + k] = signs[r * taps + t];
     }
   });
   return tiles;
@@ -245,8 +259,8 @@ inline void multiply_transposed_signs(const Grid &grid, const float *gradients, 
   thread_pool().each((out + kTileRows - 1) / kTileRows, [&](int64_t block) {
     const int64_t first = block * kTileRows, count = std::min(kTileRows, out - first);
     for (int64_t c = 0; c < in; ++c)
-      for (int64_t t = 0; t < taps; ++t)
-        for (int64_t o = 0; o < count; ++o)
+      for (int64_t o = 0; o < count; ++o)
+        for (int64_t t = 0; t < taps; ++t)
           dweight[((first + o) * in + c) * taps + t] = sums[(t * rows + c) * width + first + o];
   });
 }
