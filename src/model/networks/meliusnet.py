@@ -129,11 +129,8 @@ class MeliusNet(nn.Cell):
         return self.head(x.reshape(-1, x.shape[1]))
 
 
-def _variant(depths, widths, growth=64, **fields):
-    options, layers = (
-        MeliusNetOptions(depths, widths, growth),
-        {"quantizer": "meliusnet", "activation": "relu"},
-    )
+def _variant(depths, widths, growth=64, quantizer="meliusnet", **fields):
+    options, layers = MeliusNetOptions(depths, widths, growth), {"quantizer": quantizer, "activation": "relu"}
     return Variant(MeliusNet, options, layers=layers, fixed_layers=("norm", "shortcut"), **fields)
 
 
@@ -145,4 +142,6 @@ VARIANTS = {
     "meliusnet29": _variant((4, 6, 8, 6), (128, 192, 256)),
     "meliusnet42": _variant((5, 8, 14, 10), (160, 256, 416)),
     "meliusnet59": _variant((6, 12, 24, 12), (192, 320, 544)),
+    # the paper's AdaBin on it, of which no code is public: ours
+    "adabin_meliusnet59": _variant((6, 12, 24, 12), (192, 320, 544), quantizer="adabin"),
 }

@@ -106,7 +106,7 @@ class AdaBinWeight(WeightQuantizer):
         shape = layer.weight.shape
         factor, total = alpha * deviation[:, 0], np.where(positive, 1.0, -1.0).sum(1)
         offset = beta * (factor * total + alpha * mean[:, 0] * n)
-        pad_value = float(-beta[0])
+        pad_value = float(layer.pad_value / alpha[0] - beta[0])
         y = layer.lower_sums(graph, signs, positive.reshape(shape), pad_value)
         window = layer.lower_sums(graph, signs, np.ones((groups, *shape[1:]), bool), pad_value, bias=False)
         shares = (alpha * mean).reshape(-1, 1, 1, 1)
