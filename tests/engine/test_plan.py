@@ -61,6 +61,16 @@ def residual():
     return net.head(net.add("add", net.norm(net.binary(x, 48)), x))
 
 
+def projected():
+    """Norm behind each binary convolution, and the sum of two as a residual whose shortcut is a binary convolution too."""
+    net = Net()
+    x = net.norm(net.conv(0, 16, 3, **THREE))
+    for outputs in (32, 48):
+        y = net.norm(net.binary(net.norm(net.binary(x, outputs, stride=2)), outputs))
+        x = net.add("add", y, net.norm(net.binary(x, outputs, stride=2)))
+    return net.head(x)
+
+
 def relu_before_norm():
     """ReLU and norm behind each 3x3, then the shortcut; the padding is 1."""
     net = Net()
@@ -80,10 +90,22 @@ def grouped_stem():
 
 
 @pytest.mark.parametrize(
-    "graph,left", [(residual, {"plain pool"}), (relu_before_norm, set()), (grouped_stem, set())]
+    "graph,left",
+    [(residual, {"plain pool"}), (projected, set()), (relu_before_norm, set()), (grouped_stem, set())],
 )
 def test_few_operations_run_by_themselves(graph, left):
     images = np.random.default_rng(1).normal(size=(1, 3, SIZE, SIZE)).astype(np.float32)
     with open_bytes(packed(graph())) as engine:
         seconds = engine.profile(images)
     assert {kind for kind, each in seconds.items() if each and kind.startswith("plain")} == left
+
+
+@pytest.mark.parametrize("graph", [residual, projected, relu_before_norm, grouped_stem])
+def test_an_image_does_not_depend_on_those_before_it(graph):
+    images = np.random.default_rng(1).normal(size=(3, 3, SIZE, SIZE)).astype(np.float32)
+    data, alone = packed(graph()), []
+    for image in images:
+        with open_bytes(data) as engine:
+            alone.append(engine.logits(image[None])[0])
+    with open_bytes(data) as engine:
+        assert np.array_equal(engine.logits(images), alone)

@@ -25,7 +25,7 @@ Readers::Readers(const Graph &graph)
 }
 
 Layers::Layers(const Graph &graph, const Readers &readers)
-    : graph_(graph), readers_(readers), index_(graph.nodes.size() + 1, -1) {
+    : graph_(graph), readers_(readers), index_(graph.nodes.size() + 1, -1), summed_(index_.size()) {
   for (uint32_t v = 1; v <= graph.nodes.size(); ++v) {
     const Op op = graph.maker(v).op;
     if (op == Op::kBinaryConv2d || op == Op::kConv2d) add(v);
@@ -109,14 +109,7 @@ void Layers::add(uint32_t conv) {
     layer.epilogue.factor = to_numbers(graph_.maker(v).vectors[0]);
     layer.epilogue.offset = to_numbers(graph_.maker(v).vectors[1]);
   }
-  if (layer.kind != LayerKind::kFull && next_is(Op::kAdd)) {
-    const Node &add = graph_.maker(readers_.only(v));
-    const uint32_t other = add.inputs[0] == v ? add.inputs[1] : add.inputs[0];
-    if (same_shape(graph_.shape_of(other), node.shape)) {
-      v = readers_.only(v);
-      layer.source = other;
-    }
-  }
+  if (layer.kind != LayerKind::kFull && next_is(Op::kAdd)) v = add_source(v, layer);
   if (next_is(Op::kPrelu) && is_one(graph_.maker(readers_.only(v)).vectors[0])) {
     v = readers_.only(v);
     layer.epilogue.slope = to_numbers(graph_.maker(v).vectors[1]);
@@ -134,6 +127,16 @@ void Layers::add(uint32_t conv) {
   layer.value = v;
   index_[v] = static_cast<int>(layers_.size());
   layers_.push_back(layer);
+}
+
+uint32_t Layers::add_source(uint32_t v, Layer &layer) {
+  const uint32_t sum = readers_.only(v);
+  const Node &add = graph_.maker(sum);
+  const uint32_t other = add.inputs[0] == v ? add.inputs[1] : add.inputs[0];
+  if (summed_[sum] || !same_shape(graph_.shape_of(other), add.shape)) return v;
+  summed_[sum] = 1;
+  layer.source = other;
+  return sum;
 }
 
 void Layers::find_hidden() {

@@ -51,6 +51,9 @@ class Layers {
 
  private:
   void add(uint32_t conv);
+  // Takes the sum that alone reads the layer's value v into the layer, unless another layer has: its two operands may
+  // both be layers. Returns the layer's value.
+  uint32_t add_source(uint32_t v, Layer &layer);
   bool find_kind(const Node &conv, Layer &layer) const;
   bool is_local(const Node &conv) const;
   bool find_wave(const Node &conv, Layer &layer) const;
@@ -59,7 +62,8 @@ class Layers {
   const Graph &graph_;
   const Readers &readers_;
   std::vector<Layer> layers_;
-  std::vector<int> index_;  // by value
+  std::vector<int> index_;    // by value
+  std::vector<char> summed_;  // by value: whether it is a sum that belongs to a layer
 };
 
 inline bool is_vector(const Shape &s) { return s.height == 1 && s.width == 1; }

@@ -162,6 +162,7 @@ class Scheduler {
     tile_.resize(values_.size());
     for (size_t v = 0; v < values_.size(); ++v) {
       if (static_cast<int>(v) == keep_ || static_cast<int>(v) == output_ || writes_[v].empty()) continue;
+      if (values_[v].is_whole) continue;
       const int step = writes_[v].front().step;
       const auto local = [=](const Use &u) { return u.step == step && u.level == Level::kTile; };
       tile_[v] = std::all_of(reads_[v].begin(), reads_[v].end(), local) &&
