@@ -156,6 +156,28 @@ def downsample(s, x):
     return binary_layer(s, x, out, geometry, 1, means) or means
 
 
+def projection(s, x):
+    """Two binary layers, the first with a stride, and a third beside them as their shortcut: a sum of two layers."""
+    stride, channels = s.choose((1, 2, 2, 3)), s.shape(x)[0]
+    out = channels * s.choose((1, 2))
+    around = {"kernel": (3, 3), "stride": stride, "padding": (1,) * 4}
+    beside = s.choose((around, {**POINT, "stride": stride}))
+    y, side = binary_layer(s, x, out, around, 1, None), binary_linear(s, x, out, beside)
+    if y is None or side is None:
+        return x
+    inner = binary_linear(s, y, out, s.choose((POINT, {**around, "stride": 1})))
+    if inner is None:
+        return side
+    both = s.add("add", *((inner, side) if s.coin() else (side, inner)))
+    return s.activation(both) if s.coin() else both
+
+
+def binary_linear(s, x, out, geometry):
+    """binarize, binary_conv2d and affine; or None where the work is too much."""
+    y = convolution(s, s.binarize(x), "binary_conv2d", geometry, 1, out)
+    return None if y is None else s.norm(y)
+
+
 def dense_block(s, x):
     """The map and the output of a layer on it behind one another, and parts of them in another order."""
     if 3 * s.shape(x)[0] > s.width_of_map(x):
@@ -214,8 +236,8 @@ def depthwise(s, x):
 
 
 PATTERNS = (
-    layer, layer, layer, branches, mlp, wave, merge, mean_of_pools, squeeze_excite, downsample, dense_block, shared_bits,
-    spatial_gate, full_mlp, depthwise,
+    layer, layer, layer, branches, mlp, wave, merge, mean_of_pools, squeeze_excite, downsample, projection, dense_block,
+    shared_bits, spatial_gate, full_mlp, depthwise,
 )  # fmt: skip
 EXACT_PATTERNS = (
     layer,
@@ -224,6 +246,7 @@ EXACT_PATTERNS = (
     mlp,
     mean_of_pools,
     downsample,
+    projection,
     dense_block,
     shared_bits,
 )  # of what rounding leaves
