@@ -4,6 +4,7 @@
 
 #include "../error.h"
 #include "../graph/ops.h"
+#include "sums_of_bits.h"
 
 namespace bimlp {
 namespace {
@@ -11,13 +12,6 @@ namespace {
 constexpr size_t kMostGrowth = 64, kSpareMemory = size_t{1} << 28;  // of prepared weights: times the file, and bytes
 
 int rounded(uint32_t n) { return static_cast<int>((n + kLanes - 1) / kLanes * kLanes); }
-
-// Level that the bits outside of the map stand for: pad_value where that is a level.
-int level_outside(Levels levels, float pad_value) {
-  if (pad_value == 1) return 1;
-  if (levels == Levels::kThree) return pad_value == -1 ? -1 : 0;
-  return levels == Levels::kZeroOne ? 0 : -1;
-}
 
 bool bit_at(const uint32_t *bits, size_t i) { return bits[i / 32] >> i % 32 & 1; }
 
@@ -91,21 +85,18 @@ void StepBuilder::add_bits(const Node &n, Levels levels, Step &s) {
   const size_t words = (group + 31) / 32, position = words * s.groups;
   BinaryFilter &f = s.binary;
   const bool three = levels == Levels::kThree, zero_one = levels == Levels::kZeroOne;
-  const int outside = level_outside(levels, n.pad_value());
+  const Outside outside(n, levels);
   uint32_t *weight = memory_.get<uint32_t>(taps * words * s.out.slots);
   float *base = memory_.get<float>(s.out.slots), *sums = memory_.get<float>(taps * s.out.slots);
   f.planes = three ? 2 : 1;
   f.words = static_cast<int>(words);
   f.threshold[0] = zero_one || three ? 0.5f : 0.0f;
   f.threshold[1] = -0.5f;
-  f.margin[0] = outside == 1;
-  f.margin[1] = outside >= 0;
+  for (int p = 0; p < 2; ++p) f.margin[p] = outside.bit[p];
   f.weight = weight;
   f.base = base;
   f.tap_sum = sums;
-  f.scale = levels == Levels::kSigns ? -2.0f : -1.0f;
-  f.outside_factor = n.pad_value() - static_cast<float>(outside);
-  const auto inputs = static_cast<int64_t>(taps * group);
+  f.outside_factor = static_cast<float>(outside.factor);
   for (int o = 0; o < s.out.channels; ++o) {
     int64_t total = 0;
     for (size_t tap = 0; tap < taps; ++tap) {
@@ -118,7 +109,9 @@ void StepBuilder::add_bits(const Node &n, Levels levels, Step &s) {
       sums[tap * s.out.slots + o] = static_cast<float>(sum);
       total += sum;
     }
-    base[o] = static_cast<float>(zero_one ? (inputs + total) / 2 : inputs);
+    const SumOfMismatches of_bits(levels, static_cast<double>(taps * group), static_cast<double>(total));
+    f.scale = static_cast<float>(of_bits.scale);
+    base[o] = static_cast<float>(of_bits.base);
   }
   const size_t width = static_cast<size_t>(s.out.width - 1) * s.stride + s.kernel[1];
   bits_ = std::max(bits_, f.planes * s.kernel[0] * width * position);

@@ -12,18 +12,20 @@ struct SumOfMismatches {
       : scale(levels == Levels::kSigns ? -2 : -1), base(levels == Levels::kZeroOne ? (inputs + signs) / 2 : inputs) {}
 };
 
-// Bits of positions outside of the map, by plane, and what the sum of a tap's weights counts beside them: the padding
-// value less the value that the bits stand for.
+// Level that the bits of positions outside of the map stand for, these bits by plane, and what the sum of a tap's
+// weights counts beside them: the padding value less the level.
 struct Outside {
+  int level;
   bool bit[2];
   double factor;
 
   Outside(const Node &conv, Levels levels) {
     const auto pad = static_cast<double>(conv.pad_value());
-    bit[0] = pad > 0;
-    bit[1] = pad >= 0;
-    const double low = levels == Levels::kZeroOne ? 0 : -1;
-    factor = pad - (bit[0] ? 1 : levels == Levels::kThree && bit[1] ? 0 : low);
+    const bool has_zero = levels == Levels::kZeroOne || (levels == Levels::kThree && pad == 0);
+    level = pad > 0 ? 1 : has_zero ? 0 : -1;
+    bit[0] = level == 1;
+    bit[1] = level >= 0;
+    factor = pad - level;
   }
 };
 
