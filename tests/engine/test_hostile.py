@@ -75,7 +75,10 @@ def claims():
         yield field(at, np.nan, "d")()
     for node, words in enumerate(PARTS.nodes):
         for place in range(len(words)):
-            for claim in (2**32 - 1, 2**16):
+            is_pad_value = place == PARTS.places[node].get(
+                "pad_value"
+            )  # of which the bits 2^16 are one as others
+            for claim in (2**32 - 1,) if is_pad_value else (2**32 - 1, 2**16):
                 parts = PARTS.copy()
                 parts.nodes[node][place] = claim
                 yield parts.data()
