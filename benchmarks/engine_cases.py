@@ -7,6 +7,7 @@ import numpy as np
 
 IMAGES = 8  # that are verified; the batch sizes divide it
 CLASSES = 1000
+FACTORS = ("gamma", "alpha", "positive")  # ends of names: gains of norms, AdaBin's scales, slopes above 0
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 BITS, SINGLE = "bits", "f32"
 # Largest difference from the reference's logits, in their standard deviation.
@@ -15,7 +16,8 @@ BINARY_LIMIT = (
 )
 LIMITS = {SINGLE: 1e-3, "bf16": 0.5, "f16": 0.5}  # of the others, by precision; unrelated logits differ by 4
 # Of the norms behind binary layers, beside their shortcuts. With gains near 1 a network of random weights is chaotic: one
-# sign that rounding turns changes all logits, so that nothing could be verified. It changes no time.
+# sign that rounding turns changes all logits, so that nothing could be verified. It changes no time. Where a norm is before the
+# sign instead, its shift keeps all values away from the step: clear_point.
 GAIN = 0.03
 
 
@@ -45,9 +47,17 @@ QUICK = Suite("bimlp_t", "wave_mlp_nano", {"resnet18": "resnet18"}, 32, (1,), (1
 
 
 def random_values(name, shape, generator):
-    """Numbers for a parameter that keep activations near 1; norms' gains are 1 and more."""
+    """Numbers for a parameter that keep activations near 1; FACTORS are 1 and more."""
     scale = 0.2 if len(shape) == 1 else 1 / math.sqrt(math.prod(shape[1:]))
     values = generator.normal(0, scale, shape)
-    if name.endswith("gamma"):
+    if name.endswith(FACTORS):
         values = 1 + np.abs(values)
     return values.astype(np.float32)
+
+
+def clear_point(rows):
+    """The point (C,) in the middle of the widest gap among the middle fifth of each row's numbers (C, N)."""
+    rows, count = np.sort(rows, 1), rows.shape[1]
+    middle = rows[:, int(0.4 * count) : int(0.6 * count) + 2]
+    widest = np.diff(middle, axis=1).argmax(1)[:, None]
+    return np.concatenate([np.take_along_axis(middle, widest + i, 1) for i in (0, 1)], 1).mean(1)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python
-"""Networks with other switches in the engine beside ONNX Runtime: bytes of the packed file, milliseconds per image, ratio.
+"""Many networks in the engine beside ONNX Runtime: OPs, bytes of the packed file, milliseconds per image, ratio.
 
-usage:  bash benchmarks/run_engine.sh switches [--json] [--rounds N] [--threads N]
-        python benchmarks/engine_switches.py --quick    # two networks at 32 pixels, where onnxruntime is installed
+usage:  bash benchmarks/run_engine.sh switches|networks [--json] [--rounds N] [--threads N] [--only NAME ..]
+        python benchmarks/engine_table.py networks --quick    # two networks at 32 pixels, where onnxruntime is installed
 expect: a JSON line per network and per verified contender before anything is timed, one per block, then a table in Markdown;
         with --json one JSON object in the end, and the table on stderr. Exit code 1 when a contender does not compute what
         the network does, or a packed file has not the bytes that the costs say.
@@ -18,8 +18,9 @@ from pathlib import Path
 
 from cases import positive, write_batches
 from contenders import Disagreement, importable, log, measure, start, verify
-from engine_cases import CLASSES, IMAGES
+from engine_cases import CLASSES, IMAGES, SINGLE
 from engine_report import today
+from engine_suites import SUITES
 from report import machine
 from worker import WorkerError
 
@@ -27,18 +28,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from src.common.markdown import markdown_table  # noqa: E402
 
-ENGINE, OTHER = "packed", "onnxruntime"  # sides
+ENGINE, OTHER, THIRD = "packed", "onnxruntime", "openvino"  # sides; the third runs a suite's references alone
 BATCH = 1
 ROUNDS, QUICK_ROUNDS = 15, 2
 SIZE, QUICK_SIZE = 224, 32
-HEADER = ("network", "packed bytes", "engine, ms", "ONNX Runtime, ms", "ONNX Runtime / engine")
+HEADER = ("network", "OPs (1e8)", "packed bytes", "engine, ms", "ONNX Runtime, ms", "ONNX Runtime / engine")
 
 
 def main(argv):
     """Returns the exit code: 0, or 1 when a contender computes something else or a worker fails."""
     options = parse(argv)
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.threads])
-    found = {"versions": [], "files": {}, "rows": []}
+    found = {"versions": [], "files": {}, "references": {}, "rows": []}
     try:
         with tempfile.TemporaryDirectory() as folder:
             write_files(options, folder, found)
@@ -57,6 +58,8 @@ def parse(argv):
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("suite", choices=tuple(SUITES), help="which networks")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="rows and references of these networks")
     parser.add_argument("--rounds", type=positive, help=f"timed blocks per contender (default {ROUNDS})")
     parser.add_argument("--threads", type=positive, default=1, help="of either runtime (default %(default)s)")
     parser.add_argument(
@@ -64,7 +67,7 @@ def parse(argv):
     )
     parser.add_argument(
         "--runtimes-python", default=sys.executable, metavar="FILE",
-        help="the interpreter that has ONNX Runtime (default: this one)",
+        help="the interpreter that has ONNX Runtime, and OpenVINO for references (default: this one)",
     )  # fmt: skip
     parser.add_argument(
         "--json", action="store_true", help="end with one JSON object; the table goes to stderr"
@@ -72,30 +75,34 @@ def parse(argv):
     options = parser.parse_args(argv)
     options.rounds = options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS)
     options.size = QUICK_SIZE if options.quick else SIZE
+    options.suite = SUITES[options.suite]
+    unknown = sorted(set(options.only or ()) - set(options.suite.names(options.quick)))
+    if unknown:
+        known = ", ".join(options.suite.names(options.quick))
+        parser.error(f"--only: expected some of {known}, got {', '.join(unknown)}")
     cores = len(os.sched_getaffinity(0))
     if options.threads > cores:
         parser.error(f"--threads: expected at most {cores}, the number of cores, got {options.threads}")
-    if not importable(options.runtimes_python, OTHER):
-        parser.error(f"--runtimes-python: {options.runtimes_python} has no {OTHER}; see run_engine.sh")
+    for package in (OTHER, THIRD) if references(options) else (OTHER,):
+        if not importable(options.runtimes_python, package):
+            parser.error(f"--runtimes-python: {options.runtimes_python} has no {package}; see run_engine.sh")
     return options
 
 
-def networks(quick, quantizers):
-    """Name of each row's files -> (network, overrides) as create_model takes them. quantizers: names, the default one first."""
-    if quick:
-        rows = (("wave_mlp_nano", {}), ("bimlp_t", {"quantizer": "dorefa"}))
-    else:
-        switches = ({}, {"norm": "layer"}, {"token_mixing": "cycle_fc"})
-        others = tuple({"quantizer": name} for name in quantizers[1:])
-        rows = (
-            ("wave_mlp_t", {}),
-            *(("bimlp_s", overrides) for overrides in (*switches, *others)),
-            ("released_bimlp_s", {}),
-        )
+def networks(options, quantizers):
+    """Name of each row's files -> (network, overrides), those of --only. quantizers: names, the default one first."""
+    rows = options.suite.rows(options.quick, quantizers)
     return {
         "-".join((network, *(f"{key}-{value}" for key, value in overrides.items()))): (network, overrides)
         for network, overrides in rows
+        if not options.only or network in options.only
     }
+
+
+def references(options):
+    """Names of the references, those of --only."""
+    names = () if options.quick else options.suite.references
+    return tuple(name for name in names if not options.only or name in options.only)
 
 
 def write_files(options, folder, found):
@@ -104,14 +111,17 @@ def write_files(options, folder, found):
     with ExitStack() as stack:
         worker = start("files", sys.executable, "engine_files.py", (), os.cpu_count(), folder, stack)
         found["versions"].append(worker.ask("version")["version"])
-        for name, (network, overrides) in networks(options.quick, worker.ask("quantizers")["names"]).items():
+        rows = networks(options, worker.ask("quantizers")["names"])
+        others = {name: (name, {}) for name in references(options)}
+        for name, (network, overrides) in {**rows, **others}.items():
             written = worker.ask(
                 "write", folder=folder, name=name, network=network, overrides=overrides, image_size=options.size,
                 onnx_batches=(BATCH,),
             )  # fmt: skip
             compare_bytes(name, written)
-            found["files"][name] = {"network": network, "switches": overrides, **written}
-            log(found["files"][name])
+            record = {"network": network, "switches": overrides, **written}
+            found["files" if name in rows else "references"][name] = record
+            log(record)
 
 
 def compare_bytes(name, written):
@@ -122,11 +132,14 @@ def compare_bytes(name, written):
 
 
 def time_networks(options, folder, found):
-    """Verify all contenders, then time them, each network in the engine and in ONNX Runtime in turn."""
-    names, contenders = tuple(found["files"]), {}
+    """Verify all contenders, then time them: each network in the engine and in ONNX Runtime, the references in two runtimes, in turn."""
+    rows, others, contenders = tuple(found["files"]), tuple(found["references"]), {}
+    sides = [(ENGINE, sys.executable, rows), (OTHER, options.runtimes_python, (*rows, *others))]
+    if others:
+        sides.append((THIRD, options.runtimes_python, others))
     with ExitStack() as stack:
         workers = {}
-        for side, interpreter in ((ENGINE, sys.executable), (OTHER, options.runtimes_python)):
+        for side, interpreter, names in sides:
             workers[side] = start(
                 side, interpreter, "engine_sides.py", (side,), options.threads, folder, stack
             )
@@ -134,27 +147,33 @@ def time_networks(options, folder, found):
                 "load", folder=folder, networks=names, batches=(BATCH,), threads=options.threads
             )
             found["versions"].append(facts["version"])
-            contenders.update({(side, work): label for work, label in facts["contenders"].items()})
-        contenders = dict(sorted(contenders.items(), key=lambda item: names.index(item[1]["network"])))
-        verify(workers, contenders, [name for name in names if found["files"][name]["precision"] == "binary"])
+            labels = facts["contenders"].items()
+            contenders.update({(side, work): label for work, label in labels if label["precision"] == SINGLE})
+        order = (*rows, *others)
+        contenders = dict(sorted(contenders.items(), key=lambda item: order.index(item[1]["network"])))
+        verify(workers, contenders, [name for name in rows if found["files"][name]["precision"] == "binary"])
         measure(workers, contenders, BATCH, options.rounds, found)
 
 
 def summary(found, options):
-    """Result for programs: a row per network, and how it came about."""
+    """Result for programs: a row per network, the references in the better of their runtimes, and how it came about."""
     rows = []
     for name, written in found["files"].items():
         sides = {row["runtime"]: row for row in found["rows"] if row["network"] == name}
         ms = {side: row["ms"] for side, row in sides.items()}
         rows.append(
             {
-                **{key: written[key] for key in ("network", "switches", "packed_bytes")}, "engine_ms": ms[ENGINE],
+                **{key: written[key] for key in ("network", "switches", "ops", "packed_bytes")}, "engine_ms": ms[ENGINE],
                 "onnxruntime_ms": ms[OTHER], "ratio": round(ms[OTHER]["median"] / ms[ENGINE]["median"], 4),
                 "quiet": all(row["quiet"] for row in sides.values()),
             }
         )  # fmt: skip
+    best = {}
+    for name in found["references"]:
+        row = min((r for r in found["rows"] if r["network"] == name), key=lambda row: row["ms"]["median"])
+        best[name] = {key: row[key] for key in ("runtime", "ms", "quiet")}
     return {
-        "rows": rows, "image_size": options.size, "threads": options.threads, "versions": found["versions"],
+        "rows": rows, "references": best, "image_size": options.size, "threads": options.threads, "versions": found["versions"],
         "machine": machine(), "date": today(),
     }  # fmt: skip
 
@@ -168,7 +187,13 @@ def table(result):
         "",
         markdown_table(HEADER, [cells(row) for row in result["rows"]], HEADER[:1]),
     ]
+    for name, row in result["references"].items():
+        lines += [
+            "",
+            f"`{name}` in fp32, the better of two runtimes, {row['runtime']}: {spread_text(row['ms'])} ms.",
+        ]
     busy = [label(row) for row in result["rows"] if not row["quiet"]]
+    busy += [f"`{name}`" for name, row in result["references"].items() if not row["quiet"]]
     return "\n".join([*lines, *([f"\nThe machine was busy: {'; '.join(busy)}."] if busy else [])])
 
 
@@ -179,11 +204,13 @@ def label(row):
 
 def cells(row):
     """Texts of a row in the columns of HEADER."""
-    times = [
-        f"{ms['median']:.3g} [{ms['lower']:.3g}, {ms['upper']:.3g}]"
-        for ms in (row["engine_ms"], row["onnxruntime_ms"])
-    ]
-    return (label(row), f"{row['packed_bytes']:,}", *times, f"{row['ratio']:.2f}")
+    times = [spread_text(ms) for ms in (row["engine_ms"], row["onnxruntime_ms"])]
+    return (label(row), f"{row['ops'] / 1e8:.3f}", f"{row['packed_bytes']:,}", *times, f"{row['ratio']:.2f}")
+
+
+def spread_text(ms):
+    """Median and quartiles."""
+    return f"{ms['median']:.3g} [{ms['lower']:.3g}, {ms['upper']:.3g}]"
 
 
 if __name__ == "__main__":
