@@ -14,7 +14,7 @@ from .conv import BinaryConv2d, Conv2d
 from .layout import GlobalMean, to_layout
 from .norms import EPS, BatchNorm
 from .padding import half_padding
-from .stages import check_widths_and_depths
+from .stages import StageMaps, check_widths_and_depths
 
 # stem -> (kernel, stride) of its convolution, whether a max-pool 3x3 stride 2 follows
 STEMS = {"imagenet": ((7, 2), True), "cifar": ((3, 1), False)}
@@ -134,7 +134,7 @@ def unit_activation(config):
     return ACTIVATIONS["relu"] if linear else config.activation
 
 
-class ResNet(nn.Cell):
+class ResNet(StageMaps):
     """ResNet trunk: images (B, 3, H, W) -> logits (B, num_classes). H, W: multiples of the product of all strides.
 
     x = stem(x); the units of each stage; head: `last_norm`, global average pool, `head_norm`, FC with bias.
@@ -173,10 +173,12 @@ class ResNet(nn.Cell):
         self.last_norm, self.head_norm = last_norm(channels, config), head_norm(channels, config)
         self.head = nn.Dense(channels, num_classes, weight_init=TruncatedNormal(0.02), bias_init="zeros")
 
-    def construct(self, x):
-        x = self.stem(to_layout(x, self.axis))
+    def logits_and_maps(self, x):
+        """Logits, and the feature map at the end of each stage in the backend's layout."""
+        x, maps = self.stem(to_layout(x, self.axis)), ()
         for i in range(len(self.stages)):
             for unit in self.stages[i]:
                 x = unit(x)
+            maps += (x,)
         x = to_layout(self.head_norm(self.mean(self.last_norm(x))), self.axis)
-        return self.head(x.reshape(-1, x.shape[1]))
+        return self.head(x.reshape(-1, x.shape[1])), maps

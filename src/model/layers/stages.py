@@ -32,7 +32,22 @@ class ResidualBlock(nn.Cell):
         return x + (out if drop_mask is None else out * drop_mask[1])
 
 
-class StagedNetwork(nn.Cell):
+class StageMaps(nn.Cell):
+    """Base of networks that give the maps at their stages' ends as well, for losses that compare them.
+
+    A subclass has logits_and_maps(x), images (B, 3, H, W) -> (logits, tuple of maps in the backend's layout), and `axis`.
+    """
+
+    def construct(self, x):
+        return self.logits_and_maps(x)[0]
+
+    def stage_maps(self, x, *options):
+        """(logits, maps): construct's logits, and the feature map (B, C, H, W) at the end of each stage."""
+        logits, maps = self.logits_and_maps(x, *options)
+        return logits, [to_layout(each, self.axis) for each in maps]
+
+
+class StagedNetwork(StageMaps):
     """Network of stages: images (B, 3, H, W) -> logits (B, num_classes).
 
     x = stem(x); per stage its blocks, then, but for the last, a downsampling; head: Norm, global average pool, FC.
@@ -45,7 +60,7 @@ class StagedNetwork(nn.Cell):
         drop_path_rate: rate of the last block; the rates grow linearly from 0.
 
     construct takes drop_mask (2 * blocks, B, 1, 1, 1), the factors of ResidualBlock for the rates in `drop_path_rates`.
-    None switches drop path off. stage_maps gives the maps at the stages' ends as well, for losses that compare them.
+    None switches drop path off. stage_maps takes it too.
     """
 
     def __init__(
@@ -66,12 +81,7 @@ class StagedNetwork(nn.Cell):
     def construct(self, x, drop_mask=None):
         return self.logits_and_maps(x, drop_mask)[0]
 
-    def stage_maps(self, x, drop_mask=None):
-        """(logits, maps): construct's logits, and the feature map (B, C, H, W) at the end of each stage."""
-        logits, maps = self.logits_and_maps(x, drop_mask)
-        return logits, [to_layout(each, self.axis) for each in maps]
-
-    def logits_and_maps(self, x, drop_mask):
+    def logits_and_maps(self, x, drop_mask=None):
         """Logits, and the feature map at the end of each stage in the backend's layout."""
         x = self.stem(to_layout(x, self.axis))
         if drop_mask is not None and self.axis == CNHW:

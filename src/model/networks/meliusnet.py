@@ -11,6 +11,7 @@ from mindspore import nn
 from src.model.layers.conv import BinaryConv2d, Conv2d
 from src.model.layers.layout import Concat, GlobalMean, to_layout
 from src.model.layers.norms import BatchNorm
+from src.model.layers.stages import StageMaps
 from src.model.variant import Variant
 
 GROUPS = 4, 8  # of the stem's second and third convolution
@@ -98,7 +99,7 @@ class Transition(nn.Cell):
         return self.conv(self.act(self.pool(self.norm(x))))
 
 
-class MeliusNet(nn.Cell):
+class MeliusNet(StageMaps):
     """MeliusNet: images (B, 3, H, W) -> logits (B, num_classes). options: MeliusNetOptions.
 
     sections[i] is a transition, but for i = 0, and the section's blocks. Head: BN, ReLU, global average pool, FC.
@@ -121,12 +122,14 @@ class MeliusNet(nn.Cell):
         self.head = nn.Dense(channels, num_classes)
         self.mean, self.axis = GlobalMean(), config.axis
 
-    def construct(self, x):
-        x = self.stem(to_layout(x, self.axis))
+    def logits_and_maps(self, x):
+        """Logits, and the feature map at the end of each section in the backend's layout."""
+        x, maps = self.stem(to_layout(x, self.axis)), ()
         for section in self.sections:
             x = section(x)
+            maps += (x,)
         x = to_layout(self.mean(self.act(self.norm(x))), self.axis)
-        return self.head(x.reshape(-1, x.shape[1]))
+        return self.head(x.reshape(-1, x.shape[1])), maps
 
 
 def _variant(depths, widths, growth=64, quantizer="meliusnet", **fields):

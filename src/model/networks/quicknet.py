@@ -12,7 +12,7 @@ from src.model.layers.blur import Blur
 from src.model.layers.conv import BinaryConv2d, Conv2d
 from src.model.layers.layout import GlobalMean, to_layout
 from src.model.layers.norms import BatchNorm
-from src.model.layers.stages import check_widths_and_depths
+from src.model.layers.stages import StageMaps, check_widths_and_depths
 from src.model.variant import Variant
 
 STEM_RATIO = 4  # width of the first stage over that of the stem
@@ -84,7 +84,7 @@ class Transition(nn.Cell):
         return self.norm(self.conv(self.blur(self.pool(self.act(x)))))
 
 
-class QuickNet(nn.Cell):
+class QuickNet(StageMaps):
     """QuickNet: images (B, 3, H, W) -> logits (B, num_classes). options: QuickNetOptions.
 
     stages[i] is a transition, but for i = 0, and the stage's units.
@@ -102,12 +102,14 @@ class QuickNet(nn.Cell):
         self.head = nn.Dense(widths[-1], num_classes)
         self.mean, self.axis = GlobalMean(), config.axis
 
-    def construct(self, x):
-        x = self.stem(to_layout(x, self.axis))
+    def logits_and_maps(self, x):
+        """Logits, and the feature map at the end of each stage in the backend's layout."""
+        x, maps = self.stem(to_layout(x, self.axis)), ()
         for stage in self.stages:
             x = stage(x)
+            maps += (x,)
         x = to_layout(self.mean(self.act(x)), self.axis)
-        return self.head(x.reshape(-1, x.shape[1]))
+        return self.head(x.reshape(-1, x.shape[1])), maps
 
 
 LAYERS = {"layers": {"quantizer": "quicknet", "activation": "relu"}, "fixed_layers": ("norm", "shortcut")}

@@ -15,6 +15,7 @@ from src.model.layers.layout import GlobalMean, to_layout
 from src.model.layers.norms import BatchNorm
 from src.model.layers.resnet import RESNET18, RESNET20, ResNet, residual_conv
 from src.model.layers.shortcuts import uni_shortcut
+from src.model.layers.stages import StageMaps
 from src.model.variant import Variant, check
 
 
@@ -102,10 +103,10 @@ class ReActNetStem(nn.Cell):
         return self.norm(self.conv(x))
 
 
-class ReActNet(nn.Cell):
+class ReActNet(StageMaps):
     """ReActNet on MobileNet: images (B, 3, H, W) -> logits (B, num_classes). H, W: multiples of the product of the strides.
 
-    Stem, blocks, global average pool, FC with bias.
+    Stem, blocks, global average pool, FC with bias. A stage ends before each block of stride 2, and with the last block.
     """
 
     def __init__(self, num_classes, options, config):
@@ -118,15 +119,19 @@ class ReActNet(nn.Cell):
                 for a, b, stride in zip(widths, widths[1:], strides[1:])
             ]
         )
+        self.ends_stage = tuple(stride == 2 for stride in (*strides[2:], 2))
         self.mean, self.axis = GlobalMean(), config.axis
         self.head = nn.Dense(widths[-1], num_classes, weight_init=TruncatedNormal(0.02), bias_init="zeros")
 
-    def construct(self, x):
-        x = self.stem(to_layout(x, self.axis))
-        for block in self.blocks:
-            x = block(x)
+    def logits_and_maps(self, x):
+        """Logits, and the feature map at the end of each stage in the backend's layout."""
+        x, maps = self.stem(to_layout(x, self.axis)), ()
+        for i in range(len(self.blocks)):
+            x = self.blocks[i](x)
+            if self.ends_stage[i]:
+                maps += (x,)
         x = to_layout(self.mean(x), self.axis)
-        return self.head(x.reshape(-1, x.shape[1]))
+        return self.head(x.reshape(-1, x.shape[1])), maps
 
 
 def _variant(cell, options, quantizer="reactnet", activation="rprelu", **fields):
