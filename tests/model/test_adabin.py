@@ -21,6 +21,7 @@ from src.model.layers.activations import TwoSlope
 from src.model.layers.conv import BinaryConv2d
 from src.model.layers.layout import to_layout
 from src.model.layers.quantizers import QUANTIZERS
+from src.model.networks.adabin import SubsampledShortcut
 from tests.graph.packed_files import packed
 from tests.model.conftest import images
 
@@ -102,7 +103,7 @@ def test_the_steepness_moves_with_the_epochs():
     layer = BinaryConv2d(4, 4, 3, config=layer_config(quantizer="adabin", backend="plain"))
     expected = QUANTIZED["schedule/irnet_adabin_t_total120"]
     for epoch in (0, 1, 60, 119):
-        ((parameter, t),) = layer.epoch_state(epoch, 120)
+        ((parameter, t),) = layer.state_of_epoch(epoch, 120)
         assert parameter is layer.weight_quantizer.t and not parameter.requires_grad
         np.testing.assert_allclose(t, expected[epoch], rtol=2e-5)
     np.testing.assert_allclose(layer.weight_quantizer.t.asnumpy(), expected[0], rtol=1e-6)
@@ -190,6 +191,21 @@ def test_a_layer_with_real_weights_keeps_its_padding():
 
 # --- networks ---
 
+
+@BACKENDS
+@pytest.mark.parametrize("size", [6, 7])
+def test_the_shortcut_takes_every_second_pixel_and_so_does_its_gradient(backend, size):
+    config = layer_config(quantizer="adabin", backend=backend)
+    x, upstream = images(2, size), np.zeros((2, 9, (size + 1) // 2, (size + 1) // 2), np.float32)
+    upstream[:] = np.random.default_rng(1).normal(size=upstream.shape)
+    expected, gradient = np.zeros_like(upstream), np.zeros_like(x)
+    expected[:, 3:6] = x[:, :, ::2, ::2]
+    gradient[:, :, ::2, ::2] = upstream[:, 3:6]
+    y, dx, _ = derivatives(SubsampledShortcut(3, 9, config), x, upstream, config.axis, [])
+    np.testing.assert_array_equal(y, expected)
+    np.testing.assert_array_equal(dx, gradient)
+
+
 RENAMES = (  # patterns in names of the authors' code, and what stands here, one after the other
     (r"^layer(\d)\.(\d)\.downsample", lambda m: f"stages.{int(m[1]) - 1}.{2 * int(m[2])}.shortcut"),
     (
@@ -214,11 +230,17 @@ RENAMES = (  # patterns in names of the authors' code, and what stands here, one
     (r"running_mean", "moving_mean"),
     (r"running_var", "moving_variance"),
 )
-# map of the files -> how many units are before it; adabin_resnet18 has 4-4-4-4 of them
-MAPS = {"stem": 0, "block_first": 2, "stage1": 4, "block_down": 6, "stage2": 8, "stage3": 12, "stage4": 16}
+# map of the files -> (how many stages, how many units of the next) are before it; all stages have as many units
+MAPS = {
+    "stem": (0, 0),
+    "block_first": (0, 2),
+    "block_down": (1, 2),
+    **{f"stage{i}": (i, 0) for i in (1, 2, 3, 4)},
+}
 UNUSED = {"bn3", "nonlinear2"}  # layers of the authors' network that its forward pass leaves out
 GOLDEN_NETWORKS = {  # file -> network, overrides
     "adabin_resnet18": ("adabin18", {"widths": (8, 16, 32, 64)}),
+    "adabin_resnet20_cifar10_random": ("adabin20", {}),
     "adabin_resnet20_cifar10/trained": ("adabin20", {}),
 }
 
@@ -252,9 +274,9 @@ def test_networks_give_the_maps_and_logits_of_the_authors_code(golden):
     for stage in network.stages:
         for unit in stage:
             maps.append(unit(maps[-1]))
-    for key, place in MAPS.items():
+    for key, (stages, units) in MAPS.items():
         if f"out/{key}" in data:
-            close(maps[place].asnumpy(), data[f"out/{key}"], 1e-5)
+            close(maps[stages * len(network.stages[0]) + units].asnumpy(), data[f"out/{key}"], 1e-5)
 
 
 def test_the_engine_gives_the_logits_of_the_authors_code(golden):
