@@ -14,6 +14,7 @@ from tests.model.larq import arrays_of, layers_of_larq, layers_of_ours, load_in_
 pytestmark = pytest.mark.usefixtures("pynative")
 
 KERAS = {"same_padding": True, "norm_eps": 1e-3}
+ALEXNET = {"same_padding": True, "norm_scale": False, "head_bias": False}
 # file of golden/cnn -> network, its options, map -> Cell that makes it
 REDUCED = {
     "quicknet_small_reduced": (
@@ -58,6 +59,20 @@ REDUCED = {
             "block_first": "stages.0.0",
             "block_down": "stages.1.0",
             **{f"stage{i + 1}": f"stages.{i}.3" for i in range(4)},
+        },
+    ),
+    "xnornet_larq": (  # whose weights are not centred: the values of Bi-Real Net's
+        "xnornet_alexnet",
+        {"widths": (12, 32, 48, 48, 40, 64, 72), "side": 2, "quantizer": "bireal", **ALEXNET},
+        {
+            "conv2d": "stem.0",
+            "max_pooling2d": "stem",
+            "quant_conv2d": "features.0",
+            "max_pooling2d_1": "features.1",
+            **{f"quant_conv2d_{i}": f"features.{i + 1}" for i in (1, 2, 3)},
+            "max_pooling2d_2": "features.5",
+            **{f"quant_conv2d_{i}": f"features.{i + 2}" for i in (4, 5)},
+            "last_relu": "act",
         },
     ),
 }
@@ -128,7 +143,7 @@ def test_the_engine_has_larqs_logits(name, tmp_path):
 def test_graphs_with_real_weights_equal_the_network(name, precision):
     network, arrays = reduced(name, "fast", precision)
     expected = maps_of(network, arrays["x"], {})[0]
-    check(run_reference(trace(network, 64), arrays["x"]), expected)
+    check(run_reference(trace(network, arrays["x"].shape[2]), arrays["x"]), expected)
 
 
 @pytest.mark.parametrize("name", WHOLE)
@@ -149,11 +164,23 @@ def test_parameters_and_costs_are_the_published_ones(name):
     assert (round(totals["flops_macs"] / 1e8, 4), round(totals["bops_macs"] / 1e9, 4)) == COSTS[name]
 
 
+def test_the_parameters_of_alexnet_are_the_published_ones():
+    """62,396,768 of larq-zoo, whose gammas are constants; the authors have gammas and a bias of the head besides."""
+    larq = create_model("xnornet_alexnet", backend="plain", **ALEXNET)
+    authors = create_model("xnornet_alexnet", backend="plain")
+    constants = sum(p.size for p in larq.get_parameters() if not p.requires_grad and "gamma" in p.name)
+    assert sum(p.size for p in larq.get_parameters()) - constants == 62_396_768
+    trained = [sum(p.size for p in each.trainable_params()) for each in (larq, authors)]
+    assert trained[1] - trained[0] == constants + 1000
+    assert trace(authors, 224).shape == (3, 224, 224)
+
+
 @pytest.mark.parametrize("name,options,message", [
     ("quicknet", {"widths": (6, 8), "depths": (1, 1)}, "widths: expected a multiple of 4 as the first, got 6"),
     ("meliusnet22", {"depths": (1, 1)}, "depths: expected positive numbers, one more than widths, got"),
     ("meliusnet22", {"growth": 24}, "growth: expected a multiple of 16, got 24"),
     ("real_to_binary18", {"reduction": 0}, "reduction: expected 1 to 64, got 0"),
+    ("xnornet_alexnet", {"widths": (8, 8)}, "widths and side: expected seven widths of at least 1"),
 ])  # fmt: skip
 def test_options_that_no_network_has_are_refused(name, options, message):
     with pytest.raises(ValueError, match=message):
