@@ -10,12 +10,12 @@ def run_reference(graph, images):
     return values_of(graph, images)[-1].reshape(len(images), -1)
 
 
-def values_of(graph, images):
-    """All values of a graph, in their order: arrays (B, C, H, W).
+def values_of(graph, images, number=np.float32):
+    """All values of a graph, in their order: arrays (B, C, H, W) of this type of number.
 
     Raises ValueError for images of another shape.
     """
-    images = np.asarray(images, np.float32)
+    images = np.asarray(images, number)
     if images.shape[1:] != graph.shape:
         raise ValueError(f"images: expected (B, {', '.join(map(str, graph.shape))}), got {images.shape}")
     values = [images]
