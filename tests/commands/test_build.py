@@ -110,7 +110,11 @@ def test_further_options_reach_the_network_and_others_are_refused():
     assert [len(stage) for stage in network.stages] == [1, 1]
     for name, options, message in (
         ("bimlp_t", "{branches: [2, 1, 2, 1]}", "expected options without a key of their own, got branches"),
-        ("bimlp_t", "{growth: 4}", "bimlp_t expects widths, depths, stem, activation_threshold, got growth"),
+        (
+            "bimlp_t",
+            "{growth: 4}",
+            "bimlp_t expects widths, depths, stem, groups, activation_threshold, got growth",
+        ),
         ("resnet18", "{growth: 4}", "resnet18 expects none, got growth"),
         ("bimlp_t", "{stem: 4}", "stem: expected tuple, got 4"),
     ):
