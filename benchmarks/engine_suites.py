@@ -17,11 +17,12 @@ class TableSuite:
     """Networks of one table.
 
     full, small: names of the quantizers, the default one first, -> rows (network, overrides) as create_model takes them; the
-    small ones for 32x32 images. references: networks in fp32 that other runtimes alone run.
+    small ones for 32x32 images. images: so many are verified. references: networks in fp32 that other runtimes alone run.
     """
 
     full: Callable
     small: Callable
+    images: int
     references: tuple = ()
 
     def rows(self, quick, quantizers):
@@ -49,9 +50,9 @@ def as_they_are(*names):
 
 SUITES = {
     "switches": TableSuite(
-        switches, lambda quantizers: (("wave_mlp_nano", {}), ("bimlp_t", {"quantizer": "dorefa"}))
+        switches, lambda quantizers: (("wave_mlp_nano", {}), ("bimlp_t", {"quantizer": "dorefa"})), 8
     ),
     "networks": TableSuite(
-        as_they_are(*BINARY), as_they_are("birealnet20", "quicknet_nano"), ("resnet18", "mobilenet_v2_100")
+        as_they_are(*BINARY), as_they_are("birealnet20", "quicknet_nano"), 2, ("resnet18", "mobilenet_v2_100")
     ),
 }

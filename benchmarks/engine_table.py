@@ -18,7 +18,7 @@ from pathlib import Path
 
 from cases import positive, write_batches
 from contenders import Disagreement, importable, log, measure, start, verify
-from engine_cases import CLASSES, IMAGES, SINGLE
+from engine_cases import CLASSES, SINGLE
 from engine_report import today
 from engine_suites import SUITES
 from report import machine
@@ -107,7 +107,9 @@ def references(options):
 
 def write_files(options, folder, found):
     """The images and every network's files, with the reference's logits. Raises Disagreement about a file's bytes."""
-    write_batches(Path(folder), {"batch_size": IMAGES, "image_size": options.size, "classes": CLASSES})
+    write_batches(
+        Path(folder), {"batch_size": options.suite.images, "image_size": options.size, "classes": CLASSES}
+    )
     with ExitStack() as stack:
         worker = start("files", sys.executable, "engine_files.py", (), os.cpu_count(), folder, stack)
         found["versions"].append(worker.ask("version")["version"])
