@@ -48,7 +48,7 @@ def main(argv):
 
 
 def export(folder, name, overrides, size):
-    """What was written for a network: dict."""
+    """Record of the file that is written for a network: dict."""
     random = np.random.default_rng(0)
     images = random.random((IMAGES, 3, size, size), np.float32) * 2 - 1
     cell = create_model(name, CLASSES, default_precision(name), **overrides, **plain(name)).set_train(False)

@@ -14,7 +14,7 @@ def observed(calls):
 
 
 def observe(network, images, calls, values):
-    """What a network computes for images, eagerly: (logits (B, K), arrays of `values`, in their order).
+    """Values of a network for images, computed eagerly: (logits (B, K), arrays of `values`, in their order).
 
     Args:
         network: in the layout NCHW, as of the backend plain, for its arrays are those of the graph.

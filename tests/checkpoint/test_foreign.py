@@ -141,7 +141,7 @@ def test_a_pickle_that_asks_for_anything_else_is_refused_by_its_name(
 
 
 def test_names_of_the_table_are_never_called(tmp_path, monkeypatch):
-    """What they would make is not made: an Inert stands for it, and nothing else can be had of them."""
+    """Objects that are not made: an Inert stands for each, and nothing else can be had of them."""
     for path in ("argparse.Namespace", "numpy.dtype", "collections.OrderedDict"):
         monkeypatch.setattr(path, lambda *arguments: pytest.fail("called"))
     value, _ = read_pickle(

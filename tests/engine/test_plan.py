@@ -1,4 +1,4 @@
-"""What the planner fuses: the plain operations that are left of graphs as networks have them."""
+"""Fusion by the planner: the plain operations that are left of graphs as networks have them."""
 
 import numpy as np
 import pytest
