@@ -56,8 +56,13 @@ def random_values(name, shape, generator):
 
 
 def clear_point(rows):
-    """The point (C,) in the middle of the widest gap among the middle fifth of each row's numbers (C, N)."""
+    """The point (C,) in the middle of the widest gap among the middle fifth of each row's numbers (C, N).
+
+    Where these are all equal, the point lies one deviation of all rows below the row's least.
+    """
     rows, count = np.sort(rows, 1), rows.shape[1]
     middle = rows[:, int(0.4 * count) : int(0.6 * count) + 2]
-    widest = np.diff(middle, axis=1).argmax(1)[:, None]
-    return np.concatenate([np.take_along_axis(middle, widest + i, 1) for i in (0, 1)], 1).mean(1)
+    gaps = np.diff(middle, axis=1)
+    widest = gaps.argmax(1)[:, None]
+    points = np.concatenate([np.take_along_axis(middle, widest + i, 1) for i in (0, 1)], 1).mean(1)
+    return np.where(gaps.max(1) > 0, points, rows[:, 0] - rows.std())

@@ -146,6 +146,13 @@ def test_a_clear_point_is_in_the_widest_gap_near_the_median():
     np.testing.assert_allclose(cases.clear_point(rows[:, ::-1]), [53, 45])
 
 
+def test_a_clear_point_of_equal_numbers_lies_below_them():
+    rows = np.array([[3.0, 3.0], [1.0, 5.0]])
+    points = load("engine_cases").clear_point(rows)
+    assert points[0] < 3 - 0.5
+    assert points[1] == 3
+
+
 def test_a_packed_file_of_other_bytes_than_counted_is_refused(tables):
     tables.compare_bytes("n", {"packed_bytes": 5, "counted_bytes": 5})
     with pytest.raises(tables.Disagreement, match="n: expected a packed file of 6 bytes, as counted, got 5"):
