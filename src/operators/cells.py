@@ -380,13 +380,15 @@ class FusedDense(nn.Cell):
         return self.back(dout[0], x, out[1])
 
 
-class FusedMaxPool(nn.Cell):
+class FusedMultiMaxPool(nn.Cell):
     """Fused mean of the four max-pools of MultiMaxPool."""
 
     def __init__(self):
         super().__init__()
-        self.run = operator("max_pool_forward", lambda x: (x[0], x[1], (x[2] + 1) // 2, (x[3] + 1) // 2), 1)
-        self.back = operator("max_pool_backward", lambda dy, x: x, 1)
+        self.run = operator(
+            "multi_max_pool_forward", lambda x: (x[0], x[1], (x[2] + 1) // 2, (x[3] + 1) // 2), 1
+        )
+        self.back = operator("multi_max_pool_backward", lambda dy, x: x, 1)
 
     def construct(self, x):
         return self.run(x)

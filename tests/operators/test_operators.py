@@ -163,10 +163,10 @@ def test_wave():
     )
 
 
-class Pooled(nn.Cell):
+class MultiPooled(nn.Cell):
     def __init__(self, backend):
         super().__init__()
-        self.pool = BACKENDS[backend].max_pool()
+        self.pool = BACKENDS[backend].multi_max_pool()
 
     def construct(self, x):
         return self.pool(x)
@@ -174,7 +174,7 @@ class Pooled(nn.Cell):
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 2), (3, 4), (7, 7), (8, 8), (5, 14), (56, 56)])
 def test_mean_of_max_pools(size):
-    assert_same([Pooled("plain"), Pooled("fused")], random(3, 2, *size), outliers=0)
+    assert_same([MultiPooled("plain"), MultiPooled("fused")], random(3, 2, *size), outliers=0)
 
 
 @pytest.mark.parametrize("spatial,channel", [(0, 1), pytest.param(0, 2, marks=pytest.mark.thorough), (2, 1)])

@@ -182,7 +182,7 @@ class FusedWave(operators.FusedWave):
     work, lower = Wave.work, Wave.lower
 
 
-class FusedMaxPool(operators.FusedMaxPool):
+class FusedMultiMaxPool(operators.FusedMultiMaxPool):
     """Fused pools of the downsampling."""
 
     work, lower = MultiMaxPool.work, MultiMaxPool.lower
@@ -219,7 +219,7 @@ FUSED = replace(
     rprelu=lambda: FirstOutput(operators.FusedRPReLU()),
     binarize=binarize,
     wave=FusedWave,
-    max_pool=FusedMaxPool,
+    multi_max_pool=FusedMultiMaxPool,
     fan_out=operators.FusedFanOut,
     mean_of_sum=FusedMeanOfSum,
     softmax_merge=FusedSoftmaxMerge,

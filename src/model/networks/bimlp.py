@@ -162,7 +162,7 @@ class Downsample(nn.Cell):
         self.fc = Conv2d(in_channels, out_channels, 1, config=config)
         self.norm = config.norm(out_channels, config)
         self.act = config.activation(out_channels, config)
-        self.pool = config.backend.max_pool()
+        self.pool = config.backend.multi_max_pool()
 
     def construct(self, x):
         return self.pool(self.act(self.norm(self.fc(x))))
@@ -179,7 +179,7 @@ class BinaryDownsample(nn.Cell):
         super().__init__()
         conv = BinaryConv2d(in_channels, out_channels, 1, config=config)
         self.fc = config.backend.shortcut_conv(conv, in_channels, replace(config, shortcut=no_shortcut))
-        self.pool = config.backend.max_pool()
+        self.pool = config.backend.multi_max_pool()
 
     def construct(self, x):
         return self.pool(self.fc(x))

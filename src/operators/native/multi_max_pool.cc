@@ -147,7 +147,7 @@ class Planes {
 }  // namespace
 
 // Input: x (C, B, H, W). Output: y (C, B, ceil(H / 2), ceil(W / 2)).
-OPERATOR(max_pool_forward) {
+OPERATOR(multi_max_pool_forward) {
   const float *x = t.get(0);
   float *y = t.get(1);
   const int64_t n = t.size(0) / t.dim(0, 0), outputs = t.size(1) / t.dim(0, 0);
@@ -162,7 +162,7 @@ OPERATOR(max_pool_forward) {
 }
 
 // Inputs: dy, x. Output: dx. One maximum of each window gets its gradient.
-OPERATOR(max_pool_backward) {
+OPERATOR(multi_max_pool_backward) {
   const float *dy = t.get(0), *x = t.get(1);
   float *dx = t.get(2);
   const int64_t n = t.size(1) / t.dim(1, 0), outputs = t.size(0) / t.dim(1, 0);
