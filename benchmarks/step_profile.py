@@ -33,7 +33,10 @@ KINDS = {
     "norm, RPReLU of their own": {
         "norm_forward", "norm_backward", "rprelu_forward", "rprelu_backward", "BatchNorm", "BatchNormGrad",
     },
-    "pooling": {"multi_max_pool_forward", "multi_max_pool_backward", "MaxPool", "MaxPoolGrad", "AvgPool", "AvgPoolGrad", "MaxPool3DWithArgmax", "MaxPool3DGradWithArgmax"},
+    "pooling": {
+        "max_pool_forward", "max_pool_backward", "multi_max_pool_forward", "multi_max_pool_backward", "MaxPool", "MaxPoolGrad",
+        "MaxPool3DWithArgmax", "MaxPool3DGradWithArgmax", "AvgPool", "AvgPoolGrad",
+    },
     "wave (cos, sin)": {"wave_forward", "wave_backward", "Cos", "Sin"},
     "merging branches": {
         "mean_of_sum", "mean_of_sum_backward", "softmax_merge_forward", "softmax_merge_backward",

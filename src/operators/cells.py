@@ -21,6 +21,7 @@ POLL_INTERVAL, MAX_SLEEP = 2.0e-4, 60.0  # seconds
 PRECISIONS = ("fp32", "binary_act", "binary")
 GRADIENTS = ("ste", "approx_sign", "clip_grad", "dorefa", "dsq", "swish_sign")
 SCALES = ("mean", "mean_forward", "none")
+SAME = -1  # padding in native/max_pool.cc
 NO_SHORTCUT, INPUT_SHORTCUT, OWN_SHORTCUT = range(3)
 
 
@@ -378,6 +379,38 @@ class FusedDense(nn.Cell):
 
     def bprop(self, x, weight, bias, out, dout):
         return self.back(dout[0], x, out[1])
+
+
+class FusedMaxPool(nn.Cell):
+    """Fused max-pool with a square window: x -> (y, saved). stride: a number.
+
+    padding: a number of at most half of the kernel, or "same" as of TensorFlow; it counts as -inf.
+    Raises ValueError for a larger one.
+    """
+
+    def __init__(self, kernel, stride, padding):
+        super().__init__()
+        same = padding == "same"
+        if not same and not 0 <= 2 * padding <= kernel:
+            raise ValueError(
+                f"padding: expected same or 0 .. {kernel // 2}, half of the kernel, got {padding}"
+            )
+
+        def shapes(window, x):
+            sizes = (-(-n // stride) if same else (n + 2 * padding - kernel) // stride + 1 for n in x[2:])
+            y = (*x[:2], *sizes)
+            return y, y
+
+        values = (kernel, stride, SAME if same else padding)
+        self.run = operator("max_pool_forward", shapes, 2, window=values)
+        self.back = operator("max_pool_backward", lambda window, dy, x, saved: x, 1, window=values)
+        self.window = Tensor(np.array(values, np.int32))
+
+    def construct(self, x):
+        return self.run(self.window, x)
+
+    def bprop(self, x, out, dout):
+        return (self.back(self.window, dout[0], x, out[1]),)
 
 
 class FusedMultiMaxPool(nn.Cell):

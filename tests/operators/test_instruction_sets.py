@@ -104,3 +104,20 @@ def test_binary_convolution_is_the_same(libraries, channels, filters, stride):
     np.testing.assert_array_equal(found[0][0], found[1][0])
     for one, other in zip(*found):
         np.testing.assert_allclose(one, other, atol=3e-6 * max(np.abs(one).max(), 1e-6), rtol=0)
+
+
+@pytest.mark.parametrize("window", [(3, 2, 1), (2, 1, 0)], ids=str)
+@pytest.mark.parametrize("width", [7, 20, 41])
+def test_max_pool_is_the_same(libraries, window, width):
+    kernel, stride, padding = window
+    x = np.random.default_rng(0).integers(-9, 10, (3, 2, 9, width)).astype(np.float32)
+    sizes = [(size + 2 * padding - kernel) // stride + 1 for size in x.shape[2:]]
+    dy = np.random.default_rng(1).standard_normal((3, 2, *sizes), dtype=np.float32)
+    found = []
+    for library in libraries:
+        y, saved, dx = np.zeros_like(dy), np.zeros_like(dy), np.zeros_like(x)
+        call(library, "max_pool_forward", [np.array(window, np.int32), x, y, saved])
+        call(library, "max_pool_backward", [np.array(window, np.int32), dy, x, saved, dx])
+        found.append([y, saved, dx])
+    for one, other in zip(*found):
+        np.testing.assert_array_equal(one, other)

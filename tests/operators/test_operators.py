@@ -24,7 +24,7 @@ from src.model.layers.padding import half_padding
 from src.model.layers.quantizers import QUANTIZERS
 from src.model.layers.shortcuts import no_shortcut
 from src.model.networks.bimlp import MBBBlock1, MBBBlock2
-from tests.operators.agreement import assert_same, pair, random
+from tests.operators.agreement import assert_same, everything, pair, random
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -161,6 +161,44 @@ def test_wave():
         theta,
         random(5, 3, 4, 5, seed=3),
     )
+
+
+WINDOWS = [(1, 2, 0), (2, 1, 0), (2, 2, 0), (2, 2, 1), (3, 1, 0), (3, 2, 0), (3, 2, 1), (5, 1, 2), (5, 3, 2)]
+WINDOWS += [(kernel, stride, "same") for kernel in (2, 3) for stride in (1, 2)] + [(7, 2, "same")]
+
+
+@pytest.mark.parametrize("window", WINDOWS, ids=str)
+@pytest.mark.parametrize("size", [(5, 5), (8, 7), (6, 41), (33, 64)])
+def test_max_pool(window, size):
+    """The first of equal numbers gets the gradient."""
+    x = random(3, 2, *size)
+    x[1], x[2] = np.round(x[1]), 1
+    assert_same([BACKENDS[backend].max_pool(*window) for backend in ("plain", "fused")], x, outliers=0)
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_max_pool_of_a_map_that_is_smaller_than_the_window(size):
+    for window in ((3, 2, 1), (3, 1, "same"), (5, 1, 2), (7, 2, "same")):
+        cells = [BACKENDS[backend].max_pool(*window) for backend in ("plain", "fused")]
+        assert_same(cells, random(3, 2, size, size), outliers=0)
+
+
+@pytest.mark.parametrize("window", [(3, 2, 1), (3, 1, 1), (5, 1, 2)], ids=str)
+def test_max_pool_of_infinities_and_nans(window):
+    """The padding is not the maximum of numbers of -inf, and the last nan is the maximum."""
+    x, draw = random(2, 3, 19, 39), random(2, 3, 19, 39, seed=1)
+    x[draw < 0.8], x[draw > 2], x[1, 0] = -np.inf, np.nan, -np.inf
+    plain, fused = (
+        everything(BACKENDS[backend].max_pool(*window), [Tensor(x)], {}) for backend in ("plain", "fused")
+    )
+    assert np.isnan(plain["y"]).any() and np.isneginf(plain["y"]).any()
+    for name, expected in plain.items():
+        np.testing.assert_allclose(fused[name], expected, rtol=1e-5, atol=1e-6, err_msg=name)
+
+
+def test_max_pool_refuses_a_padding_that_holds_a_window():
+    with pytest.raises(ValueError, match=r"padding: expected same or 0 \.\. 1, half of the kernel, got 2"):
+        operators.FusedMaxPool(3, 2, 2)
 
 
 class MultiPooled(nn.Cell):

@@ -18,6 +18,7 @@ class Backend:
     rprelu(): Cell (x, b1, slope, b2) -> y.
     binarize(function, gradient): Cell (x, b) -> function(x + b), gradient a key of GRADIENTS.
     wave(): Cell (theta, z) -> wave.
+    max_pool(kernel, stride, padding): Cell x -> y, max-pool with a square window; padding a number or "same".
     multi_max_pool(): Cell x -> y, mean of four max-pools.
     fan_out(readers): Cell x -> (x, .., x), one for each reader, so that a backend can add their gradients in one pass.
     mean_of_sum(branches): Cell (z, maps) -> (mean over H, W of z + sum of maps, z, maps), the maps for their next reader.
@@ -33,6 +34,7 @@ class Backend:
     rprelu: Callable
     binarize: Callable
     wave: Callable
+    max_pool: Callable
     multi_max_pool: Callable
     fan_out: Callable
     mean_of_sum: Callable

@@ -17,7 +17,7 @@ from src.model.layers.gradients import heaviside, sign
 from src.model.layers.layout import CNHW, GroupMean
 from src.model.layers.merges import ScalarMerge, lower_branch_softmax
 from src.model.layers.norms import EPS
-from src.model.layers.pools import MultiMaxPool
+from src.model.layers.pools import MaxPool, MultiMaxPool
 from src.model.layers.quantizers import QUANTIZERS, weight_scale
 from src.model.layers.shortcuts import Repeat
 from src.model.layers.wave import Wave
@@ -182,6 +182,16 @@ class FusedWave(operators.FusedWave):
     work, lower = Wave.work, Wave.lower
 
 
+class FusedMaxPool(FirstOutput):
+    """Fused max-pool, in a graph that of MaxPool."""
+
+    work, lower = MaxPool.work, MaxPool.lower
+
+    def __init__(self, *window):
+        super().__init__(operators.FusedMaxPool(*window))
+        self.window = window
+
+
 class FusedMultiMaxPool(operators.FusedMultiMaxPool):
     """Fused pools of the downsampling."""
 
@@ -219,6 +229,7 @@ FUSED = replace(
     rprelu=lambda: FirstOutput(operators.FusedRPReLU()),
     binarize=binarize,
     wave=FusedWave,
+    max_pool=FusedMaxPool,
     multi_max_pool=FusedMultiMaxPool,
     fan_out=operators.FusedFanOut,
     mean_of_sum=FusedMeanOfSum,

@@ -1,8 +1,29 @@
-"""Pools of the downsampling."""
+"""Max-pools."""
 
 from mindspore import nn, ops
 
-from .padding import same_padding
+from .padding import SAME, fixed_padding, sides
+
+
+class MaxPool(nn.Cell):
+    """Max-pool with a square window: (B, C, H, W) -> (B, C, H', W'), in either layout.
+
+    padding: a number, or "same" as of TensorFlow; it counts as -inf. Networks take it as their backend's max_pool.
+    """
+
+    work = "pooling"
+
+    def __init__(self, kernel, stride, padding):
+        super().__init__()
+        self.window = kernel, stride, padding
+        modes = {SAME: ("same",), 0: ("valid",)}
+        self.pool = nn.MaxPool2d(kernel, stride, *modes.get(padding, ("pad", padding)))
+
+    def construct(self, x):
+        return self.pool(x)
+
+    def lower(self, graph, x):
+        return lower_max_pool(graph, x, *self.window)
 
 
 class MultiMaxPool(nn.Cell):
@@ -28,12 +49,14 @@ class MultiMaxPool(nn.Cell):
         return lower_mean_of_max_pools(graph, x, (2, 3, 5, 7))
 
 
+def lower_max_pool(graph, x, kernel, stride, padding):
+    """Symbol of a max-pool. Arguments as of MaxPool."""
+    shape = kernel, kernel
+    window = sides(fixed_padding(padding, shape, stride), x.shape[2:], shape, stride)
+    return graph.add("pool", x, kind="max", kernel=shape, stride=stride, padding=window)
+
+
 def lower_mean_of_max_pools(graph, x, kernels):
     """Symbol of the mean of max-pools with stride 2 and padding SAME."""
-    pools = [
-        graph.add(
-            "pool", x, kind="max", kernel=(k, k), stride=2, padding=same_padding(x.shape[2:], (k, k), 2)
-        )
-        for k in kernels
-    ]
+    pools = [lower_max_pool(graph, x, kernel, 2, SAME) for kernel in kernels]
     return graph.affine(sum(pools[1:], pools[0]), factor=1 / len(kernels))
