@@ -16,6 +16,7 @@ from src.graph.tracer import trace_calls
 from src.model import create_model
 from src.model.layers.activations import ACTIVATIONS
 from src.model.layers.norms import NORMS
+from src.model.layers.pools import MaxPool
 from src.model.layers.quantizers import QUANTIZERS
 from src.model.layers.shortcuts import SHORTCUTS
 from src.model.layers.token_mixing import TOKEN_MIXERS
@@ -159,6 +160,8 @@ def test_trace_leaves_network_and_settings_as_they_were(size):
     ("bimlp_t", {"norm": "layer", "activation": "gelu", "token_mixing": "patm_interleaved", "quantizer": "dorefa"}),
     ("bimlp_t", {"token_mixing": "axial_shift", "shortcut": "none", "downsample": "original"}),
     ("wave_mlp_nano", {"precision": "binary"}),
+    ("react_resnet18", {}),
+    ("quicknet_nano", {}),
 ])  # fmt: skip
 def test_the_graph_of_a_network_is_the_same_in_every_backend(name, overrides, backend):
     networks = [create_model(name, 10, **SMALL, **overrides, backend=each) for each in ("plain", backend)]
@@ -172,6 +175,7 @@ def test_the_graph_of_a_network_is_the_same_in_every_backend(name, overrides, ba
 @pytest.mark.parametrize("pool", [
     nn.MaxPool2d(2, 1, "valid"), nn.MaxPool2d(3, 2, "same"), nn.MaxPool2d(3, 2, "pad", 1),
     nn.MaxPool2d(3, 2, "pad", (1, 0)), nn.AvgPool2d(2, 2, "valid"),
+    MaxPool(2, 1, 0), MaxPool(3, 2, "same"), MaxPool(3, 2, 1), MaxPool(1, 2, 0),
 ], ids=str)  # fmt: skip
 @pytest.mark.parametrize("size", [8, 9])
 def test_pools_have_the_framework_s_windows(pool, size):

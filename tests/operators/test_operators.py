@@ -13,6 +13,7 @@ import pytest
 from mindspore import Tensor, nn
 
 from src import operators
+from src.model import create_model
 from src.model.backends import BACKENDS
 from src.model.config import layer_config
 from src.model.layers.activations import RPReLU
@@ -199,6 +200,15 @@ def test_max_pool_of_infinities_and_nans(window):
 def test_max_pool_refuses_a_padding_that_holds_a_window():
     with pytest.raises(ValueError, match=r"padding: expected same or 0 \.\. 1, half of the kernel, got 2"):
         operators.FusedMaxPool(3, 2, 2)
+
+
+POOLED = ["react_resnet18", "real_to_binary18", "adabin20", "xnornet_alexnet", "meliusnet22", "quicknet_nano"]
+
+
+@pytest.mark.parametrize("name", POOLED)
+def test_networks_take_the_operator_of_their_max_pools(name):
+    found = [type(cell) for _, cell in create_model(name, 10, backend="fused").cells_and_names()]
+    assert operators.FusedMaxPool in found and nn.MaxPool2d not in found
 
 
 class MultiPooled(nn.Cell):

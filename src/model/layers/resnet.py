@@ -62,17 +62,10 @@ class ResNetStem(nn.Cell):
         self.conv = Conv2d(3, channels, kernel, stride, padding, bias=False, config=config)
         self.norm = BatchNorm(channels, config)
         self.act = activation(channels, config)
-        self.pool = stem_pool(config) if pooled else nn.Identity()
+        self.pool = config.backend.max_pool(3, 2, half_padding(3, config)) if pooled else nn.Identity()
 
     def construct(self, x):
         return self.pool(self.act(self.norm(self.conv(x))))
-
-
-def stem_pool(config):
-    """Max-pool 3x3 with stride 2. The padding is never the largest."""
-    if config.same_padding:
-        return nn.MaxPool2d(3, 2, pad_mode="same")
-    return nn.MaxPool2d(3, 2, pad_mode="pad", padding=1)
 
 
 def pointwise_conv(in_channels, out_channels, config):

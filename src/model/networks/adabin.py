@@ -25,9 +25,8 @@ class SubsampledShortcut(nn.Cell):
     def __init__(self, in_channels, out_channels, config):
         super().__init__()
         self.margin, self.axis = (out_channels - in_channels) // 2, config.axis
-        self.subsample = nn.MaxPool2d(
-            1, 2, "valid"
-        )  # the gradient of x[:, :, ::2, ::2] fails in MindSpore's PyNative mode
+        # the gradient of x[:, :, ::2, ::2] fails in MindSpore's PyNative mode
+        self.subsample = config.backend.max_pool(1, 2, 0)
 
     def construct(self, x):
         x = self.subsample(x)

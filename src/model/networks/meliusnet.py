@@ -57,7 +57,7 @@ class Stem(nn.Cell):
         self.norm2, self.act2 = BatchNorm(half, config), config.activation(half, config)
         self.conv3 = Conv2d(half, channels, 3, 1, "same", GROUPS[1], bias=False, config=config)
         self.norm3, self.act3 = BatchNorm(channels, config), config.activation(channels, config)
-        self.pool = nn.MaxPool2d(2, 2, "valid")
+        self.pool = config.backend.max_pool(2, 2, 0)
 
     def construct(self, x):
         x = self.act1(self.norm1(self.conv1(x)))
@@ -91,7 +91,7 @@ class Transition(nn.Cell):
     def __init__(self, in_channels, out_channels, config):
         super().__init__()
         self.norm = BatchNorm(in_channels, config)
-        self.pool = nn.MaxPool2d(2, 2, "valid")
+        self.pool = config.backend.max_pool(2, 2, 0)
         self.act = config.activation(in_channels, config)
         self.conv = Conv2d(in_channels, out_channels, 1, bias=False, config=config)
 

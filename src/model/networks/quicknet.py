@@ -75,7 +75,7 @@ class Transition(nn.Cell):
     def __init__(self, in_channels, out_channels, config):
         super().__init__()
         self.act = config.activation(in_channels, config)
-        self.pool = nn.MaxPool2d(2, 1, "valid")
+        self.pool = config.backend.max_pool(2, 1, 0)
         self.blur = Blur(in_channels, config)
         self.conv = Conv2d(in_channels, out_channels, 1, bias=False, config=config)
         self.norm = BatchNorm(out_channels, config)

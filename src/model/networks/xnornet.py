@@ -98,9 +98,9 @@ CONVOLUTIONS = ((5, True), (3, False), (3, False), (3, True))  # kernel, whether
 STEM_EPS, INNER_EPS, LAST_EPS = 1e-5, 1e-4, 1e-3  # of BatchNorm
 
 
-def alexnet_pool():
+def alexnet_pool(config):
     """Max-pool 3x3 with stride 2, without padding."""
-    return nn.MaxPool2d(3, 2, "valid")
+    return config.backend.max_pool(3, 2, 0)
 
 
 class XNORAlexNet(nn.Cell):
@@ -118,7 +118,7 @@ class XNORAlexNet(nn.Cell):
             Conv2d(3, widths[0], 11, 4, padding, bias=False, config=config),
             BatchNorm(widths[0], config, STEM_EPS, scale),
             relu(widths[0], config),
-            alexnet_pool(),
+            alexnet_pool(config),
         )
         kernels = (*CONVOLUTIONS, (options.side, False), (1, False))
         inner, cells = replace(config, norm_eps=INNER_EPS), []
@@ -126,7 +126,7 @@ class XNORAlexNet(nn.Cell):
             padding = None if i < len(CONVOLUTIONS) else 0
             cells.append(PreActivationConv(widths[i], widths[i + 1], kernel, 1, inner, padding, scale))
             if pooled:
-                cells.append(alexnet_pool())
+                cells.append(alexnet_pool(config))
         self.features = nn.SequentialCell(cells)
         self.norm, self.act = BatchNorm(widths[-1], config, LAST_EPS, scale), relu(widths[-1], config)
         self.head = nn.Dense(
