@@ -60,6 +60,8 @@ struct Bits : Operands<V> {
       const int x = (c.first + t) % c.width;
       if (x == 0) fill(index[t] - to.before, to.before);
       if (x == c.width - 1) fill(index[t] + 1, to.behind);
+      if (c.first + t == 0) fill(0, to.above);
+      if (c.first + t == to.positions - 1) fill(index[t] + 1 + to.behind, to.below);
     }
   }
 

@@ -72,10 +72,10 @@ struct Windows {
 };
 
 // Rows of a map of bits with margins, for a window layer: words of a position, and the first of them that an
-// instruction writes; positions of the margins before and behind a row, and what they hold; whether words are paired
-// (WindowLayer).
+// instruction writes; positions of the map; those of the margins above and below it, before and behind a row, and what
+// they hold; whether words are paired (WindowLayer).
 struct RowsOfBits {
-  int position, at, before, behind;
+  int position, at, positions, above, below, before, behind;
   const uint32_t *outside;
   bool paired;
 };

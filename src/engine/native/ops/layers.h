@@ -74,19 +74,18 @@ struct BitRuns {
 
 constexpr int kMaxWindowSide = 7;  // of a window layer's kernel
 
-// Binary convolution of a window, without groups. Its input is a map of bits, rows of `row` words with the margins left
-// and right. Weights of padding add nothing. Positions have a class by the taps that lie outside of the map: that of
-// their row times that of their column.
+// Binary convolution of a window, without groups. Its input is a map of bits with margins on all sides, rows of `row`
+// words. Weights of padding add nothing. Positions have a class by the taps that lie outside of the map: that of their
+// row times that of their column.
 //
 // paired: of each two words of a position, and of weights, the second is XORed with the first.
 struct WindowLayer {
   int words;  // of a position's bits
   bool paired;
   int kernel[2];  // height, width
-  int stride, top, height, row;
-  int blocks;               // output blocks
-  const uint32_t *outside;  // row of bits outside of the map
-  const uint32_t *weight;   // blocks x taps x words x 16
+  int stride, row;
+  int blocks;              // output blocks
+  const uint32_t *weight;  // blocks x taps x words x 16
   // the sum is scale * mismatches + base, an integer that no rounding touches where the padding value is one
   float scale;
   const float *base;  // row classes x column classes x slots

@@ -27,9 +27,7 @@ struct WindowLayers {
     const size_t slots = static_cast<size_t>(layer.blocks) * kLanes;
     Row row;
     for (int k = 0; k < layer.kernel[0]; ++k) {
-      const int from = y * layer.stride - layer.top + k;
-      const bool inside = from >= 0 && from < layer.height;
-      row.run[k] = (inside ? bits + static_cast<size_t>(from) * layer.row : layer.outside) +
+      row.run[k] = bits + (static_cast<size_t>(y) * layer.stride + k) * layer.row +
                    static_cast<size_t>(first) * layer.stride * layer.words;
     }
     row.count = count;

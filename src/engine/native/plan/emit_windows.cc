@@ -9,21 +9,23 @@ void Emitter::emit_bits(uint32_t v) {
     const ChannelOrder order = identity(in.channels);
     const int blocks = static_cast<int>(order.size()) / kLanes, words = (blocks + 1) / 2;
     const int planes = binarize.levels() == Levels::kThree ? 2 : 1;
+    const int above = static_cast<int>(conv[kTop]), below = static_cast<int>(conv[kBottom]);
     const int before = static_cast<int>(conv[kLeft]), behind = static_cast<int>(conv[kRight]);
-    const int height = static_cast<int>(in.height), width = static_cast<int>(in.width);
-    const int bits = new_value(height, 1, (before + width + behind) * planes * words, false);
+    const int height = static_cast<int>(in.height), width = static_cast<int>(in.width), row = before + width + behind;
+    const int bits = new_value(above + height + below, 1, row * planes * words, false);
     values[bits].is_whole = true;
     window_bits_[layer->conv] = bits;
     const bool paired = is_paired(words);
-    const uint32_t *outside = weights_.outside_bits(conv, binarize.levels(), order, 1, paired);
+    const uint32_t *outside = weights_.outside_bits(conv, binarize.levels(), order, paired);
     for (int p = 0; p < planes; ++p) {
       Action pack = action(Level::kTile, fused_.pack_rows, OpKind::kBits, blocks);
       Instruction &i = pack.instruction;
       i.in = read(pack, operand(static_cast<int>(v)));
       i.out = write(pack, operand(bits));
       i.threshold = weights_.threshold(binarize, p, order);
-      i.padded_index = padded_index(height, width, 0, before, behind);
-      i.rows_of_bits = {planes * words, p * words, before, behind, outside + p * words, paired};
+      i.padded_index = padded_index(height, width, above, before, behind);
+      i.rows_of_bits = {planes * words, p * words, height * width,      above * row, below * row,
+                        before,         behind,    outside + p * words, paired};
       new_group(v).actions.push_back(std::move(pack));
     }
   }

@@ -30,8 +30,8 @@ class Weights {
   // Convolution of any window without groups, on a map of shape `shape` and order `in`; without its shortcut.
   WindowLayer window(const Node &conv, Levels levels, const Shape &shape, const Epilogue &e, const ChannelOrder &in,
                      const ChannelOrder &out, bool paired);
-  // Bits of positions outside of the map, all planes of a position after the other.
-  const uint32_t *outside_bits(const Node &conv, Levels levels, const ChannelOrder &in, int positions, bool paired);
+  // Bits of a position outside of the map, one plane after the other.
+  const uint32_t *outside_bits(const Node &conv, Levels levels, const ChannelOrder &in, bool paired);
   // Convolution of 7 x 1 or 1 x 7 with one output per group, on planes of a map of height x width.
   LocalLayer local(const Node &conv, const Node &binarize, const Epilogue &e, const std::vector<ChannelOrder> &in,
                    const ChannelOrder &out, int height, int width);

@@ -47,17 +47,16 @@ int planes_of(Levels levels) { return levels == Levels::kThree ? 2 : 1; }
 
 }  // namespace
 
-const uint32_t *Weights::outside_bits(const Node &conv, Levels levels, const ChannelOrder &in, int positions,
-                                      bool paired) {
+const uint32_t *Weights::outside_bits(const Node &conv, Levels levels, const ChannelOrder &in, bool paired) {
   const int planes = planes_of(levels), words = words_of(in);
   const Outside outside(conv, levels);
-  uint32_t *to = memory_.get<uint32_t>(size_t(positions) * planes * words);
-  for (int p = 0; p < positions * planes; ++p) {
+  uint32_t *to = memory_.get<uint32_t>(size_t(planes) * words);
+  for (int p = 0; p < planes; ++p) {
     for (size_t i = 0; i < in.size(); ++i) {
-      if (in[i] >= 0 && outside.bit[p % planes]) to[size_t(p) * words + i / 32] |= 1u << i % 32;
+      if (in[i] >= 0 && outside.bit[p]) to[size_t(p) * words + i / 32] |= 1u << i % 32;
     }
   }
-  if (paired) pair_words(to, size_t(positions) * planes * words, 1);
+  if (paired) pair_words(to, size_t(planes) * words, 1);
   return to;
 }
 
@@ -90,14 +89,11 @@ WindowLayer Weights::window(const Node &conv, Levels levels, const Shape &shape,
   layer.kernel[0] = height;
   layer.kernel[1] = width;
   layer.stride = static_cast<int>(conv[kStride]);
-  layer.top = static_cast<int>(conv[kTop]);
-  layer.height = static_cast<int>(shape.height);
   layer.row = positions * layer.words;
   layer.blocks = static_cast<int>(out.size()) / kLanes;
-  layer.outside = outside_bits(conv, levels, in, positions, paired);
   layer.weight = window_bits(conv, levels, shape.channels, in, out, paired);
   layer.affine = affine(e, out);
-  const Classes rows(conv.shape.height, shape.height, height, layer.stride, layer.top);
+  const Classes rows(conv.shape.height, shape.height, height, layer.stride, conv[kTop]);
   const Classes columns(conv.shape.width, shape.width, width, layer.stride, conv[kLeft]);
   float *base = memory_.get<float>(out.size() * rows.taps.size() * columns.taps.size());
   const Outside outside(conv, levels);
