@@ -12,7 +12,7 @@ from engine_cases import BITS, CLASSES, SINGLE
 from worker import serve, timed
 
 FORCE = "BIMLP_INSTRUCTION_SET"
-INSTRUCTION_SETS = ("avx512", "avx2", "scalar")
+INSTRUCTION_SETS = ("amx", "avx512", "avx2", "scalar")
 BACKENDS = {
     "plain": "its operations",
     "fused": "our operators",

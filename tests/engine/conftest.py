@@ -22,7 +22,7 @@ from tests.graph.networks import images as normal_images
 from tests.graph.separate import separated
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("scalar", "avx2", "avx512")
+NAMES = ("scalar", "avx2", "avx512", "amx")
 COLOURS = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)  # mean, std
 PLANS = ("plain", "fused")
 OPTIONS = {

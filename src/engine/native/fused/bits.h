@@ -1,4 +1,4 @@
-// Bits of numbers beyond thresholds: in tiles and in planes.
+// Signs of numbers, by thresholds: bits in tiles and in planes, bits or bytes in rows with margins.
 #pragma once
 #include "operands.h"
 
@@ -32,28 +32,25 @@ struct Bits : Operands<V> {
     }
   }
 
-  // The same, to rows with margins. padded_index: by position, the number of its place with all margins.
+  // Signs to rows with margins: bits, or bytes for a matrix unit. padded_index: by position, the number of its place
+  // with all margins.
   static void pack_rows(const Instruction &i, const Context &c) {
-    const float *from = rows(i.in, c), *thresholds = i.threshold;
+    const float *from = rows(i.in, c);
     const RowsOfBits to = i.rows_of_bits;
-    auto *bits = reinterpret_cast<uint32_t *>(c.arena + i.out.place) + to.at;
-    const int stride = i.in.stride, blocks = i.blocks;
+    auto *words = reinterpret_cast<uint32_t *>(c.arena + i.out.place) + to.at;
+    const int stride = i.in.stride;
     const size_t position = to.position;
     const int32_t *index = i.padded_index + c.first;
     for (int t = 0; t < c.count; ++t) {
-      const float *x = from + t * stride;
-      uint32_t *own = bits + index[t] * position, before = 0;
-      for (int b = 0; b < blocks; b += 2) {
-        uint32_t word = V::gt_bits(V::load(x + kLanes * b), V::load(thresholds + kLanes * b));
-        if (b + 1 < blocks)
-          word |= V::gt_bits(V::load(x + kLanes * (b + 1)), V::load(thresholds + kLanes * (b + 1))) << kLanes;
-        own[b / 2] = to.paired && b % 4 ? word ^ before : word;
-        before = word;
+      if constexpr (V::kTiles) {
+        store_bytes(i, from + t * stride, reinterpret_cast<int8_t *>(words + index[t] * position));
+      } else {
+        store_words(i, from + t * stride, words + index[t] * position);
       }
     }
     const auto fill = [&](int first, int count) {
       for (int p = first; p < first + count; ++p) {
-        for (int k = 0; k < (blocks + 1) / 2; ++k) bits[p * position + k] = to.outside[k];
+        for (int k = 0; k < to.words; ++k) words[p * position + k] = to.outside[k];
       }
     };
     for (int t = 0; t < c.count; ++t) {
@@ -62,6 +59,30 @@ struct Bits : Operands<V> {
       if (x == c.width - 1) fill(index[t] + 1, to.behind);
       if (c.first + t == 0) fill(0, to.above);
       if (c.first + t == to.positions - 1) fill(index[t] + 1 + to.behind, to.below);
+    }
+  }
+
+  // Bits of a position, a word for two blocks.
+  static BIMLP_INLINE void store_words(const Instruction &i, const float *x, uint32_t *to) {
+    const float *thresholds = i.threshold;
+    uint32_t before = 0;
+    for (int b = 0; b < i.blocks; b += 2) {
+      uint32_t word = V::gt_bits(V::load(x + kLanes * b), V::load(thresholds + kLanes * b));
+      if (b + 1 < i.blocks)
+        word |= V::gt_bits(V::load(x + kLanes * (b + 1)), V::load(thresholds + kLanes * (b + 1))) << kLanes;
+      to[b / 2] = i.rows_of_bits.paired && b % 4 ? word ^ before : word;
+      before = word;
+    }
+  }
+
+  // Bytes of a position: its level, of two or, with a second threshold, of three.
+  static BIMLP_INLINE void store_bytes(const Instruction &i, const float *x, int8_t *to) {
+    if constexpr (V::kTiles) {
+      for (int at = 0; at < kLanes * i.blocks; at += kLanes) {
+        const F own = V::load(x + at), first = V::load(i.threshold + at);
+        i.second ? V::store_levels(to + at, own, first, V::load(i.second + at), i.low + at)
+                 : V::store_signs(to + at, own, first, i.low + at);
+      }
     }
   }
 

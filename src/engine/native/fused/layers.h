@@ -77,12 +77,12 @@ struct LayerOps : Operands<V> {
     for (int t = 0; t < c.count; ++t) to[t * bits_stride + i.blocks] = 0;
   }
 
-  // Positions of one row of a window layer.
+  // Positions of a window layer, of one row or of whole rows.
   template <SinkKind kKind>
   static void window(const Instruction &i, const Context &c) {
     const auto *bits = reinterpret_cast<const uint32_t *>(c.arena + i.in.place);
-    WindowLayers<V>::by_blocks(i.window, bits, c.y, c.first - c.y * c.width, c.count, rows(i.source, c),
-                               i.source.stride, SinkOf<kKind>(i.sink, c));
+    WindowLayers<V>::by_blocks(i.window, bits, c.y, c.first - c.y * c.width, c.count, c.width, rows(i.source, c),
+                               i.source.stride, *c.scratch, SinkOf<kKind>(i.sink, c));
   }
 
   template <SinkKind kKind, bool kAffine>

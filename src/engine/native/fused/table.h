@@ -19,6 +19,7 @@ struct FusedOps {
     t.pack_plane = Bits<V>::pack_plane;
     t.pack_rows = Bits<V>::pack_rows;
     t.paired = V::kPaired;
+    t.tiles = V::kTiles;
     t.gather = Orders<V>::gather;
     t.group_mean = Orders<V>::group_mean;
     t.softmax = Orders<V>::softmax;

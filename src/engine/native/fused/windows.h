@@ -17,11 +17,12 @@ struct WindowOps : Operands<V> {
     float *out = rows(i.out, c);
     if (i.kernel[0] == 1 && i.kernel[1] == 1 && i.stride == 1) {
       const float *from = c.arena + i.in.place + static_cast<size_t>(c.first) * i.in.stride;
-      return FullLayers<V>::run(i.full, from, 0, i.in.stride, c.count, out);
+      return FullLayers<V>::run(i.full, from, 0, i.in.stride, c.count, *c.scratch, out);
     }
     if (i.padded_row) {
       const float *from = c.arena + i.in.place + static_cast<size_t>(c.y) * i.stride * i.padded_row;
-      return FullLayers<V>::run(i.full, from, i.padded_row, static_cast<size_t>(i.stride) * channels, c.count, out);
+      return FullLayers<V>::run(i.full, from, i.padded_row, static_cast<size_t>(i.stride) * channels, c.count,
+                                *c.scratch, out);
     }
     const int width = (c.width - 1) * i.stride + i.kernel[1];
     float *copy = c.scratch->column, *to = copy;
@@ -34,7 +35,7 @@ struct WindowOps : Operands<V> {
       }
     }
     FullLayers<V>::run(i.full, copy, static_cast<size_t>(width) * channels, static_cast<size_t>(i.stride) * channels,
-                       c.count, out);
+                       c.count, *c.scratch, out);
   }
 
   // Row y of a sum of max-pools whose windows lie in each other, times a factor for all.

@@ -1,4 +1,9 @@
 #include <cstdlib>
+#if defined(__x86_64__) && defined(__linux__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 #include "../error.h"
 #include "instruction_sets.h"
@@ -18,8 +23,22 @@ bool has_avx2() { return false; }
 bool has_avx512() { return false; }
 #endif
 
+// Whether there is a matrix unit, and the system lets this process use it.
+bool has_amx() {
+#if defined(__x86_64__) && defined(__linux__)
+  constexpr unsigned kTileAndBytes = 1u << 24 | 1u << 25;     // of EDX
+  constexpr int kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  unsigned a, b, c, d;
+  if (!has_avx512() || !__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & kTileAndBytes) != kTileAndBytes) return false;
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
+
 // Instruction sets, the best first.
 constexpr InstructionSet kSets[] = {
+    {"amx", amx_kernels, has_amx},
     {"avx512", avx512_kernels, has_avx512},
     {"avx2", avx2_kernels, has_avx2},
     {"scalar", scalar_kernels, [] { return true; }},

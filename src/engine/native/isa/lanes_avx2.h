@@ -18,7 +18,7 @@ struct Avx2 {
   };
   using B = __m256i;
   static constexpr const char *kName = "avx2";
-  static constexpr bool kPaired = false;
+  static constexpr bool kPaired = false, kTiles = false;
   static constexpr int kTokens = 4, kBlocks = 1, kFullTokens = 6, kFullBlocks = 1;
 
   static F load(const float *p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }

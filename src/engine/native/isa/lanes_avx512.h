@@ -99,7 +99,7 @@ struct Avx512Lanes {
 struct Avx512 : Avx512Lanes {
   static constexpr const char *kName = "avx512";
   static constexpr int kTokens = 8, kBlocks = 2;
-  static constexpr bool kPaired = true;  // for window layers
+  static constexpr bool kPaired = true, kTiles = false;  // of window layers
 
   // Number of bits that differ, for T tokens and J blocks, whose weights lie `block` numbers apart.
   template <int T, int J>

@@ -19,7 +19,7 @@ struct Scalar {
   };
   using B = uint64_t;
   static constexpr const char *kName = "scalar";
-  static constexpr bool kPaired = false;
+  static constexpr bool kPaired = false, kTiles = false;
   static constexpr int kTokens = 4, kBlocks = 1, kFullTokens = 4, kFullBlocks = 1;
 
   template <class T = F, class Lane>

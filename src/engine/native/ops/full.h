@@ -1,7 +1,7 @@
 // Convolutions with full precision, with what follows them.
 #pragma once
 #include "../../../native/inline.h"
-#include "layers.h"
+#include "tiles.h"
 
 namespace bimlp {
 
@@ -14,7 +14,10 @@ struct FullLayers {
   // A full-precision FC. out: tokens x blocks. Run s of token t starts at x + s * run_stride + t * token_stride. Some
   // output blocks of all tokens follow each other, so that their weights stay in the cache.
   static void run(const FullLayer &layer, const float *x, size_t run_stride, size_t token_stride, int tokens,
-                  float *out) {
+                  const Scratch &scratch, float *out) {
+    if constexpr (V::kTiles) {
+      if (layer.part) return by_tiles(layer, x, token_stride, tokens, scratch, out);
+    }
     constexpr int J = V::kFullBlocks, N = kSingleBlocks;
     int block = 0;
     for (; layer.first && block < layer.blocks; ++block)
@@ -23,6 +26,29 @@ struct FullLayers {
       full_blocks<1, N>(layer, x, run_stride, token_stride, out, 0, block);
     for (; block + J <= layer.blocks; block += J) all_tokens<J>(layer, x, run_stride, token_stride, tokens, out, block);
     for (; block < layer.blocks; ++block) all_tokens<1>(layer, x, run_stride, token_stride, tokens, out, block);
+  }
+
+  // The same by a matrix unit.
+  static void by_tiles(const FullLayer &layer, const float *x, size_t token_stride, int tokens, const Scratch &scratch,
+                       float *out) {
+    TileProducts<V>::all(layer, x, token_stride, tokens, scratch,
+                         [&](int block, int first, int count, const float *sums) BIMLP_INLINED {
+                           const auto done = finish(layer, block, out);
+                           for (int t = 0; t < count; ++t) {
+                             const F sum = V::load(sums + kLanes * t);
+                             done(first + t, V::fma(sum, V::set(0.0f), sum));  // records an infinity, as products do
+                           }
+                         });
+  }
+
+  // f(t, sum): the layer's value of an output block and token t.
+  static BIMLP_INLINE auto finish(const FullLayer &layer, int block, float *out) {
+    const int at = kLanes * block;
+    const F factor = V::load(layer.affine.factor + at), offset = V::load(layer.affine.offset + at);
+    const F slope = V::load(layer.affine.slope + at), shift = V::load(layer.affine.shift_out + at);
+    const size_t slots = static_cast<size_t>(kLanes) * layer.blocks;
+    return [=, to = out + at](int t, F sum)
+               BIMLP_INLINED { V::store(to + t * slots, V::rprelu(V::fma(factor, sum, offset), slope, shift)); };
   }
 
   // J output blocks of all tokens.
@@ -64,13 +90,8 @@ struct FullLayers {
       }
     }
     unrolled<J>([&](auto j) BIMLP_INLINED {
-      const int at = kLanes * (block + j);
-      const F factor = V::load(layer.affine.factor + at), offset = V::load(layer.affine.offset + at);
-      const F slope = V::load(layer.affine.slope + at), shift = V::load(layer.affine.shift_out + at);
-      unrolled<T>([&](auto t) BIMLP_INLINED {
-        const F y = V::rprelu(V::fma(factor, sum[t][j], offset), slope, shift);
-        V::store(out + static_cast<size_t>(first + t) * kLanes * layer.blocks + at, y);
-      });
+      const auto done = finish(layer, block + j, out);
+      unrolled<T>([&](auto t) BIMLP_INLINED { done(first + t, sum[t][j]); });
     });
   }
 };

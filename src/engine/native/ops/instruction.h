@@ -11,6 +11,9 @@ namespace bimlp {
 struct Scratch {
   float *column;                // rows of a window of a convolution; maxima of pools
   uint8_t *slices[4], *counts;  // mismatches in a row of a local layer: bit slices, and bytes
+  int8_t *tiles;                // weights of some output blocks
+  int32_t *sums;                // of some tiles; or floats
+  uint16_t *parts;              // inputs of some positions, as bfloat16 numbers
 };
 
 constexpr int kMaxTerms = 6;
@@ -71,11 +74,11 @@ struct Windows {
   const int32_t *begin, *end;
 };
 
-// Rows of a map of bits with margins, for a window layer: words of a position, and the first of them that an
-// instruction writes; positions of the map; those of the margins above and below it, before and behind a row, and what
-// they hold; whether words are paired (WindowLayer).
+// Rows of a map of signs with margins, for a window layer: words of a position, the first of them that an instruction
+// writes, and how many; positions of the map; those of the margins above and below it, before and behind a row, and
+// what they hold; whether words are paired (WindowLayer).
 struct RowsOfBits {
-  int position, at, positions, above, below, before, behind;
+  int position, at, words, positions, above, below, before, behind;
   const uint32_t *outside;
   bool paired;
 };
@@ -90,7 +93,8 @@ struct Instruction {
   Sink sink;
   DenseLayer dense = {};
   // bits
-  const float *threshold = nullptr;
+  const float *threshold = nullptr, *second = nullptr;  // by plane
+  const int8_t *low = nullptr;                          // least level of each slot, of bytes; 0 in padding
   int bits_stride = 0, bits_at = 0;  // of a position's bits, in parts of 16: step, and the first of them
   int plane[2] = {};                 // bits for a local layer, by input of the group
   const int32_t *padded_index = nullptr;
@@ -116,8 +120,9 @@ using RunInstruction = void (*)(const Instruction &, const Context &);
 struct Instructions {
   RunInstruction sum, sum_of_rows, pack, pack_plane, pack_rows, gather, group_mean, softmax, dense_bits, wave, full,
       pools;
-  RunInstruction dense[5], local[5], local_affine[5], window[5];
-  bool paired;  // whether window layers take paired words  // by SinkKind
+  RunInstruction dense[5], local[5], local_affine[5], window[5];  // by SinkKind
+  bool paired;                                                    // whether window layers take paired words
+  bool tiles;                                                     // whether window layers take bytes, for a matrix unit
 };
 
 }  // namespace bimlp

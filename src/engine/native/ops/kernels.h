@@ -60,5 +60,6 @@ struct OpKernels {
 const OpKernels *scalar_kernels();
 const OpKernels *avx2_kernels();  // null if not compiled
 const OpKernels *avx512_kernels();
+const OpKernels *amx_kernels();
 
 }  // namespace bimlp

@@ -74,19 +74,31 @@ struct BitRuns {
 
 constexpr int kMaxWindowSide = 7;  // of a window layer's kernel
 
+// Signs of weights for a matrix unit, by tiles of 64 inputs and one output block. A tile is 16 rows of 64 bits: bit
+// 4 n + j of row r is the sign of input 4 r + j and output n. Each run of inputs begins a tile; `valid` has a byte of
+// ones for each input of the run's last one that belongs to the run.
+struct SignTiles {
+  int runs, steps;        // runs of a position's inputs, tiles of a run
+  const uint64_t *sign;   // blocks x runs x steps x 16
+  const uint32_t *valid;  // 16
+};
+
 // Binary convolution of a window, without groups. Its input is a map of bits with margins on all sides, rows of `row`
 // words. Weights of padding add nothing. Positions have a class by the taps that lie outside of the map: that of their
-// row times that of their column.
+// row times that of their column. Without a matrix unit, which multiplies bytes, the
+// layer counts mismatches of bits.
 //
 // paired: of each two words of a position, and of weights, the second is XORed with the first.
 struct WindowLayer {
-  int words;  // of a position's bits
+  int words;  // of a position's signs
   bool paired;
   int kernel[2];  // height, width
   int stride, row;
   int blocks;              // output blocks
-  const uint32_t *weight;  // blocks x taps x words x 16
-  // the sum is scale * mismatches + base, an integer that no rounding touches where the padding value is one
+  const uint32_t *weight;  // of bits: blocks x taps x words x 16
+  SignTiles tiles;         // of bytes: a run is a row of the kernel
+  // the sum is scale * (mismatches, or products of bytes) + base, an integer that no rounding touches where the padding
+  // value is one
   float scale;
   const float *base;  // row classes x column classes x slots
   int columns;        // column classes
@@ -97,12 +109,17 @@ struct WindowLayer {
 
 // Convolution with full precision. A position's inputs are `runs` rows of `taps` times `length` numbers. With groups, a
 // tap's numbers are the channels that the outputs of a block read, from `first` of the block on; else a row is one tap.
+//
+// For a matrix unit, weights of one run are sums of three bfloat16 numbers, exactly: tiles of 32 inputs and one output
+// block, 16 rows of pairs of inputs.
 struct FullLayer {
   int runs, taps, length;
   int channels;          // of the input: numbers from tap to tap
   const int32_t *first;  // by block, or null without groups
   int blocks;
-  const float *weight;  // blocks x (runs * taps * length) x 16
+  const float *weight;   // blocks x (runs * taps * length) x 16
+  int steps;             // tiles of a position's inputs
+  const uint16_t *part;  // blocks x steps x parts x 16 x 16 x 2, or null without a matrix unit
   Affine affine;
 };
 

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "../ops/tiles.h"
 #include "emitter.h"
 
 namespace bimlp {
@@ -20,6 +21,9 @@ void Emitter::emit_full(const Layer &layer) {
   Instruction &i = a.instruction;
   i.full = weights_.full(conv, shape(input).channels, e, order);
   steps_.check_memory();
+  if (i.full.part) {
+    program_.parts = std::max(program_.parts, size_t(kParts) * kFloatPositions * kTileInputs * i.full.steps);
+  }
   if (input == 0 && needs_.readers().count(0) == 1) {
     // the image itself has the margins
     const Shape &image = needs_.graph().image;

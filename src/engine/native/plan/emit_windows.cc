@@ -7,31 +7,37 @@ void Emitter::emit_bits(uint32_t v) {
     const Node &conv = node(layer->conv), &binarize = node(layer->binarize);
     const Shape &in = shape(v);
     const ChannelOrder order = identity(in.channels);
-    const int blocks = static_cast<int>(order.size()) / kLanes, words = (blocks + 1) / 2;
-    const int planes = binarize.levels() == Levels::kThree ? 2 : 1;
+    const WindowSigns signs = window_signs(order, binarize.levels());
+    const int words = signs.words / signs.planes;  // of a plane
     const int above = static_cast<int>(conv[kTop]), below = static_cast<int>(conv[kBottom]);
     const int before = static_cast<int>(conv[kLeft]), behind = static_cast<int>(conv[kRight]);
     const int height = static_cast<int>(in.height), width = static_cast<int>(in.width), row = before + width + behind;
-    const int bits = new_value(above + height + below, 1, row * planes * words, false);
+    const int bits = new_value(above + height + below, 1, row * signs.words, false);
     values[bits].is_whole = true;
     window_bits_[layer->conv] = bits;
-    const bool paired = is_paired(words);
-    const uint32_t *outside = weights_.outside_bits(conv, binarize.levels(), order, paired);
-    for (int p = 0; p < planes; ++p) {
-      Action pack = action(Level::kTile, fused_.pack_rows, OpKind::kBits, blocks);
+    const uint32_t *outside = weights_.outside_signs(conv, binarize.levels(), order, signs.paired);
+    for (int p = 0; p < signs.planes; ++p) {
+      Action pack = action(Level::kTile, fused_.pack_rows, OpKind::kBits, static_cast<int>(order.size()) / kLanes);
       Instruction &i = pack.instruction;
       i.in = read(pack, operand(static_cast<int>(v)));
       i.out = write(pack, operand(bits));
       i.threshold = weights_.threshold(binarize, p, order);
+      if (binarize.levels() == Levels::kThree && signs.planes == 1) i.second = weights_.threshold(binarize, 1, order);
+      i.low = weights_.levels_of(order, binarize.levels() == Levels::kZeroOne ? 0 : -1);
       i.padded_index = padded_index(height, width, above, before, behind);
-      i.rows_of_bits = {planes * words, p * words, height * width,      above * row, below * row,
-                        before,         behind,    outside + p * words, paired};
+      i.rows_of_bits = {signs.words, p * words, words,  height * width,      above * row,
+                        below * row, before,    behind, outside + p * words, signs.paired};
       new_group(v).actions.push_back(std::move(pack));
     }
   }
 }
 
-bool Emitter::is_paired(int words) const { return fused_.paired && words % 2 == 0; }
+Emitter::WindowSigns Emitter::window_signs(const ChannelOrder &order, Levels levels) const {
+  const int slots = static_cast<int>(order.size()), words = (slots + 31) / 32;
+  if (fused_.tiles) return {1, slots / 4, false};
+  const int planes = levels == Levels::kThree ? 2 : 1;
+  return {planes, planes * words, fused_.paired && words % 2 == 0};
+}
 
 void Emitter::emit_window(const Layer &layer, const Destination &d) {
   const Node &conv = node(layer.conv);
@@ -47,8 +53,9 @@ void Emitter::emit_window(const Layer &layer, const Destination &d) {
   std::vector<int32_t> shortcut(out.size() / kLanes, 0);
   i.source = layer.source == kNone ? constant(zeros(kLanes)) : source(layer, out, shortcut, a, group);
   const ChannelOrder order = identity(in.channels);
-  const bool paired = is_paired(static_cast<int>(order.size() + 31) / 32);
-  i.window = weights_.window(conv, node(layer.binarize).levels(), in, e, order, out, paired);
+  const Levels levels = node(layer.binarize).levels();
+  const WindowSigns signs = window_signs(order, levels);
+  i.window = weights_.window(conv, levels, in, e, order, out, signs.words, signs.paired);
   i.window.shortcut = weights_.copy(shortcut);
   steps_.check_memory();
   group.actions.push_back(std::move(a));

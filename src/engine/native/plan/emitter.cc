@@ -7,7 +7,7 @@ Emitter::Emitter(const Needs &needs, size_t bytes, const Instructions &instructi
       fused_(instructions),
       program_(program),
       steps_(needs.graph(), bytes, program.memory),
-      weights_(program.memory) {
+      weights_(program.memory, instructions.tiles) {
   for (uint32_t v = 0; v <= needs.graph().nodes.size(); ++v) {
     const MapShape s = map_shape(shape(v));
     const ChannelOrder &order = needs.order(v);

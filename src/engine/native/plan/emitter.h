@@ -82,8 +82,13 @@ class Emitter {
   // Shortcut of a dense layer in the order of its output; gathered where the orders differ.
   Operand source(const Layer &layer, const ChannelOrder &out, std::vector<int32_t> &shortcut, Action &a, Group &group);
   void emit_local(const Layer &layer, const Destination &d);
-  // Whether window layers take the words of a position's bits in pairs.
-  bool is_paired(int words) const;
+  // Signs of a position for window layers: planes that are packed one by one, words of all, and whether these are
+  // paired.
+  struct WindowSigns {
+    int planes, words;
+    bool paired;
+  };
+  WindowSigns window_signs(const ChannelOrder &order, Levels levels) const;
   void emit_window(const Layer &layer, const Destination &d);
   Action wave_action(const Layer &layer, int blocks, Group &group);
   // Phase or amplitude in the order of the wave.

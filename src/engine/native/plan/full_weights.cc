@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <cstring>
 
+#include "../ops/tiles.h"
 #include "weights.h"
 
 namespace bimlp {
@@ -45,7 +47,32 @@ FullLayer Weights::full(const Node &conv, uint32_t channels, const Epilogue &e, 
     }
   }
   fc.weight = weight;
+  // windows, layers of few inputs and maps of few positions are as quick without a matrix unit
+  const bool is_large =
+      fc.runs == 1 && fc.length >= 2 * kTileInputs && conv.shape.height * conv.shape.width > kTileRows;
+  if (tiles_ && !grouped && is_large) fc.part = parts(fc);
   return fc;
+}
+
+const uint16_t *Weights::parts(FullLayer &fc) {
+  fc.steps = (fc.length + kTileInputs - 1) / kTileInputs;
+  const size_t length = fc.length, tile = size_t(kTileInputs) * kLanes;
+  auto *to = memory_.get<uint16_t>(size_t(fc.blocks) * fc.steps * kParts * tile);
+  for (size_t i = 0; i < fc.blocks * length * kLanes; ++i) {
+    const size_t lane = i % kLanes, k = i / kLanes % length, block = i / kLanes / length, row = k % kTileInputs / 2;
+    uint16_t *own = to + (block * fc.steps + k / kTileInputs) * kParts * tile + (row * kLanes + lane) * 2 + k % 2;
+    float rest = fc.weight[i];
+    for (int p = 0; p < kParts; ++p, own += tile) {
+      uint32_t bits;
+      std::memcpy(&bits, &rest, sizeof bits);
+      *own = static_cast<uint16_t>(bits >> 16);
+      bits &= 0xffff0000u;
+      float part;
+      std::memcpy(&part, &bits, sizeof part);
+      rest -= part;
+    }
+  }
+  return to;
 }
 
 }  // namespace bimlp

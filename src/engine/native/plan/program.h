@@ -12,7 +12,7 @@ namespace bimlp {
 // Sweep over the rows of a map: `tiles` for each band of positions, then `rows` for each row whose neighbours are done.
 struct Sweep {
   int height = 0, width = 0, tile = 0;  // tile: positions
-  bool by_rows = false;                 // whether a tile lies in one row
+  bool by_rows = false;                 // whether a tile lies in one row, or is some whole rows
   std::vector<Instruction> tiles, rows;
 };
 
@@ -44,6 +44,7 @@ struct Program {
   size_t image = 0, logits = 0;  // places in the arena
   ImageLayout layout;            // of the image at its place; what lies between the pixels is 0
   size_t arena = 0, tile = 0;    // numbers
+  size_t parts = 0;              // bfloat16 numbers for a matrix unit
   size_t column = 0, slices = 0,
          bits = 0;  // scratch memory of a thread: numbers, bytes, words of plain binary convolutions
   std::vector<std::vector<MapShape>> shapes;  // that plain steps refer to

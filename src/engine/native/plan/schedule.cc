@@ -11,13 +11,9 @@ namespace {
 
 using Level = Action::Level;
 
-constexpr int kTileNumbers = 4096;  // numbers of the rows of a value in a tile: 16 KiB
-
-// Positions of a tile.
-int tile_of(int slots) {
-  const int positions = kTileNumbers / slots / 8 * 8;
-  return std::clamp(positions, 8, 64);
-}
+// Numbers of the rows of a value in a tile, so that they stay in the L1 cache; with a matrix unit, in the L2 cache, for
+// it makes a tile of weights anew for each tile.
+constexpr int kTileNumbers = 4096, kManyNumbers = 32768;
 
 // f(operand) for each operand of an instruction that names a value.
 template <class F>
@@ -54,7 +50,11 @@ class Scheduler {
     find_tiles();
     merge_in_place();
     place_values();
-    for (size_t s = 0; s < steps_.size(); ++s) emit(s);
+    program_.steps.reserve(steps_.size());
+    for (size_t s = 0; s < steps_.size(); ++s) {
+      emit(s);
+      steps_[s] = {};  // a file may have many
+    }
     program_.image = place_[root(keep_)];
     program_.logits = place_[root(output_)];
   }
@@ -245,12 +245,15 @@ class Scheduler {
   // Positions of a sweep's tile: so many that rows of its values fit into the cache.
   int tile_size(const Step &step) const {
     int stride = kLanes;
+    bool tiles = false;
     for (const Action &a : step.tiles) {
+      tiles |= a.instruction.window.tiles.sign != nullptr;
       for (int v : a.writes) {
         if (values_[v].is_width) stride = std::max(stride, values_[v].stride);
       }
     }
-    return tile_of(stride);
+    return tiles ? std::clamp(kManyNumbers / stride / 8 * 8, 64, 1024)
+                 : std::clamp(kTileNumbers / stride / 8 * 8, 8, 64);
   }
 
   std::vector<size_t> tile_places(const Step &step, int tile) {

@@ -14,7 +14,8 @@ struct Epilogue {
 
 class Weights {
  public:
-  explicit Weights(Memory &memory) : memory_(memory) {}
+  // tiles: whether there is a matrix unit.
+  Weights(Memory &memory, bool tiles) : memory_(memory), tiles_(tiles) {}
 
   // Numbers in the order of slots; `padding` in padding.
   const float *in_slots(const Numbers &numbers, const ChannelOrder &order, float padding = 0.0f);
@@ -27,11 +28,14 @@ class Weights {
   // block, the block of the shortcut's row.
   DenseLayer dense(const Node &conv, Levels levels, const Epilogue &e, const ChannelOrder &in, const ChannelOrder &out,
                    const std::vector<int32_t> &shortcut);
-  // Convolution of any window without groups, on a map of shape `shape` and order `in`; without its shortcut.
+  // Convolution of any window without groups, on a map of shape `shape` and order `in`; without its shortcut. words: of
+  // a position's signs.
   WindowLayer window(const Node &conv, Levels levels, const Shape &shape, const Epilogue &e, const ChannelOrder &in,
-                     const ChannelOrder &out, bool paired);
-  // Bits of a position outside of the map, one plane after the other.
-  const uint32_t *outside_bits(const Node &conv, Levels levels, const ChannelOrder &in, bool paired);
+                     const ChannelOrder &out, int words, bool paired);
+  // A byte for each slot, 0 in padding.
+  const int8_t *levels_of(const ChannelOrder &order, int level);
+  // Bits of a position outside of the map, one plane after the other; or bytes.
+  const uint32_t *outside_signs(const Node &conv, Levels levels, const ChannelOrder &in, bool paired);
   // Convolution of 7 x 1 or 1 x 7 with one output per group, on planes of a map of height x width.
   LocalLayer local(const Node &conv, const Node &binarize, const Epilogue &e, const std::vector<ChannelOrder> &in,
                    const ChannelOrder &out, int height, int width);
@@ -45,15 +49,21 @@ class Weights {
 
  private:
   struct Inputs;
+  // Weights of a layer with full precision in parts; sets its steps.
+  const uint16_t *parts(FullLayer &layer);
   // Weights of a window layer: blocks x taps x planes x words x 16.
   const uint32_t *window_bits(const Node &conv, Levels levels, size_t channels, const ChannelOrder &in,
                               const ChannelOrder &out, bool paired);
+  // Weights of a window layer as tiles.
+  SignTiles sign_tiles(const Node &conv, size_t channels, const ChannelOrder &in, const ChannelOrder &out);
   Affine affine(const Epilogue &e, const ChannelOrder &out);
 
   Memory &memory_;
+  bool tiles_;
 };
 
 inline float at(const Numbers &numbers, size_t channel) { return numbers[numbers.size() == 1 ? 0 : channel]; }
+
 inline bool bit_of(const Node &node, size_t i) { return node.bits[i / 32] >> i % 32 & 1; }
 
 }  // namespace bimlp

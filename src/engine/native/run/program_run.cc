@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "../ops/tiles.h"
 #include "../plan/steps.h"
 
 namespace bimlp {
@@ -18,6 +19,9 @@ ProgramRun::ProgramRun(const Program &program, const OpKernels &kernels, int thr
     s.column = memory_.get<float>(program.column);
     for (auto &slice : s.slices) slice = memory_.get<uint8_t>(program.slices);
     s.counts = memory_.get<uint8_t>(8 * program.slices);
+    s.tiles = memory_.get<int8_t>(kWeightBytes);
+    s.parts = memory_.get<uint16_t>(program.parts);
+    s.sums = memory_.get<int32_t>(kSumsAtOnce);
     scratch_.push_back(s);
     op_scratch_.push_back({memory_.get<uint32_t>(program.bits)});
   }
@@ -86,7 +90,8 @@ void ProgramRun::run_sweep(const Sweep &sweep, ThreadPool &threads, const Tracer
       c.width = width;
       for (c.first = y * width; c.first < done * width; c.first += c.count) {
         c.y = c.first / width;
-        const int last = sweep.by_rows ? (c.y + 1) * width : done * width;
+        const int whole = std::max(1, sweep.tile / width);  // rows of a tile
+        const int last = std::min(sweep.by_rows ? c.y + whole : done, done) * width;
         c.count = std::min(sweep.tile, last - c.first);
         for (const Instruction &i : sweep.tiles) {
           tracer.enter(i.kind);
