@@ -12,6 +12,7 @@ from src.model.layers.conv import BinaryConv2d, Conv2d
 from src.model.layers.layout import Concat, GlobalMean, to_layout
 from src.model.layers.norms import BatchNorm
 from src.model.layers.stages import StageMaps
+from src.model.layers.transition import Transition
 from src.model.variant import Variant
 
 GROUPS = 4, 8  # of the stem's second and third convolution
@@ -83,20 +84,6 @@ class DenseImprovement(nn.Cell):
         d = self.dense_conv(self.dense_norm(x))
         e = self.improve_conv(self.improve_norm(self.concat(x, d)))
         return self.concat(x, d + e)
-
-
-class Transition(nn.Cell):
-    """Transition in full precision: BN, max-pool 2x2, ReLU, conv 1x1; (B, C, H, W) -> (B, O, H / 2, W / 2)."""
-
-    def __init__(self, in_channels, out_channels, config):
-        super().__init__()
-        self.norm = BatchNorm(in_channels, config)
-        self.pool = config.backend.max_pool(2, 2, 0)
-        self.act = config.activation(in_channels, config)
-        self.conv = Conv2d(in_channels, out_channels, 1, bias=False, config=config)
-
-    def construct(self, x):
-        return self.conv(self.act(self.pool(self.norm(x))))
 
 
 class MeliusNet(StageMaps):
