@@ -99,6 +99,9 @@ PARAMETERS = {
     "quicknet_large": (23_342_248, False),
     "meliusnet22": (6_944_584, False),
     "real_to_binary18": (11_995_624, True),
+    "binary_densenet28": (5_150_504, True),
+    "binary_densenet37": (8_734_120, True),
+    "binary_densenet45": (13_939_240, True),
 }
 
 

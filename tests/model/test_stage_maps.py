@@ -19,6 +19,7 @@ MAPS = {
     "birealnet20": (32, (16, 32, 64)),
     "ftbnn20": (32, (32, 64, 128)),
     "meliusnet_nano": (8, (64, 80, 96)),
+    "binary_densenet_nano": (32, (64, 64, 64)),
     "quicknet_nano": (8, (32, 64, 128)),
     "reactnet_nano": (32, (32, 64, 128)),
     "react_resnet20": (32, (16, 32, 64)),
