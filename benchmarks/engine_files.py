@@ -24,7 +24,7 @@ from src.model import accepted_overrides, create_model, default_precision
 from src.model.layers.binary_fc import ShortcutConv
 from src.model.layers.layout import NCHW
 from src.model.layers.quantizers import QUANTIZERS
-from src.model.networks import meliusnet, quicknet, real_to_binary, released, xnornet
+from src.model.networks import binary_densenet, meliusnet, quicknet, real_to_binary, released, xnornet
 
 SEED = 1
 BACKEND = "fast"  # quicker by far than plain, and nothing is compiled
@@ -108,7 +108,9 @@ def norms_before_signs(network):
     """Pairs (norm, binary layer) where the layer takes the signs of what the norm gives, and no norm is behind it."""
     found = []
     for _, cell in network.cells_and_names():
-        if isinstance(cell, (xnornet.PreActivationConv, real_to_binary.GatedUnit)):
+        if isinstance(
+            cell, (xnornet.PreActivationConv, real_to_binary.GatedUnit, binary_densenet.DenseLayer)
+        ):
             found.append((cell.norm, cell.conv))
         elif isinstance(cell, meliusnet.DenseImprovement):
             found += [(cell.dense_norm, cell.dense_conv), (cell.improve_norm, cell.improve_conv)]

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-# The paper's Table 2, as far as its networks are built here, then QuickNet and FTBNN, then BiMLP
+# The paper's Table 2, as far as its networks are built here, then QuickNet, BinaryDenseNet and FTBNN, then BiMLP
 BINARY = (
     "birealnet18", "birealnet34", "xnornet18", "xnornet_alexnet", "reactnet_a", "reactnet_b", "reactnet_c", "react_resnet18",
     "real_to_binary18", "adabin18", "adabin34", "adabin_reactnet_a", "meliusnet22", "meliusnet29", "meliusnet42",
-    "meliusnet59", "adabin_meliusnet59", "quicknet_small", "quicknet", "quicknet_large", "ftbnn18", "ftbnn18_binary",
-    "ftbnn18_groups", "bimlp_s", "bimlp_m",
+    "meliusnet59", "adabin_meliusnet59", "quicknet_small", "quicknet", "quicknet_large", "binary_densenet28",
+    "binary_densenet37", "binary_densenet45", "ftbnn18", "ftbnn18_binary", "ftbnn18_groups", "bimlp_s", "bimlp_m",
 )  # fmt: skip
 
 
