@@ -33,11 +33,11 @@ inline NormGradients epilogue_backward(int64_t o, const float *dy, const float *
   const Statistics used{saved.mean[o], saved.variance[o]};
   const ActivationGradients act =
       activation_backward(dy, sums, shortcut, n, affine_of(used, saved.gamma[o], saved.beta[o], scale),
-                          {saved.b1[o], saved.slope[o], 0}, dt);
+                          {scale, -used.mean}, {saved.b1[o], saved.slope[o], 0}, dt);
   g.b1[o] = act.b1;
   g.slope[o] = act.slope;
   g.b2[o] = act.b2;
-  const NormGradients norm = norm_backward(dt, sums, n, used, saved.gamma[o], scale, training);
+  const NormGradients norm = norm_gradients(act.b1, act.product, n, used, saved.gamma[o], scale, training);
   g.gamma[o] = norm.gamma;
   g.beta[o] = norm.beta;
   return norm;

@@ -36,7 +36,13 @@ OPERATOR(norm_backward) {
   thread_pool().each(channels, [&](int64_t c) {
     const float *row = x + c * n, *d = dy + c * n;
     const Statistics used{saved[channels + c], saved[2 * channels + c]};
-    const NormGradients g = norm_backward(d, row, n, used, saved[c], 1, set.training);
+    Sum sum, product;
+    for_vectors(n, [&](auto tag, int64_t i) {
+      using T = decltype(tag);
+      sum.add(load<T>(d + i));
+      product.add(load<T>(d + i) * (load<T>(row + i) - splat<T>(used.mean)));
+    });
+    const NormGradients g = norm_gradients(sum.total(), product.total(), n, used, saved[c], 1, set.training);
     dgamma[c] = g.gamma;
     dbeta[c] = g.beta;
     for_vectors(n, [&](auto tag, int64_t i) {
@@ -64,8 +70,8 @@ OPERATOR(rprelu_backward) {
   float *dx = t.get(3), *db1 = t.get(4), *dslope = t.get(5), *db2 = t.get(6);
   const int64_t channels = t.dim(1, 0), n = t.size(1) / channels;
   thread_pool().each(channels, [&](int64_t c) {
-    const ActivationGradients act =
-        activation_backward(dy + c * n, x + c * n, nullptr, n, {1, 0}, {saved[c], saved[channels + c], 0}, dx + c * n);
+    const ActivationGradients act = activation_backward(dy + c * n, x + c * n, nullptr, n, {1, 0}, {1, 0},
+                                                        {saved[c], saved[channels + c], 0}, dx + c * n);
     db1[c] = act.b1;
     dslope[c] = act.slope;
     db2[c] = act.b2;

@@ -72,27 +72,29 @@ inline void activation_forward(const float *s, const float *shortcut, int64_t n,
   });
 }
 
-// Gradients of the activation's parameters.
+// Gradients of the activation's parameters, and the sum of dt times the centred sums.
 struct ActivationGradients {
-  float b1, slope, b2;
+  float b1, slope, b2, product;
 };
 
-// Gradient dt from dy, and the gradients of the activation's parameters.
+// Gradient dt from dy, and the gradients of the activation's parameters. centred: affine function of the sums.
 inline ActivationGradients activation_backward(const float *dy, const float *s, const float *shortcut, int64_t n,
-                                               Affine affine, Activation act, float *dt) {
-  Sum b1, slope, b2;
+                                               Affine affine, Affine centred, Activation act, float *dt) {
+  Sum b1, slope, b2, product;
   const float offset = affine.offset + act.b1;
   for_vectors(n, [&](auto tag, int64_t i) {
     using T = decltype(tag);
-    T t = affine.factor * load<T>(s + i) + splat<T>(offset), d = load<T>(dy + i), zero = splat<T>(0);
+    const T sums = load<T>(s + i), d = load<T>(dy + i), zero = splat<T>(0);
+    T t = affine.factor * sums + splat<T>(offset);
     if (shortcut != nullptr) t += load<T>(shortcut + i);
     b2.add(d);
     slope.add(d * minimum(t, zero));
     T g = select(t > zero, d, act.slope * d);
     b1.add(g);
+    product.add(g * (centred.factor * sums + splat<T>(centred.offset)));
     store(dt + i, g);
   });
-  return {b1.total(), slope.total(), b2.total()};
+  return {b1.total(), slope.total(), b2.total(), product.total()};
 }
 
 // Gradients of a norm.
@@ -102,18 +104,11 @@ struct NormGradients {
   float a, b, c;
 };
 
-// Gradients of the norm's parameters from dn, and ds as a function of dn and s.
-inline NormGradients norm_backward(const float *dn, const float *s, int64_t n, Statistics used, float gamma,
-                                   float scale, bool training) {
-  Sum sum, product;
-  for_vectors(n, [&](auto tag, int64_t i) {
-    using T = decltype(tag);
-    T d = load<T>(dn + i);
-    sum.add(d);
-    product.add(d * (scale * load<T>(s + i) - splat<T>(used.mean)));
-  });
+// Gradients of the norm's parameters, and ds as a function of dn and s. sum: of dn; product: of dn and scale s - mean.
+inline NormGradients norm_gradients(float sum, float product, int64_t n, Statistics used, float gamma, float scale,
+                                    bool training) {
   const float inverse = 1.0f / std::sqrt(used.variance + kEpsilon);
-  const float dbeta = sum.total(), dgamma = product.total() * inverse;
+  const float dbeta = sum, dgamma = product * inverse;
   const float a = gamma * inverse * scale;
   if (!training) return {dgamma, dbeta, a, 0, 0};
   // du = gamma inverse (dn - dbeta / n - xhat dgamma / n), xhat = (scale s - mean) inverse; ds = scale du
