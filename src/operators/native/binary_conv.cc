@@ -7,7 +7,7 @@
 #include "epilogue.h"
 #include "operands.h"
 #include "shortcut.h"
-#include "sign_products.h"
+#include "sign_gradients.h"
 #include "surrogates.h"
 #include "tensors.h"
 #include "windows.h"
@@ -48,18 +48,6 @@ const float *operand_planes(const Sizes &size, const float *x, const float *b, c
     for_vectors(size.n_in, [&](auto tag, int64_t i) {
       store(row + i, input_operand(load<decltype(tag)>(x + c * size.n_in + i), b[c], set));
     });
-    size.grid.spread_input(row, planes + c * room);
-  });
-  return planes;
-}
-
-// Planes of sign(x + b) in bfloat16, with 0 around the images. The planes beyond the last channel are not set.
-const uint16_t *sign_planes(const Sizes &size, const float *x, const float *b) {
-  const int64_t room = size.grid.phases() * size.grid.room();
-  uint16_t *planes = Scratch::get<uint16_t>(0, padded_channels(size.in) * room);
-  thread_pool().each(size.in, [&](int64_t c) {
-    uint16_t *row = Scratch::get<uint16_t>(2, size.n_in);
-    sign_bits(x + c * size.n_in, b[c], size.n_in, row);
     size.grid.spread_input(row, planes + c * room);
   });
   return planes;
@@ -120,25 +108,59 @@ OPERATOR(binary_conv_backward) {
   const float *w = saved.w, *b = saved.b;
   const AnyShortcut shortcut{x, set.own_shortcut ? r : nullptr, n, {in, out, n, set.shortcut}};
 
-  float *planes = Scratch::get<float>(1, out * grid.room());
   float *dt = set.own_shortcut ? t.get(15) : Scratch::get<float>(4, out * n);
+  NormGradients *norms = Scratch::get<NormGradients>(10, out);
   thread_pool().each(out, [&](int64_t o) {
-    float *row = Scratch::get<float>(2, n);
-    const NormGradients norm =
-        epilogue_backward(o, dy + o * n, s + o * n, shortcut.row(o, Scratch::get<float>(3, n)), n,
-                          scale_of(w + o * depth, depth, set), set.training, saved, gradients, dt + o * n);
-    for_vectors(n, [&](auto tag, int64_t i) {
-      using T = decltype(tag);
-      store(row + i, norm.a * load<T>(dt + o * n + i) + norm.b * load<T>(s + o * n + i) + splat<T>(norm.c));
-    });
-    grid.spread_output(row, planes + o * grid.room());
+    norms[o] = epilogue_backward(o, dy + o * n, s + o * n, shortcut.row(o, Scratch::get<float>(3, n)), n,
+                                 scale_of(w + o * depth, depth, set), set.training, saved, gradients, dt + o * n);
   });
+  // gradient of the sums of output channel o at the positions from `first`
+  const auto sums_gradient = [&](int64_t o, int64_t first, int64_t count, float *to) {
+    const NormGradients norm = norms[o];
+    const float *d = dt + o * n + first, *sums = s + o * n + first;
+    for_vectors(count, [&](auto tag, int64_t i) {
+      using T = decltype(tag);
+      store(to + i, norm.a * load<T>(d + i) + norm.b * load<T>(sums + i) + splat<T>(norm.c));
+    });
+  };
+  // gradient of input channel c at the positions from `first` from that of its operand; its sum is that of b
+  const auto input_gradient = [&](int64_t c, int64_t first, int64_t count, const float *from) {
+    Sum sum;
+    for_vectors(count, [&](auto tag, int64_t i) {
+      using T = decltype(tag);
+      const int64_t at = c * n_in + first + i;
+      T g = load<T>(from + i);
+      if (set.binary_act()) {
+        g = sign_backward(load<T>(x + at) + splat<T>(b[c]), g, set.gradient);
+        sum.add(g);
+      }
+      if (!set.own_shortcut) g += shortcut.of_input.backward<T>(dt, c, first + i);
+      store(dx + at, g);
+    });
+    return sum.total();
+  };
 
-  const bool by_signs = set.binary_weight() && has_matrix_unit();
-  if (by_signs) {
-    multiply_transposed_signs(grid, planes, sign_planes(size, x, b), in, out, dw);
+  if (set.binary_weight() && has_matrix_unit()) {
+    sign_gradients({grid, x, b, w, in, out}, sums_gradient, input_gradient, dw, db);
   } else {
+    float *planes = Scratch::get<float>(1, out * grid.room());
+    thread_pool().each(out, [&](int64_t o) {
+      float *row = Scratch::get<float>(2, n);
+      sums_gradient(o, 0, n, row);
+      grid.spread_output(row, planes + o * grid.room());
+    });
     multiply_transposed(grid, planes, out, input_sources(grid, operand_planes(size, x, b, set), in), dw);
+    const int64_t room = grid.phases() * grid.room();
+    float *dplanes = Scratch::get<float>(0, in * room);
+    const auto operand = [&](int64_t o, int64_t c, int64_t tap) {
+      return weight_operand(w[(o * in + c) * taps + tap], set);
+    };
+    multiply_back(grid, planes, in, out, operand, dplanes);
+    thread_pool().each(in, [&](int64_t c) {
+      float *row = Scratch::get<float>(2, n_in);
+      grid.gather_input(dplanes + c * room, row);
+      db[c] = input_gradient(c, 0, n_in, row);
+    });
   }
   if (set.binary_weight()) {
     thread_pool().each(out, [&](int64_t o) {
@@ -150,33 +172,6 @@ OPERATOR(binary_conv_backward) {
       });
     });
   }
-
-  const int64_t room = grid.phases() * grid.room();
-  float *dplanes = Scratch::get<float>(0, padded_channels(in) * room);
-  const auto operand = [&](int64_t o, int64_t c, int64_t tap) {
-    return weight_operand(w[(o * in + c) * taps + tap], set);
-  };
-  if (by_signs) {
-    multiply_back_signs(grid, planes, w, in, out, dplanes);
-  } else {
-    multiply_back(grid, planes, in, out, operand, dplanes);
-  }
-  thread_pool().each(in, [&](int64_t c) {
-    float *d = dx + c * n_in;
-    grid.gather_input(dplanes + c * room, d);
-    Sum sum;
-    for_vectors(n_in, [&](auto tag, int64_t i) {
-      using T = decltype(tag);
-      T g = load<T>(d + i);
-      if (set.binary_act()) {
-        g = sign_backward(load<T>(x + c * n_in + i) + splat<T>(b[c]), g, set.gradient);
-        sum.add(g);
-      }
-      if (!set.own_shortcut) g += shortcut.of_input.backward<T>(dt, c, i);
-      store(d + i, g);
-    });
-    db[c] = sum.total();
-  });
 }
 
 }  // namespace bimlp

@@ -41,29 +41,32 @@ inline VecWord load_words(const uint32_t *p) {
   return v;
 }
 
+// Words of the positions [start, end): bit c is that of sign(x[c] + b[c]), c < count <= 32, rows `stride` apart.
+inline void pack_words(const float *x, const float *b, int64_t count, int64_t stride, int64_t start, int64_t end,
+                       uint32_t *words) {
+  int64_t i = start;
+  for (; i + kLanes <= end; i += kLanes) {
+    VecWord packed{};
+    for (int64_t c = 0; c < count; ++c) {
+      const VecInt above = load<Vec>(x + c * stride + i) + splat<Vec>(b[c]) > splat<Vec>(0);
+      packed |= reinterpret_cast<VecWord>(above) & (uint32_t{1} << c);
+    }
+    std::memcpy(words + i, &packed, sizeof packed);
+  }
+  for (; i < end; ++i) {
+    uint32_t packed = 0;
+    for (int64_t c = 0; c < count; ++c) packed |= static_cast<uint32_t>(x[c * stride + i] + b[c] > 0) << c;
+    words[i] = packed;
+  }
+}
+
 // Bits of sign(x + b), x (channels, n), as bits[word][position]. `bits` has room for padded_positions(n) positions.
 inline void pack_bits(const float *x, const float *b, int64_t channels, int64_t n, uint32_t *bits) {
   const int64_t stride = padded_positions(n), passes = (n + kPassPositions - 1) / kPassPositions;
   thread_pool().each(words_of(channels) * passes, [&](int64_t item) {
-    const int64_t word = item / passes, start = item % passes * kPassPositions,
-                  end = std::min(n, start + kPassPositions);
-    const int64_t first = word * kWordBits, count = std::min<int64_t>(kWordBits, channels - first);
-    uint32_t *to = bits + word * stride;
-    int64_t i = start;
-    for (; i + kLanes <= end; i += kLanes) {
-      VecWord packed{};
-      for (int64_t c = 0; c < count; ++c) {
-        const VecInt above = load<Vec>(x + (first + c) * n + i) + splat<Vec>(b[first + c]) > splat<Vec>(0);
-        packed |= reinterpret_cast<VecWord>(above) & (uint32_t{1} << c);
-      }
-      std::memcpy(to + i, &packed, sizeof packed);
-    }
-    for (; i < end; ++i) {
-      uint32_t packed = 0;
-      for (int64_t c = 0; c < count; ++c)
-        packed |= static_cast<uint32_t>(x[(first + c) * n + i] + b[first + c] > 0) << c;
-      to[i] = packed;
-    }
+    const int64_t word = item / passes, start = item % passes * kPassPositions, first = word * kWordBits;
+    pack_words(x + first * n, b + first, std::min<int64_t>(kWordBits, channels - first), n, start,
+               std::min(n, start + kPassPositions), bits + word * stride);
   });
 }
 

@@ -32,7 +32,6 @@ class Grid {
   // Images of in_height x in_width and outputs of out_height x out_width.
   Grid(const Window &window, int64_t images, int64_t in_height, int64_t in_width, int64_t out_height, int64_t out_width)
       : stride_(window.stride),
-        images_(images),
         in_height_(in_height),
         in_width_(in_width),
         out_height_(out_height),
@@ -43,10 +42,9 @@ class Grid {
                   column_gap = std::max(-quotient(-window.left), quotient(window.width - 1 - window.left));
     pitch_ = columns + std::max<int64_t>(column_gap, 0);
     plane_ = (rows + std::max<int64_t>(row_gap, 0)) * pitch_;
-    margin_ = std::max<int64_t>(row_gap, 0) * pitch_ + std::max<int64_t>(column_gap, 0);
-    size_ = (images * plane_ + kTile - 1) / kTile * kTile;
-    // an odd number of cache lines, so that neighbouring planes do not share the cache's sets
-    room_ = (2 * margin_ + size_ + 2 * kLine - 1) / (2 * kLine) * (2 * kLine) + kLine;
+    const int64_t reach = std::max<int64_t>(row_gap, 0) * pitch_ + std::max<int64_t>(column_gap, 0);
+    margin_ = (reach + kLine - 1) / kLine * kLine;
+    set_images(images);
     for (int64_t r = 0; r < window.height; ++r) {
       for (int64_t c = 0; c < window.width; ++c) {
         const int64_t a = quotient(r - window.top), b = quotient(c - window.left);
@@ -56,6 +54,16 @@ class Grid {
     }
   }
 
+  // Grid of other images, of the same sizes.
+  Grid with_images(int64_t images) const {
+    Grid grid = *this;
+    grid.set_images(images);
+    return grid;
+  }
+
+  int64_t images() const { return images_; }
+  int64_t in_height() const { return in_height_; }
+  int64_t in_width() const { return in_width_; }
   int64_t out_height() const { return out_height_; }
   int64_t out_width() const { return out_width_; }
   int64_t phases() const { return stride_ * stride_; }
@@ -63,7 +71,7 @@ class Grid {
   int64_t phase(int64_t tap) const { return phases_of_taps_[tap]; }
   int64_t shift(int64_t tap) const { return shifts_[tap]; }
 
-  // Count of the positions, a multiple of 2 kLanes.
+  // Count of the positions, a multiple of 4 kLanes.
   int64_t size() const { return size_; }
   // Numbers of a plane with the zeros around it; its position 0 is the number margin().
   int64_t room() const { return room_; }
@@ -121,7 +129,14 @@ class Grid {
   }
 
  private:
-  static constexpr int64_t kTile = 2 * kLanes, kLine = 16;
+  static constexpr int64_t kStep = 4 * kLanes, kLine = 16;
+
+  void set_images(int64_t images) {
+    images_ = images;
+    size_ = (images * plane_ + kStep - 1) / kStep * kStep;
+    // an odd number of cache lines, so that neighbouring planes do not share the cache's sets
+    room_ = (2 * margin_ + size_ + 2 * kLine - 1) / (2 * kLine) * (2 * kLine) + kLine;
+  }
 
   int64_t quotient(int64_t value) const {  // floor(value / stride)
     return value >= 0 ? value / stride_ : -((-value + stride_ - 1) / stride_);
@@ -142,8 +157,8 @@ class Grid {
       for (int64_t i = 0; i < out_height_; ++i, source += out_width_) f(source, b * plane_ + i * pitch_);
   }
 
-  int64_t stride_, images_, in_height_, in_width_, out_height_, out_width_;
-  int64_t pitch_, plane_, margin_, size_, room_;
+  int64_t stride_, in_height_, in_width_, out_height_, out_width_;
+  int64_t images_, pitch_, plane_, margin_, size_, room_;
   std::vector<int64_t> phases_of_taps_, shifts_;
 };
 

@@ -1,0 +1,108 @@
+// Gradients of a binary convolution's input and weight by the matrix unit, part of the images by part, so that a part's
+// operands stay in the cache.
+#pragma once
+#include "grid.h"
+#include "matrix_unit.h"
+
+#ifdef BIMLP_MATRIX_UNIT
+#include "sign_products.h"
+#endif
+
+namespace bimlp {
+
+// Binary convolution of signs of x + b, x (in, images, height, width), with signs of w (out, in, taps).
+struct SignConvolution {
+  const Grid &grid;
+  const float *x, *b, *w;
+  int64_t in, out;
+};
+
+#ifdef BIMLP_MATRIX_UNIT
+
+constexpr int64_t kPartPositions = 1024;  // positions of a part, at least
+constexpr int64_t kOwnSums = 8;           // parts from which each may have its own sums of the weight's gradient
+
+// Images of a part, which are as equal as can be.
+inline int64_t images_of_part(const Grid &grid) {
+  const int64_t images = grid.images(), most = (kPartPositions * images + grid.size() - 1) / grid.size();
+  const int64_t parts = (images + most - 1) / most;
+  return (images + parts - 1) / parts;
+}
+
+// Weight's gradient (out, in, taps) from `slices` sums as add_weight_gradient makes them.
+inline void collect_weight_gradient(const float *sums, int64_t slices, int64_t in, int64_t out, int64_t taps,
+                                    float *dweight) {
+  const int64_t row = blocks_of_tiles(in) * taps * kTileSize, slice_size = blocks_of_tiles(out) * row;
+  thread_pool().each(out, [&](int64_t o) {
+    for (int64_t c = 0; c < in; c += kTile) {
+      for (int64_t t = 0; t < taps; ++t) {
+        const float *from = sums + o / kTile * row + (c / kTile * taps + t) * kTileSize + o % kTile * kTile;
+        Vec sum{};
+        for (int64_t slice = 0; slice < slices; ++slice) sum += load<Vec>(from + slice * slice_size);
+        for (int64_t k = 0; k < std::min(kTile, in - c); ++k) dweight[(o * in + c + k) * taps + t] = sum[k];
+      }
+    }
+  });
+}
+
+// Gradients of the operands: dweight (out, in, taps), and the input's, which `finish` takes; db, sums by channel.
+//
+// sums_gradient(o, first, count, to) gives the gradient of the sums of channel o at the map's positions from `first`.
+// finish(c, first, count, d) takes that of input channel c, d, and returns its part of db[c].
+template <class SumsGradient, class Finish>
+void sign_gradients(const SignConvolution &conv, SumsGradient sums_gradient, Finish finish, float *dweight, float *db) {
+  const Grid &whole = conv.grid;
+  const int64_t in = conv.in, out = conv.out, taps = whole.taps();
+  const int64_t n_in = whole.in_height() * whole.in_width(), n = whole.out_height() * whole.out_width();
+  const int64_t images = images_of_part(whole), parts = (whole.images() + images - 1) / images;
+  const uint16_t *weights = sign_tiles(conv.w, in, out, taps);
+  const int64_t sums_size = blocks_of_tiles(out) * blocks_of_tiles(in) * taps * kTileSize;
+  // threads share parts if the sums of all parts are no larger than a map, else the items of one part
+  const bool apart = parts >= kOwnSums && parts * sums_size <= out * whole.images() * n;
+  const int64_t slices = apart ? parts : 1;
+  float *sums = Scratch::get<float>(7, slices * sums_size), *part_db = Scratch::get<float>(11, parts * in);
+  std::fill(sums, sums + slices * sums_size, 0.0f);
+
+  const auto do_part = [&](int64_t part, float *part_sums, auto each) {
+    const int64_t image = part * images, count = std::min(images, whole.images() - image);
+    const Grid grid = whole.with_images(count);
+    const Terms terms(grid, out);
+    const SignPairs signs(grid, in);
+    float *planes = Scratch::get<float>(8, blocks_of_tiles(in) * kTile * grid.phases() * grid.room());
+    each(terms.items(), [&](int64_t pair) {
+      terms.set(pair, [&](int64_t o, float *to) { sums_gradient(o, image * n, count * n, to); });
+    });
+    each(blocks_of_tiles(in),
+         [&](int64_t block) { signs.set(block, conv.x + image * n_in, conv.b, count * n_in, whole.images() * n_in); });
+    each(weight_items(in, out, taps), [&](int64_t item) { add_weight_gradient(terms, signs, item, part_sums); });
+    each(input_items(grid, in), [&](int64_t item) { set_input_gradient(terms, weights, in, item, planes); });
+    each(in, [&](int64_t c) {
+      float *d = Scratch::get<float>(2, count * n_in);
+      grid.gather_input(planes + c * grid.phases() * grid.room(), d);
+      part_db[part * in + c] = finish(c, image * n_in, count * n_in, d);
+    });
+  };
+  if (apart) {
+    const auto in_order = [](int64_t items, auto f) {
+      for (int64_t i = 0; i < items; ++i) f(i);
+    };
+    thread_pool().each(parts, [&](int64_t part) { do_part(part, sums + part * sums_size, in_order); });
+  } else {
+    const auto shared = [](int64_t items, auto f) { thread_pool().each(items, f); };
+    for (int64_t part = 0; part < parts; ++part) do_part(part, sums, shared);
+  }
+  collect_weight_gradient(sums, slices, in, out, taps, dweight);
+  for (int64_t c = 0; c < in; ++c) {
+    db[c] = 0;
+    for (int64_t part = 0; part < parts; ++part) db[c] += part_db[part * in + c];
+  }
+}
+
+#else
+
+template <class SumsGradient, class Finish>
+void sign_gradients(const SignConvolution &, SumsGradient, Finish, float *, float *) {}
+
+#endif
+
+}  // namespace bimlp
