@@ -19,13 +19,13 @@ struct SignConvolution {
 
 #ifdef BIMLP_MATRIX_UNIT
 
-constexpr int64_t kPartPositions = 1024;  // positions of a part, at least
-constexpr int64_t kOwnSums = 8;           // parts from which each may have its own sums of the weight's gradient
+constexpr int64_t kPartPositions = 1024;  // positions of a part, about
+constexpr int64_t kSumsMaps = 4;          // size of the sums of all parts, in maps
 
-// Images of a part, which are as equal as can be.
+// Images of a part. The number of parts is even, if it can be.
 inline int64_t images_of_part(const Grid &grid) {
   const int64_t images = grid.images(), most = (kPartPositions * images + grid.size() - 1) / grid.size();
-  const int64_t parts = (images + most - 1) / most;
+  const int64_t parts = std::min(images, (images + 2 * most - 1) / (2 * most) * 2);
   return (images + parts - 1) / parts;
 }
 
@@ -57,11 +57,11 @@ void sign_gradients(const SignConvolution &conv, SumsGradient sums_gradient, Fin
   const int64_t images = images_of_part(whole), parts = (whole.images() + images - 1) / images;
   const uint16_t *weights = sign_tiles(conv.w, in, out, taps);
   const int64_t sums_size = blocks_of_tiles(out) * blocks_of_tiles(in) * taps * kTileSize;
-  // threads share parts if the sums of all parts are no larger than a map, else the items of one part
-  const bool apart = parts >= kOwnSums && parts * sums_size <= out * whole.images() * n;
+  // Threads share the parts if these are enough and their sums no larger than some maps, else the items of a part. The
+  // sums are added in the same order.
+  const bool apart = parts >= thread_pool().size() && parts * sums_size <= kSumsMaps * out * whole.images() * n;
   const int64_t slices = apart ? parts : 1;
   float *sums = Scratch::get<float>(7, slices * sums_size), *part_db = Scratch::get<float>(11, parts * in);
-  std::fill(sums, sums + slices * sums_size, 0.0f);
 
   const auto do_part = [&](int64_t part, float *part_sums, auto each) {
     const int64_t image = part * images, count = std::min(images, whole.images() - image);
@@ -86,9 +86,13 @@ void sign_gradients(const SignConvolution &conv, SumsGradient sums_gradient, Fin
     const auto in_order = [](int64_t items, auto f) {
       for (int64_t i = 0; i < items; ++i) f(i);
     };
-    thread_pool().each(parts, [&](int64_t part) { do_part(part, sums + part * sums_size, in_order); });
+    thread_pool().each(parts, [&](int64_t part) {
+      std::fill(sums + part * sums_size, sums + (part + 1) * sums_size, 0.0f);
+      do_part(part, sums + part * sums_size, in_order);
+    });
   } else {
     const auto shared = [](int64_t items, auto f) { thread_pool().each(items, f); };
+    std::fill(sums, sums + sums_size, 0.0f);
     for (int64_t part = 0; part < parts; ++part) do_part(part, sums, shared);
   }
   collect_weight_gradient(sums, slices, in, out, taps, dweight);
