@@ -13,16 +13,22 @@ class BinaryWindows {
  public:
   // Operand sign(x + b), x (channels, n) the input of the grid.
   BinaryWindows(const Window &window, const Grid &grid, const float *x, const float *b, int64_t channels, int64_t n)
-      : window_(window), grid_(grid), channels_(channels), words_(words_of(channels)) {
+      : grid_(grid), channels_(channels), words_(words_of(channels)) {
     uint32_t *bits = Scratch::get<uint32_t>(0, words_ * padded_positions(n));
     pack_bits(x, b, channels, n, bits);
     const int64_t room = grid.phases() * grid.room();
-    uint32_t *planes = Scratch::get<uint32_t>(1, words_ * room);
+    uint32_t *planes = Scratch::get<uint32_t>(1, words_ * room + kTilePositions);
     thread_pool().each(
         words_, [&](int64_t word) { grid.spread_input(bits + word * padded_positions(n), planes + word * room); });
     for (int64_t word = 0; word < words_; ++word)
       for (int64_t tap = 0; tap < grid.taps(); ++tap)
         sources_.push_back(planes + word * room + grid.phase(tap) * grid.room() + grid.margin() + grid.shift(tap));
+    for (int64_t r = 0; r < window.height; ++r)
+      for (int64_t c = 0; c < window.width; ++c)
+        for (int64_t i = 0; i < grid.out_height(); ++i)
+          for (int64_t j = 0; j < grid.out_width(); ++j)
+            if (grid.is_padding(window, r, c, i, j))
+              padding_.push_back({i * grid.out_width() + j, r * window.width + c});
   }
 
   // Sums of the filters [first, last) of w (filters, channels, taps) into s, rows of n.
@@ -30,7 +36,6 @@ class BinaryWindows {
     const int64_t taps = grid_.taps(), words = words_ * taps;
     uint32_t *filters = Scratch::get<uint32_t>(5, (last - first) * words);
     std::fill(filters, filters + (last - first) * words, 0u);
-    float *positions = Scratch::get<float>(6, (last - first) * grid_.size());
     for (int64_t o = first; o < last; ++o) {
       const float *filter = w + o * channels_ * taps;
       for (int64_t c = 0; c < channels_; ++c)
@@ -38,26 +43,38 @@ class BinaryWindows {
           filters[(o - first) * words + c / kWordBits * taps + tap] |= uint32_t{filter[c * taps + tap] > 0}
                                                                        << c % kWordBits;
     }
-    multiply(filters, last - first, positions);
-    for (int64_t o = first; o < last; ++o) {
-      grid_.gather_output(positions + (o - first) * grid_.size(), s + o * n);
-      add_padding(filters + (o - first) * words, s + o * n, n);
+    const int64_t plane = grid_.plane(), image = grid_.out_height() * grid_.out_width();
+    const int64_t images = std::max<int64_t>(1, kPartPositions / plane);
+    const int64_t size = padded_positions(images * plane);
+    float *positions = Scratch::get<float>(6, (last - first) * size);
+    for (int64_t start = 0; start < grid_.images(); start += images) {
+      const Grid part = grid_.with_images(std::min(images, grid_.images() - start));
+      multiply(filters, last - first, start * plane, part.images() * plane, positions, size);
+      for (int64_t o = first; o < last; ++o)
+        part.gather_output(positions + (o - first) * size, s + o * n + start * image);
     }
+    if (padding_.empty()) return;
+    for (int64_t o = first; o < last; ++o) add_padding(filters + (o - first) * words, s + o * n, n);
   }
 
  private:
-  void multiply(const uint32_t *filters, int64_t rows, float *out) const {
+  struct Padding {
+    int64_t position, tap;  // output position in an image
+  };
+
+  // Products of the filters at the positions [first, first + count) into rows of `stride` numbers.
+  void multiply(const uint32_t *filters, int64_t rows, int64_t first, int64_t count, float *out, int64_t stride) const {
     constexpr int R = 4;
-    const int64_t words = static_cast<int64_t>(sources_.size()), size = grid_.size();
-    const float count = static_cast<float>(channels_ * grid_.taps());
+    const int64_t words = static_cast<int64_t>(sources_.size());
+    const float depth = static_cast<float>(channels_ * grid_.taps());
     const int64_t pass = std::max<int64_t>(1, kPassWords / (words * kTilePositions)) * kTilePositions;
-    for (int64_t start = 0; start < size; start += pass) {
+    for (int64_t start = 0; start < count; start += pass) {
       for (int64_t row = 0; row < rows;) {
         const bool full_tile = row + R <= rows;
-        for (int64_t i = start; i < std::min(size, start + pass); i += kTilePositions) {
-          const auto words_at = [this, i](int64_t k) { return sources_[k] + i; };
+        for (int64_t i = start; i < std::min(count, start + pass); i += kTilePositions) {
+          const auto words_at = [&](int64_t k) { return sources_[k] + first + i; };
           const auto tile = full_tile ? count_tile<R, decltype(words_at)> : count_tile<1, decltype(words_at)>;
-          tile(filters + row * words, words_at, words, count, out + row * size + i, size, kTilePositions);
+          tile(filters + row * words, words_at, words, depth, out + row * stride + i, stride, kTilePositions);
         }
         row += full_tile ? R : 1;
       }
@@ -66,35 +83,28 @@ class BinaryWindows {
 
   // Adds a filter's signs at the padded taps of each output position.
   void add_padding(const uint32_t *filter, float *s, int64_t n) const {
-    const int64_t taps = grid_.taps(), height = grid_.out_height(), width = grid_.out_width();
-    std::vector<float> signs(taps), image(height * width);
-    bool padded = false;
+    const int64_t taps = grid_.taps(), size = grid_.out_height() * grid_.out_width();
+    std::vector<float> signs(taps), image(size);
     for (int64_t tap = 0; tap < taps; ++tap) {
       int64_t positive = 0;
       for (int64_t word = 0; word < words_; ++word) positive += popcount(filter[word * taps + tap]);
       signs[tap] = static_cast<float>(2 * positive - channels_);
     }
-    for (int64_t i = 0; i < height; ++i)
-      for (int64_t j = 0; j < width; ++j)
-        for (int64_t tap = 0; tap < taps; ++tap)
-          if (grid_.is_padding(window_, tap / window_.width, tap % window_.width, i, j)) {
-            image[i * width + j] += signs[tap];
-            padded = true;
-          }
-    if (!padded) return;
-    for (int64_t from = 0; from < n; from += height * width)
-      for_vectors(height * width, [&](auto tag, int64_t i) {
+    for (const Padding &each : padding_) image[each.position] += signs[each.tap];
+    for (int64_t from = 0; from < n; from += size)
+      for_vectors(size, [&](auto tag, int64_t i) {
         using T = decltype(tag);
         store(s + from + i, load<T>(s + from + i) + load<T>(image.data() + i));
       });
   }
 
-  static constexpr int64_t kPassWords = 8192;  // of a pass, which stay in the L1 cache for all rows
+  static constexpr int64_t kPassWords = 8192;      // of a pass, which stay in the L1 cache for all rows
+  static constexpr int64_t kPartPositions = 1024;  // whose sums stay in the L2 cache, about
 
-  const Window &window_;
   const Grid &grid_;
   int64_t channels_, words_;
   std::vector<const uint32_t *> sources_;
+  std::vector<Padding> padding_;
 };
 
 }  // namespace bimlp

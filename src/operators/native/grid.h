@@ -62,6 +62,8 @@ class Grid {
   }
 
   int64_t images() const { return images_; }
+  // Positions from one image to the next.
+  int64_t plane() const { return plane_; }
   int64_t in_height() const { return in_height_; }
   int64_t in_width() const { return in_width_; }
   int64_t out_height() const { return out_height_; }
