@@ -110,9 +110,11 @@ OPERATOR(binary_conv_backward) {
 
   float *dt = set.own_shortcut ? t.get(15) : Scratch::get<float>(4, out * n);
   NormGradients *norms = Scratch::get<NormGradients>(10, out);
+  float *scales = Scratch::get<float>(12, out);
   thread_pool().each(out, [&](int64_t o) {
-    norms[o] = epilogue_backward(o, dy + o * n, s + o * n, shortcut.row(o, Scratch::get<float>(3, n)), n,
-                                 scale_of(w + o * depth, depth, set), set.training, saved, gradients, dt + o * n);
+    scales[o] = scale_of(w + o * depth, depth, set);
+    norms[o] = epilogue_backward(o, dy + o * n, s + o * n, shortcut.row(o, Scratch::get<float>(3, n)), n, scales[o],
+                                 set.training, saved, gradients, dt + o * n);
   });
   // gradient of the sums of output channel o at the positions from `first`
   const auto sums_gradient = [&](int64_t o, int64_t first, int64_t count, float *to) {
@@ -140,8 +142,18 @@ OPERATOR(binary_conv_backward) {
     return sum.total();
   };
 
+  // gradient of the weights of output channel o from `first` from that of their operand
+  const auto weight_gradient = [&](int64_t o, int64_t first, int64_t count, const float *from) {
+    const float factor = weight_factor(scales[o], set);
+    for_vectors(count, [&](auto tag, int64_t i) {
+      using T = decltype(tag);
+      const int64_t at = o * depth + first + i;
+      store(dw + at, weight_backward(load<T>(w + at), load<T>(from + i), factor, set));
+    });
+  };
+
   if (set.binary_weight() && has_matrix_unit()) {
-    sign_gradients({grid, x, b, w, in, out}, sums_gradient, input_gradient, dw, db);
+    sign_gradients({grid, x, b, w, in, out}, sums_gradient, input_gradient, weight_gradient, db);
   } else {
     float *planes = Scratch::get<float>(1, out * grid.room());
     thread_pool().each(out, [&](int64_t o) {
@@ -150,6 +162,7 @@ OPERATOR(binary_conv_backward) {
       grid.spread_output(row, planes + o * grid.room());
     });
     multiply_transposed(grid, planes, out, input_sources(grid, operand_planes(size, x, b, set), in), dw);
+    thread_pool().each(out, [&](int64_t o) { weight_gradient(o, 0, depth, dw + o * depth); });
     const int64_t room = grid.phases() * grid.room();
     float *dplanes = Scratch::get<float>(0, in * room);
     const auto operand = [&](int64_t o, int64_t c, int64_t tap) {
@@ -160,16 +173,6 @@ OPERATOR(binary_conv_backward) {
       float *row = Scratch::get<float>(2, n_in);
       grid.gather_input(dplanes + c * room, row);
       db[c] = input_gradient(c, 0, n_in, row);
-    });
-  }
-  if (set.binary_weight()) {
-    thread_pool().each(out, [&](int64_t o) {
-      const float factor = weight_factor(scale_of(w + o * depth, depth, set), set);
-      for_vectors(depth, [&](auto tag, int64_t k) {
-        using T = decltype(tag);
-        float *d = dw + o * depth + k;
-        store(d, weight_backward(load<T>(w + o * depth + k), load<T>(d), factor, set));
-      });
     });
   }
 }

@@ -29,28 +29,34 @@ inline int64_t images_of_part(const Grid &grid) {
   return (images + parts - 1) / parts;
 }
 
-// Weight's gradient (out, in, taps) from `slices` sums as add_weight_gradient makes them.
-inline void collect_weight_gradient(const float *sums, int64_t slices, int64_t in, int64_t out, int64_t taps,
-                                    float *dweight) {
-  const int64_t row = blocks_of_tiles(in) * taps * kTileSize, slice_size = blocks_of_tiles(out) * row;
-  thread_pool().each(out, [&](int64_t o) {
-    for (int64_t c = 0; c < in; c += kTile) {
-      for (int64_t t = 0; t < taps; ++t) {
-        const float *from = sums + o / kTile * row + (c / kTile * taps + t) * kTileSize + o % kTile * kTile;
-        Vec sum{};
-        for (int64_t slice = 0; slice < slices; ++slice) sum += load<Vec>(from + slice * slice_size);
-        for (int64_t k = 0; k < std::min(kTile, in - c); ++k) dweight[(o * in + c + k) * taps + t] = sum[k];
-      }
+// Takes the weight's gradient, of an output channel's 16 input channels at once, from `slices` sums as
+// sum_weight_gradient makes them: finish(o, first, count, d) for the weights [first, first + count) of channel o.
+template <class Finish>
+void collect_weight_gradient(float *sums, int64_t slices, int64_t in, int64_t out, int64_t taps, Finish finish) {
+  const int64_t blocks = blocks_of_tiles(in), size = taps * kTileSize,
+                slice_size = blocks_of_tiles(out) * blocks * size;
+  thread_pool().each(blocks_of_tiles(out) * blocks, [&](int64_t item) {
+    float *sum = sums + item * size, *d = Scratch::get<float>(2, kTile * taps);
+    for (int64_t slice = 1; slice < slices; ++slice)
+      for (int64_t i = 0; i < size; i += kLanes)
+        store(sum + i, load<Vec>(sum + i) + load<Vec>(sum + slice * slice_size + i));
+    const int64_t o = item / blocks * kTile, c = item % blocks * kTile, count = std::min(kTile, in - c);
+    for (int64_t r = 0; r < std::min(kTile, out - o); ++r) {
+      for (int64_t k = 0; k < count; ++k)
+        for (int64_t t = 0; t < taps; ++t) d[k * taps + t] = sum[t * kTileSize + r * kTile + k];
+      finish(o + r, c * taps, count * taps, d);
     }
   });
 }
 
-// Gradients of the operands: dweight (out, in, taps), and the input's, which `finish` takes; db, sums by channel.
+// Gradients of the operands, which `finish_input` and `finish_weight` take; db, sums by channel.
 //
 // sums_gradient(o, first, count, to) gives the gradient of the sums of channel o at the map's positions from `first`.
-// finish(c, first, count, d) takes that of input channel c, d, and returns its part of db[c].
-template <class SumsGradient, class Finish>
-void sign_gradients(const SignConvolution &conv, SumsGradient sums_gradient, Finish finish, float *dweight, float *db) {
+// finish_input(c, first, count, d) takes that of input channel c, d, and returns its part of db[c].
+// finish_weight as in collect_weight_gradient.
+template <class SumsGradient, class FinishInput, class FinishWeight>
+void sign_gradients(const SignConvolution &conv, SumsGradient sums_gradient, FinishInput finish_input,
+                    FinishWeight finish_weight, float *db) {
   const Grid &whole = conv.grid;
   const int64_t in = conv.in, out = conv.out, taps = whole.taps();
   const int64_t n_in = whole.in_height() * whole.in_width(), n = whole.out_height() * whole.out_width();
@@ -63,7 +69,9 @@ void sign_gradients(const SignConvolution &conv, SumsGradient sums_gradient, Fin
   const int64_t slices = apart ? parts : 1;
   float *sums = Scratch::get<float>(7, slices * sums_size), *part_db = Scratch::get<float>(11, parts * in);
 
-  const auto do_part = [&](int64_t part, float *part_sums, auto each) {
+  const auto do_part = [&](int64_t part, auto each) {
+    const bool add = !apart && part > 0;
+    float *part_sums = sums + (apart ? part : 0) * sums_size;
     const int64_t image = part * images, count = std::min(images, whole.images() - image);
     const Grid grid = whole.with_images(count);
     const Terms terms(grid, out);
@@ -74,28 +82,26 @@ void sign_gradients(const SignConvolution &conv, SumsGradient sums_gradient, Fin
     });
     each(blocks_of_tiles(in),
          [&](int64_t block) { signs.set(block, conv.x + image * n_in, conv.b, count * n_in, whole.images() * n_in); });
-    each(weight_items(in, out, taps), [&](int64_t item) { add_weight_gradient(terms, signs, item, part_sums); });
+    each(weight_items(in, out, taps), [&](int64_t item) { sum_weight_gradient(terms, signs, item, add, part_sums); });
     each(input_items(grid, in), [&](int64_t item) { set_input_gradient(terms, weights, in, item, planes); });
-    each(in, [&](int64_t c) {
+    each(blocks_of_tiles(in), [&](int64_t block) {
       float *d = Scratch::get<float>(2, count * n_in);
-      grid.gather_input(planes + c * grid.phases() * grid.room(), d);
-      part_db[part * in + c] = finish(c, image * n_in, count * n_in, d);
+      for (int64_t c = block * kTile; c < std::min(in, (block + 1) * kTile); ++c) {
+        grid.gather_input(planes + c * grid.phases() * grid.room(), d);
+        part_db[part * in + c] = finish_input(c, image * n_in, count * n_in, d);
+      }
     });
   };
   if (apart) {
     const auto in_order = [](int64_t items, auto f) {
       for (int64_t i = 0; i < items; ++i) f(i);
     };
-    thread_pool().each(parts, [&](int64_t part) {
-      std::fill(sums + part * sums_size, sums + (part + 1) * sums_size, 0.0f);
-      do_part(part, sums + part * sums_size, in_order);
-    });
+    thread_pool().each(parts, [&](int64_t part) { do_part(part, in_order); });
   } else {
     const auto shared = [](int64_t items, auto f) { thread_pool().each(items, f); };
-    std::fill(sums, sums + sums_size, 0.0f);
-    for (int64_t part = 0; part < parts; ++part) do_part(part, sums, shared);
+    for (int64_t part = 0; part < parts; ++part) do_part(part, shared);
   }
-  collect_weight_gradient(sums, slices, in, out, taps, dweight);
+  collect_weight_gradient(sums, slices, in, out, taps, finish_weight);
   for (int64_t c = 0; c < in; ++c) {
     db[c] = 0;
     for (int64_t part = 0; part < parts; ++part) db[c] += part_db[part * in + c];
@@ -104,8 +110,8 @@ void sign_gradients(const SignConvolution &conv, SumsGradient sums_gradient, Fin
 
 #else
 
-template <class SumsGradient, class Finish>
-void sign_gradients(const SignConvolution &, SumsGradient, Finish, float *, float *) {}
+template <class SumsGradient, class FinishInput, class FinishWeight>
+void sign_gradients(const SignConvolution &, SumsGradient, FinishInput, FinishWeight, float *) {}
 
 #endif
 

@@ -28,13 +28,13 @@ inline const uint16_t *sign_tiles(const float *w, int64_t in, int64_t out, int64
   return tiles;
 }
 
-// Items of add_weight_gradient.
+// Items of sum_weight_gradient.
 inline int64_t weight_items(int64_t in, int64_t out, int64_t taps) {
   return blocks_of_tiles(out) * ((blocks_of_tiles(in) * taps + kColumnsAtOnce - 1) / kColumnsAtOnce);
 }
 
-// Adds one item of the weight's gradient to sums, [out / 16][in / 16][tap][16][16].
-inline void add_weight_gradient(const Terms &terms, const SignPairs &signs, int64_t item, float *sums) {
+// Sets one item of the weight's gradient in sums, [out / 16][in / 16][tap][16][16], or adds it to what is there.
+inline void sum_weight_gradient(const Terms &terms, const SignPairs &signs, int64_t item, bool add, float *sums) {
   const Grid &grid = terms.grid;
   const int64_t columns = blocks_of_tiles(signs.channels) * grid.taps();
   const int64_t groups = (columns + kColumnsAtOnce - 1) / kColumnsAtOnce;
@@ -45,9 +45,16 @@ inline void add_weight_gradient(const Terms &terms, const SignPairs &signs, int6
   const uint16_t *left = terms.rows + block * kTerms * kTile * terms.length;
   const int64_t term = kTile * terms.length, row = 2 * terms.length, pair = 2 * 4 * kTile;
   const Tiles unit(kTile, 0, 0);
-  _tile_zero(0);
-  _tile_zero(1);
-  _tile_zero(2);
+  float *to = sums + (block * columns + first) * kTileSize;
+  if (add) {
+    _tile_loadd(0, to, kTile * 4);
+    if (count > 1) _tile_loadd(1, to + kTileSize, kTile * 4);
+    if (count > 2) _tile_loadd(2, to + 2 * kTileSize, kTile * 4);
+  } else {
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+  }
   for (int64_t p = 0; p < grid.size(); p += 2 * kTile) {
     _tile_loadd(3, left + p, row);
     _tile_loadd(4, left + term + p, row);
@@ -67,12 +74,9 @@ inline void add_weight_gradient(const Terms &terms, const SignPairs &signs, int6
     _tile_dpbf16ps(2, 4, 6);
     _tile_dpbf16ps(2, 5, 6);
   }
-  alignas(64) float part[kColumnsAtOnce * kTileSize];
-  _tile_stored(0, part, kTile * 4);
-  _tile_stored(1, part + kTileSize, kTile * 4);
-  _tile_stored(2, part + 2 * kTileSize, kTile * 4);
-  float *to = sums + (block * columns + first) * kTileSize;
-  for (int64_t i = 0; i < count * kTileSize; i += kLanes) store(to + i, load<Vec>(to + i) + load<Vec>(part + i));
+  _tile_stored(0, to, kTile * 4);
+  if (count > 1) _tile_stored(1, to + kTileSize, kTile * 4);
+  if (count > 2) _tile_stored(2, to + 2 * kTileSize, kTile * 4);
 }
 
 // Items of set_input_gradient.
@@ -92,16 +96,25 @@ inline void set_input_gradient(const Terms &terms, const uint16_t *weights, int6
   const bool two = block + 1 < blocks;
   float *to = planes + (block * kTile * grid.phases() + phase) * room + grid.margin();
   const Tiles unit(deep, 1 << 4 | 1 << 5, 1 << 6 | 1 << 7);
-  for (int64_t p = start; p < end; p += (two ? 2 : 4) * kTile) {
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
-    for (int64_t t = 0; t < grid.taps(); ++t) {
-      if (grid.phase(t) != phase) continue;
-      const uint16_t *left = weights + (t * blocks + block) * steps * kLeftSize;
-      const uint32_t *right = terms.pairs + grid.margin() + p - grid.shift(t);
-      for (int64_t step = 0; step < steps; ++step, left += kLeftSize) {
+  // the weights of 32 output channels stay in the L1 cache for all positions
+  for (int64_t step = 0; step < steps; ++step) {
+    for (int64_t p = start; p < end; p += (two ? 2 : 4) * kTile) {
+      float *first = to + p, *second = first + (two ? kTile * grid.phases() * room : 2 * kTile);
+      if (step == 0) {
+        _tile_zero(0);
+        _tile_zero(1);
+        _tile_zero(2);
+        _tile_zero(3);
+      } else {
+        _tile_loadd(0, first, out_row);
+        _tile_loadd(1, first + kTile, out_row);
+        _tile_loadd(2, second, out_row);
+        _tile_loadd(3, second + kTile, out_row);
+      }
+      for (int64_t t = 0; t < grid.taps(); ++t) {
+        if (grid.phase(t) != phase) continue;
+        const uint16_t *left = weights + ((t * blocks + block) * steps + step) * kLeftSize;
+        const uint32_t *right = terms.pairs + step * kTerms * deep * room + grid.margin() + p - grid.shift(t);
         _tile_loadd(4, left, line);
         if (two) _tile_loadd(5, left + steps * kLeftSize, line);
         for (int term = 0; term < kTerms; ++term, right += deep * room) {
@@ -120,12 +133,11 @@ inline void set_input_gradient(const Terms &terms, const uint16_t *weights, int6
           }
         }
       }
+      _tile_stored(0, first, out_row);
+      _tile_stored(1, first + kTile, out_row);
+      _tile_stored(2, second, out_row);
+      _tile_stored(3, second + kTile, out_row);
     }
-    float *second = two ? to + kTile * grid.phases() * room : to + 2 * kTile;
-    _tile_stored(0, to + p, out_row);
-    _tile_stored(1, to + p + kTile, out_row);
-    _tile_stored(2, second + p, out_row);
-    _tile_stored(3, second + p + kTile, out_row);
   }
 }
 
