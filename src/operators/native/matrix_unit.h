@@ -25,19 +25,18 @@ inline bool has_matrix_unit() {
   return granted;
 }
 
-// Use of the matrix unit by the calling thread: eight tiles of 16 rows of 64 bytes. Those whose bits are set in `left`
-// and `right` are operands of `pairs` pairs of terms.
+// Use of the matrix unit by the calling thread: eight tiles of 16 rows of 64 bytes.
 class Tiles {
  public:
-  Tiles(int64_t pairs, int left, int right) {
+  Tiles() {
     struct {
       uint8_t palette = 1, start_row = 0, reserved[14] = {};
       uint16_t bytes[16] = {};
       uint8_t rows[16] = {};
     } shape;
     for (int tile = 0; tile < 8; ++tile) {
-      shape.bytes[tile] = static_cast<uint16_t>(4 * (left >> tile & 1 ? pairs : kTile));
-      shape.rows[tile] = static_cast<uint8_t>(right >> tile & 1 ? pairs : kTile);
+      shape.bytes[tile] = 64;
+      shape.rows[tile] = kTile;
     }
     _tile_loadconfig(&shape);
   }

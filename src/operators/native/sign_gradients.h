@@ -61,7 +61,7 @@ void sign_gradients(const SignConvolution &conv, SumsGradient sums_gradient, Fin
   const int64_t in = conv.in, out = conv.out, taps = whole.taps();
   const int64_t n_in = whole.in_height() * whole.in_width(), n = whole.out_height() * whole.out_width();
   const int64_t images = images_of_part(whole), parts = (whole.images() + images - 1) / images;
-  const uint16_t *weights = sign_tiles(conv.w, in, out, taps);
+  const uint32_t *weights = sign_tiles(conv.w, in, out, taps);
   const int64_t sums_size = blocks_of_tiles(out) * blocks_of_tiles(in) * taps * kTileSize;
   // Threads share the parts if these are enough and their sums no larger than some maps, else the items of a part. The
   // sums are added in the same order.
@@ -77,8 +77,8 @@ void sign_gradients(const SignConvolution &conv, SumsGradient sums_gradient, Fin
     const Terms terms(grid, out);
     const SignPairs signs(grid, in);
     float *planes = Scratch::get<float>(8, blocks_of_tiles(in) * kTile * grid.phases() * grid.room());
-    each(terms.items(), [&](int64_t pair) {
-      terms.set(pair, [&](int64_t o, float *to) { sums_gradient(o, image * n, count * n, to); });
+    each(steps_of(out), [&](int64_t step) {
+      terms.set(step, [&](int64_t o, float *to) { sums_gradient(o, image * n, count * n, to); });
     });
     each(blocks_of_tiles(in),
          [&](int64_t block) { signs.set(block, conv.x + image * n_in, conv.b, count * n_in, whole.images() * n_in); });

@@ -3,6 +3,8 @@
 // Signs are bfloat16 numbers. A gradient, float32, is the sum of three bfloat16 numbers of 8 significant bits each,
 // exactly: its terms. So three products of bfloat16 with float32 sums are one of float32.
 #pragma once
+#include <array>
+
 #include "binary_matmul.h"
 #include "grid.h"
 #include "matrix_unit.h"
@@ -19,10 +21,10 @@ typedef uint16_t Halves __attribute__((vector_size(sizeof(Vec) / 2)));
 
 inline int64_t blocks_of_tiles(int64_t channels) { return (channels + kTile - 1) / kTile; }
 
-// Tiles of 16 pairs of output channels.
+// Tiles of 32 output channels.
 inline int64_t steps_of(int64_t channels) { return (channels + 2 * kTile - 1) / (2 * kTile); }
-// Pairs of output channels in a tile.
-inline int64_t pairs_of_tile(int64_t channels) { return channels > kTile ? kTile : kTile / 2; }
+// Tiles of the terms of these channels. Up to 16 channels fill half a tile, and two terms share one; the fourth is 0.
+inline int64_t tiles_of_terms(int64_t channels) { return channels > kTile ? kTerms : 2; }
 
 // Next term of floats, which is taken off them.
 inline VecBits take_term(Vec &rest) {
@@ -39,53 +41,105 @@ inline VecBits signs_of(uint32_t word) {
   return ((bits & channel) != 0 ? kPlusOne - VecBits{} : kMinusOne - VecBits{}) & present;
 }
 
-// Terms of the gradients on a grid, by rows and by pairs of channels.
+// One step of a transposition: exchanges the numbers whose row and column differ in the bit kStep.
+template <int kStep>
+inline void exchange(Vec (&rows)[kTile]) {
+  static constexpr auto order = [] {
+    std::array<std::array<int32_t, kTile>, 2> order{};
+    for (int i = 0; i < kTile; ++i) {
+      order[0][i] = i & kStep ? kTile + (i ^ kStep) : i;
+      order[1][i] = i & kStep ? kTile + i : i ^ kStep;
+    }
+    return order;
+  }();
+  VecInt low, high;
+  std::memcpy(&low, order[0].data(), sizeof low);
+  std::memcpy(&high, order[1].data(), sizeof high);
+  for (int i = 0; i < kTile; ++i) {
+    if (i & kStep) continue;
+    const Vec a = rows[i], b = rows[i + kStep];
+    rows[i] = __builtin_shuffle(a, b, low);
+    rows[i + kStep] = __builtin_shuffle(a, b, high);
+  }
+}
+
+// Transposes a 16 x 16 matrix.
+inline void transpose(Vec (&rows)[kTile]) {
+  exchange<1>(rows);
+  exchange<2>(rows);
+  exchange<4>(rows);
+  exchange<8>(rows);
+}
+
+// Terms of the gradients on a grid, by rows, and by columns with the zeros around the images.
 struct Terms {
   Terms(const Grid &grid, int64_t channels)
       : grid(grid),
         channels(channels),
         length((grid.size() / (2 * kTile) | 1) * 2 * kTile),
         rows(Scratch::get<uint16_t>(0, blocks_of_tiles(channels) * kTerms * kTile * length)),
-        pairs(Scratch::get<uint32_t>(1, steps_of(channels) * kTerms * pairs_of_tile(channels) * grid.room())) {}
+        columns(Scratch::get<uint32_t>(1, steps_of(channels) * tiles_of_terms(channels) * grid.room() * kTile)) {}
 
-  // Count of the pairs of channels, with those that only fill a tile.
-  int64_t items() const { return steps_of(channels) * pairs_of_tile(channels); }
-
-  // Fills in channels 2 pair and 2 pair + 1; fill(channel, row) gives a row of the map.
+  // Fills in a step of 32 channels; fill(channel, row) gives a row of the map.
   template <class F>
-  void set(int64_t pair, F fill) const {
-    const int64_t room = grid.room(), deep = pairs_of_tile(channels), o = 2 * pair;
-    float *row = Scratch::get<float>(2, grid.size()), *planes = Scratch::get<float>(3, 2 * room);
-    for (int64_t k = 0; k < 2; ++k) {
-      if (o + k < channels) {
-        fill(o + k, row);
-        grid.spread_output(row, planes + k * room);
-      } else {
-        std::fill(planes + k * room, planes + (k + 1) * room, 0.0f);
+  void set(int64_t step, F fill) const {
+    const int64_t room = grid.room(), first = step * 2 * kTile;
+    float *row = Scratch::get<float>(2, grid.size()), *planes = Scratch::get<float>(3, 2 * kTile * room);
+    for (int64_t c = 0; c < (channels > kTile ? 2 : 1) * kTile; ++c) {
+      float *plane = planes + c * room;
+      if (first + c >= channels) {
+        std::fill(plane, plane + room, 0.0f);
+        continue;
       }
+      fill(first + c, row);
+      grid.spread_output(row, plane);
+      set_row(first + c, plane + grid.margin());
     }
-    uint16_t *low_row = rows + (o / kTile * kTerms * kTile + o % kTile) * length - grid.margin();
-    uint32_t *to = pairs + (pair / deep * kTerms * deep + pair % deep) * room;
-    const bool has_rows = o < blocks_of_tiles(channels) * kTile;
-    for (int64_t i = 0; i < room; i += kLanes) {
-      Vec low = load<Vec>(planes + i), high = load<Vec>(planes + room + i);
-      const bool inside = has_rows && i >= grid.margin() && i < grid.margin() + grid.size();
-      for (int term = 0; term < kTerms; ++term) {
-        const VecBits a = take_term(low), b = take_term(high), both = a | b << 16;
-        std::memcpy(to + term * deep * room + i, &both, sizeof both);
-        if (!inside) continue;
-        const Halves first = __builtin_convertvector(a, Halves), second = __builtin_convertvector(b, Halves);
-        uint16_t *at = low_row + term * kTile * length + i;
-        std::memcpy(at, &first, sizeof first);
-        std::memcpy(at + length, &second, sizeof second);
+    for (int64_t i = 0; i < room; i += kTile) {
+      if (channels > kTile) {
+        set_columns<false>(step, planes + i, i);
+      } else {
+        set_columns<true>(step, planes + i, i);
       }
     }
   }
 
   const Grid &grid;
   int64_t channels, length;
-  uint16_t *rows;   // [channel / 16][term][16][length]
-  uint32_t *pairs;  // [step][term][pairs of a tile][room]
+  uint16_t *rows;     // [channel / 16][term][16][length]
+  uint32_t *columns;  // [step][tile][room][16], pairs of channels k and 16 + k, or of two terms of channel k
+
+ private:
+  void set_row(int64_t c, const float *from) const {
+    uint16_t *to = rows + (c / kTile * kTerms * kTile + c % kTile) * length;
+    for (int64_t i = 0; i < grid.size(); i += kLanes) {
+      Vec rest = load<Vec>(from + i);
+      for (int term = 0; term < kTerms; ++term) {
+        const Halves bits = __builtin_convertvector(take_term(rest), Halves);
+        std::memcpy(to + term * kTile * length + i, &bits, sizeof bits);
+      }
+    }
+  }
+
+  template <bool kTwoTerms>
+  void set_columns(int64_t step, const float *planes, int64_t i) const {
+    const int64_t room = grid.room(), tiles = tiles_of_terms(channels);
+    Vec low[kTile], high[kTile];
+    for (int64_t c = 0; c < kTile; ++c) low[c] = load<Vec>(planes + c * room);
+    transpose(low);
+    if (!kTwoTerms) {
+      for (int64_t c = 0; c < kTile; ++c) high[c] = load<Vec>(planes + (kTile + c) * room);
+      transpose(high);
+    }
+    for (int64_t tile = 0; tile < tiles; ++tile) {
+      uint32_t *to = columns + ((step * tiles + tile) * room + i) * kTile;
+      for (int64_t k = 0; k < kTile; ++k) {
+        const VecBits first = take_term(low[k]), second = take_term(kTwoTerms ? low[k] : high[k]),
+                      both = first | second << 16;
+        std::memcpy(to + k * kTile, &both, sizeof both);
+      }
+    }
+  }
 };
 
 // Signs of the input on a grid, 0 around the images, by pairs of positions: the number p is that of p and p + 1.
