@@ -15,7 +15,7 @@
 namespace bimlp {
 namespace {
 
-constexpr int64_t kFilters = 8;  // filters of one work item of the forward pass
+constexpr int64_t kFilters = 4;  // filters of one work item of the forward pass
 
 struct Sizes {
   Sizes(const Tensors &t, const Window &window, int x, int y)
@@ -69,9 +69,9 @@ OPERATOR(binary_conv_forward) {
   const Saved saved(t.get(15), out * depth, in, out);
   const AnyShortcut shortcut{x, set.own_shortcut ? r : nullptr, n, {in, out, n, set.shortcut}};
   std::copy(b, b + in, saved.b);
-  std::copy(w, w + out * depth, saved.w);
 
   const auto finish = [&](int64_t o) {
+    std::copy(w + o * depth, w + (o + 1) * depth, saved.w + o * depth);
     epilogue_forward(o, s + o * n, shortcut.row(o, Scratch::get<float>(3, n)), n, scale_of(w + o * depth, depth, set),
                      set.training, parameters, saved, y + o * n);
   };

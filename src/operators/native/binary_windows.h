@@ -38,23 +38,26 @@ class BinaryWindows {
     std::fill(filters, filters + (last - first) * words, 0u);
     for (int64_t o = first; o < last; ++o) {
       const float *filter = w + o * channels_ * taps;
-      for (int64_t c = 0; c < channels_; ++c)
-        for (int64_t tap = 0; tap < taps; ++tap)
-          filters[(o - first) * words + c / kWordBits * taps + tap] |= uint32_t{filter[c * taps + tap] > 0}
-                                                                       << c % kWordBits;
+      for (int64_t c = 0; c < channels_; ++c, filter += taps) {
+        uint32_t *to = filters + (o - first) * words + c / kWordBits * taps;
+        for (int64_t tap = 0; tap < taps; ++tap) to[tap] |= uint32_t{filter[tap] > 0} << c % kWordBits;
+      }
     }
     const int64_t plane = grid_.plane(), image = grid_.out_height() * grid_.out_width();
     const int64_t images = std::max<int64_t>(1, kPartPositions / plane);
     const int64_t size = padded_positions(images * plane);
     float *positions = Scratch::get<float>(6, (last - first) * size);
+    float *padded = Scratch::get<float>(7, (last - first) * image);
+    for (int64_t o = first; o < last; ++o) sum_padding(filters + (o - first) * words, padded + (o - first) * image);
     for (int64_t start = 0; start < grid_.images(); start += images) {
       const Grid part = grid_.with_images(std::min(images, grid_.images() - start));
       multiply(filters, last - first, start * plane, part.images() * plane, positions, size);
-      for (int64_t o = first; o < last; ++o)
-        part.gather_output(positions + (o - first) * size, s + o * n + start * image);
+      for (int64_t o = first; o < last; ++o) {
+        float *to = s + o * n + start * image;
+        part.gather_output(positions + (o - first) * size, to);
+        if (!padding_.empty()) add_images(padded + (o - first) * image, image, part.images(), to);
+      }
     }
-    if (padding_.empty()) return;
-    for (int64_t o = first; o < last; ++o) add_padding(filters + (o - first) * words, s + o * n, n);
   }
 
  private:
@@ -81,20 +84,25 @@ class BinaryWindows {
     }
   }
 
-  // Adds a filter's signs at the padded taps of each output position.
-  void add_padding(const uint32_t *filter, float *s, int64_t n) const {
-    const int64_t taps = grid_.taps(), size = grid_.out_height() * grid_.out_width();
-    std::vector<float> signs(taps), image(size);
+  // Sums of a filter's signs at the padded taps of each output position of an image.
+  void sum_padding(const uint32_t *filter, float *image) const {
+    const int64_t taps = grid_.taps();
+    std::vector<float> signs(taps);
     for (int64_t tap = 0; tap < taps; ++tap) {
       int64_t positive = 0;
       for (int64_t word = 0; word < words_; ++word) positive += popcount(filter[word * taps + tap]);
       signs[tap] = static_cast<float>(2 * positive - channels_);
     }
+    std::fill(image, image + grid_.out_height() * grid_.out_width(), 0.0f);
     for (const Padding &each : padding_) image[each.position] += signs[each.tap];
-    for (int64_t from = 0; from < n; from += size)
+  }
+
+  // Adds one image of `size` numbers to each of some.
+  static void add_images(const float *image, int64_t size, int64_t images, float *to) {
+    for (int64_t b = 0; b < images; ++b, to += size)
       for_vectors(size, [&](auto tag, int64_t i) {
         using T = decltype(tag);
-        store(s + from + i, load<T>(s + from + i) + load<T>(image.data() + i));
+        store(to + i, load<T>(to + i) + load<T>(image + i));
       });
   }
 
