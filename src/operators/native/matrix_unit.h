@@ -5,7 +5,7 @@
 #pragma once
 #include <cstdint>
 
-#if defined(__AMX_BF16__) && defined(__linux__)
+#if defined(__AMX_BF16__) && defined(__AVX512F__) && defined(__linux__)
 #define BIMLP_MATRIX_UNIT
 #include <immintrin.h>
 #include <sys/syscall.h>
