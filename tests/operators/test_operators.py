@@ -258,19 +258,22 @@ import hashlib, numpy as np, mindspore as ms
 from mindspore import Tensor
 from src.model import create_model
 ms.set_context(mode=ms.GRAPH_MODE); ms.set_seed(1)
-net = create_model("bimlp_t", 10, "binary", widths=(16, 32), depths=(1, 1), backend="fused"); net.set_train(True)
+net = create_model(%r, 10, "binary", backend="fused", **%r); net.set_train(True)
 x = Tensor(np.random.default_rng(0).normal(size=(5, 3, 32, 32)).astype(np.float32))
 grads = ms.grad(net, None, net.trainable_params())(x)
 print(hashlib.sha256(b"".join(g.asnumpy().tobytes() for g in grads)).hexdigest())
 """
 
 
-def test_results_do_not_depend_on_the_number_of_threads():
+@pytest.mark.parametrize(
+    "network,options", [("bimlp_t", {"widths": (16, 32), "depths": (1, 1)}), ("birealnet20", {})]
+)
+def test_results_do_not_depend_on_the_number_of_threads(network, options):
     digests = []
     for cores in (1, 2):
         available = sorted(os.sched_getaffinity(0))[:cores]
         done = subprocess.run(
-            [sys.executable, "-c", DIGEST], cwd=ROOT, capture_output=True, text=True, check=True,
+            [sys.executable, "-c", DIGEST % (network, options)], cwd=ROOT, capture_output=True, text=True, check=True,
             preexec_fn=lambda cores=available: os.sched_setaffinity(0, cores),
         )  # fmt: skip
         digests.append(done.stdout.split()[-1])

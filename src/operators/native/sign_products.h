@@ -49,18 +49,11 @@ inline void sum_weight_gradient(const Terms &terms, const SignPairs &signs, int6
   const uint32_t *right[kColumnsAtOnce] = {};
   for (int64_t k = 0; k < count; ++k) right[k] = signs.at((first + k) / grid.taps(), (first + k) % grid.taps());
   const uint16_t *left = terms.rows + block * kTerms * kTile * terms.length;
-  const int64_t term = kTile * terms.length, row = 2 * terms.length, pair = 2 * 4 * kTile;
+  const int64_t term = kTile * terms.length, row = 2 * terms.length, pair = 2 * kLine;
   const Tiles unit;
-  float *to = sums + (block * columns + first) * kTileSize;
-  if (add) {
-    _tile_loadd(0, to, kTile * 4);
-    if (count > 1) _tile_loadd(1, to + kTileSize, kTile * 4);
-    if (count > 2) _tile_loadd(2, to + 2 * kTileSize, kTile * 4);
-  } else {
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-  }
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
   for (int64_t p = 0; p < grid.size(); p += 2 * kTile) {
     _tile_loadd(3, left + p, row);
     _tile_loadd(4, left + term + p, row);
@@ -80,14 +73,28 @@ inline void sum_weight_gradient(const Terms &terms, const SignPairs &signs, int6
     _tile_dpbf16ps(2, 4, 6);
     _tile_dpbf16ps(2, 5, 6);
   }
-  _tile_stored(0, to, kTile * 4);
-  if (count > 1) _tile_stored(1, to + kTileSize, kTile * 4);
-  if (count > 2) _tile_stored(2, to + 2 * kTileSize, kTile * 4);
+  alignas(64) float part[kColumnsAtOnce * kTileSize];
+  _tile_stored(0, part, kLine);
+  _tile_stored(1, part + kTileSize, kLine);
+  _tile_stored(2, part + 2 * kTileSize, kLine);
+  float *to = sums + (block * columns + first) * kTileSize;
+  for (int64_t i = 0; i < count * kTileSize; i += kLanes) {
+    const Vec sum = load<Vec>(part + i);
+    store(to + i, add ? load<Vec>(to + i) + sum : sum);
+  }
 }
 
 // Items of set_input_gradient.
 inline int64_t input_items(const Grid &grid, int64_t in) {
   return (blocks_of_tiles(in) + 1) / 2 * grid.phases() * ((grid.size() + kBackChunk - 1) / kBackChunk);
+}
+
+// Stores a tile of sums with rows and columns exchanged, rows `stride` numbers apart.
+inline void store_transposed(const float *sums, float *to, int64_t stride) {
+  Vec rows[kTile];
+  for (int64_t r = 0; r < kTile; ++r) rows[r] = load<Vec>(sums + r * kTile);
+  transpose(rows);
+  for (int64_t r = 0; r < kTile; ++r) store(to + r * stride, rows[r]);
 }
 
 // Sets one item of the input's gradient in planes, [channel][phase][room]; weights: sign_tiles. Two blocks of 16
@@ -149,11 +156,8 @@ inline void set_input_gradient(const Terms &terms, const uint32_t *weights, int6
   for (int64_t p = start; p < end; p += width) {
     for (int64_t k = 0; k < 4; ++k, sums += kTileSize) {
       const int64_t c = (block + (two ? k / 2 : 0)) * kTile, position = p + (two ? k % 2 : k) * kTile;
-      Vec rows[kTile];
-      for (int64_t r = 0; r < kTile; ++r) rows[r] = load<Vec>(sums + r * kTile);
-      transpose(rows);
       float *to = planes + (c * grid.phases() + phase) * room + grid.margin() + position;
-      for (int64_t r = 0; r < kTile; ++r) store(to + r * grid.phases() * room, rows[r]);
+      store_transposed(sums, to, grid.phases() * room);
     }
   }
 }
