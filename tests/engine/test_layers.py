@@ -120,7 +120,7 @@ def test_local_sums_are_exact_up_to_the_borders(kernel, group, outputs):
 
 @pytest.mark.parametrize("inputs,outputs,groups", [
     (1, 1, 1), (31, 33, 1), (32, 16, 1), (33, 17, 1), (63, 8, 1), (64, 64, 1), (65, 5, 1),
-    (64, 32, 2), (66, 34, 2), (96, 6, 3), (130, 10, 2), (33, 33, 33), (64, 128, 64), (31, 62, 31),
+    (64, 32, 2), (128, 64, 2), (192, 48, 3), (66, 34, 2), (96, 6, 3), (130, 10, 2), (33, 33, 33), (64, 128, 64), (31, 62, 31),
 ])  # fmt: skip
 def test_sums_of_windows_are_exact(inputs, outputs, groups):
     """All strides, paddings, kernels and values outside of the map, over dense, grouped and depth-wise convolutions."""

@@ -42,11 +42,9 @@ struct Bits : Operands<V> {
     const size_t position = to.position;
     const int32_t *index = i.padded_index + c.first;
     for (int t = 0; t < c.count; ++t) {
-      if constexpr (V::kTiles) {
-        store_bytes(i, from + t * stride, reinterpret_cast<int8_t *>(words + index[t] * position));
-      } else {
-        store_words(i, from + t * stride, words + index[t] * position);
-      }
+      uint32_t *own = words + index[t] * position;
+      V::kTiles &&i.low ? store_bytes(i, from + t * stride, reinterpret_cast<int8_t *>(own))
+                        : store_words(i, from + t * stride, own);
     }
     const auto fill = [&](int first, int count) {
       for (int p = first; p < first + count; ++p) {

@@ -83,10 +83,10 @@ struct SignTiles {
   const uint32_t *valid;  // 16
 };
 
-// Binary convolution of a window, without groups. Its input is a map of bits with margins on all sides, rows of `row`
-// words. Weights of padding add nothing. Positions have a class by the taps that lie outside of the map: that of their
-// row times that of their column. Without a matrix unit, which multiplies bytes, the
-// layer counts mismatches of bits.
+// Binary convolution of a window. Its input is a map of bits with margins on all sides, rows of `row` words. The
+// outputs of each group of blocks read their own words of a position, and a matrix unit has no such layer. Weights of
+// padding add nothing. Positions have a class by the taps that lie outside of the map: that of their row times that of
+// their column. Without a matrix unit, which multiplies bytes, the layer counts mismatches of bits.
 //
 // paired: of each two words of a position, and of weights, the second is XORed with the first.
 struct WindowLayer {
@@ -94,9 +94,10 @@ struct WindowLayer {
   bool paired;
   int kernel[2];  // height, width
   int stride, row;
-  int blocks;              // output blocks
-  const uint32_t *weight;  // of bits: blocks x taps x words x 16
-  SignTiles tiles;         // of bytes: a run is a row of the kernel
+  int blocks;                     // output blocks
+  int group_blocks, group_words;  // of a group; all of them without groups
+  const uint32_t *weight;         // of bits: blocks x taps x words of a group x 16
+  SignTiles tiles;                // of bytes: a run is a row of the kernel
   // the sum is scale * (mismatches, or products of bytes) + base, an integer that no rounding touches where the padding
   // value is one
   float scale;

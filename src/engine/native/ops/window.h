@@ -67,11 +67,13 @@ struct WindowLayers {
     const Finish<Sink> finish = {layer, source, source_stride, sink};
     const int rows = count > width ? count / width : 1, columns = count > width ? width : count;
     if constexpr (V::kTiles) {
-      if (layer.stride == 1) return products(layer, bits, y, first, rows, columns, 0, scratch, finish);
-      for (int r = 0; r < rows; ++r) products(layer, bits, y + r, first, 1, columns, r * width, scratch, finish);
-    } else {
-      for (int r = 0; r < rows; ++r) mismatches(layer, bits, y + r, first, columns, r * width, finish);
+      if (layer.tiles.sign && layer.stride == 1)
+        return products(layer, bits, y, first, rows, columns, 0, scratch, finish);
+      for (int r = 0; layer.tiles.sign && r < rows; ++r)
+        products(layer, bits, y + r, first, 1, columns, r * width, scratch, finish);
     }
+    for (int r = 0; !layer.tiles.sign && r < rows; ++r)
+      mismatches(layer, bits, y + r, first, columns, r * width, finish);
   }
 
   static Row row_of(const WindowLayer &layer, int y, int first, int at) {
@@ -147,11 +149,18 @@ struct WindowLayers {
   static BIMLP_INLINE void tile(const WindowLayer &layer, const uint32_t *const *from, const Row &row, int first,
                                 int block, const Finish &finish) {
     const size_t step = static_cast<size_t>(layer.stride) * layer.words;
-    const int length = layer.kernel[1] * layer.words;
-    const uint32_t *weight = layer.weight + static_cast<size_t>(block) * layer.kernel[0] * length * kLanes;
-    const uint32_t *run[kMaxWindowSide];
-    for (int k = 0; k < layer.kernel[0]; ++k) run[k] = from[k] + first * step;
-    const BitRuns bits = {run, layer.kernel[0], length, step};
+    const int height = layer.kernel[0], width = layer.kernel[1], taps = height * width;
+    const uint32_t *weight = layer.weight + static_cast<size_t>(block) * taps * layer.group_words * kLanes;
+    const uint32_t *run[kMaxWindowSide * kMaxWindowSide];
+    BitRuns bits = {run, height, width * layer.words, step};
+    if (layer.group_blocks == layer.blocks) {
+      for (int k = 0; k < height; ++k) run[k] = from[k] + first * step;
+    } else {  // each tap is a run of its own
+      const size_t own = first * step + static_cast<size_t>(block / layer.group_blocks) * layer.group_words;
+      for (int k = 0; k < taps; ++k) run[k] = from[k / width] + own + k % width * layer.words;
+      bits.runs = taps;
+      bits.length = layer.group_words;
+    }
     I counts[T][1];
     if constexpr (kPaired) {
       V::template paired_mismatches<T>(bits, weight, counts);

@@ -7,7 +7,7 @@ void Emitter::emit_bits(uint32_t v) {
     const Node &conv = node(layer->conv), &binarize = node(layer->binarize);
     const Shape &in = shape(v);
     const ChannelOrder order = identity(in.channels);
-    const WindowSigns signs = window_signs(order, binarize.levels());
+    const WindowSigns signs = window_signs(conv, order, binarize.levels());
     const int words = signs.words / signs.planes;  // of a plane
     const int above = static_cast<int>(conv[kTop]), below = static_cast<int>(conv[kBottom]);
     const int before = static_cast<int>(conv[kLeft]), behind = static_cast<int>(conv[kRight]);
@@ -15,7 +15,7 @@ void Emitter::emit_bits(uint32_t v) {
     const int bits = new_value(above + height + below, 1, row * signs.words, false);
     values[bits].is_whole = true;
     window_bits_[layer->conv] = bits;
-    const uint32_t *outside = weights_.outside_signs(conv, binarize.levels(), order, signs.paired);
+    const uint32_t *outside = weights_.outside_signs(conv, binarize.levels(), order, signs);
     for (int p = 0; p < signs.planes; ++p) {
       Action pack = action(Level::kTile, fused_.pack_rows, OpKind::kBits, static_cast<int>(order.size()) / kLanes);
       Instruction &i = pack.instruction;
@@ -23,7 +23,7 @@ void Emitter::emit_bits(uint32_t v) {
       i.out = write(pack, operand(bits));
       i.threshold = weights_.threshold(binarize, p, order);
       if (binarize.levels() == Levels::kThree && signs.planes == 1) i.second = weights_.threshold(binarize, 1, order);
-      i.low = weights_.levels_of(order, binarize.levels() == Levels::kZeroOne ? 0 : -1);
+      if (signs.bytes) i.low = weights_.levels_of(order, binarize.levels() == Levels::kZeroOne ? 0 : -1);
       i.padded_index = padded_index(height, width, above, before, behind);
       i.rows_of_bits = {signs.words, p * words, words,  height * width,      above * row,
                         below * row, before,    behind, outside + p * words, signs.paired};
@@ -32,11 +32,11 @@ void Emitter::emit_bits(uint32_t v) {
   }
 }
 
-Emitter::WindowSigns Emitter::window_signs(const ChannelOrder &order, Levels levels) const {
+WindowSigns Emitter::window_signs(const Node &conv, const ChannelOrder &order, Levels levels) const {
   const int slots = static_cast<int>(order.size()), words = (slots + 31) / 32;
-  if (fused_.tiles) return {1, slots / 4, false};
+  if (fused_.tiles && conv[kGroups] == 1) return {1, slots / 4, true, false};
   const int planes = levels == Levels::kThree ? 2 : 1;
-  return {planes, planes * words, fused_.paired && words % 2 == 0};
+  return {planes, planes * words, false, fused_.paired && words / conv[kGroups] % 2 == 0};
 }
 
 void Emitter::emit_window(const Layer &layer, const Destination &d) {
@@ -54,8 +54,7 @@ void Emitter::emit_window(const Layer &layer, const Destination &d) {
   i.source = layer.source == kNone ? constant(zeros(kLanes)) : source(layer, out, shortcut, a, group);
   const ChannelOrder order = identity(in.channels);
   const Levels levels = node(layer.binarize).levels();
-  const WindowSigns signs = window_signs(order, levels);
-  i.window = weights_.window(conv, levels, in, e, order, out, signs.words, signs.paired);
+  i.window = weights_.window(conv, levels, in, e, order, out, window_signs(conv, order, levels));
   i.window.shortcut = weights_.copy(shortcut);
   steps_.check_memory();
   group.actions.push_back(std::move(a));

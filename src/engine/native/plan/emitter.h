@@ -82,13 +82,7 @@ class Emitter {
   // Shortcut of a dense layer in the order of its output; gathered where the orders differ.
   Operand source(const Layer &layer, const ChannelOrder &out, std::vector<int32_t> &shortcut, Action &a, Group &group);
   void emit_local(const Layer &layer, const Destination &d);
-  // Signs of a position for window layers: planes that are packed one by one, words of all, and whether these are
-  // paired.
-  struct WindowSigns {
-    int planes, words;
-    bool paired;
-  };
-  WindowSigns window_signs(const ChannelOrder &order, Levels levels) const;
+  WindowSigns window_signs(const Node &conv, const ChannelOrder &order, Levels levels) const;
   void emit_window(const Layer &layer, const Destination &d);
   Action wave_action(const Layer &layer, int blocks, Group &group);
   // Phase or amplitude in the order of the wave.

@@ -45,8 +45,16 @@ bool Layers::find_kind(const Node &conv, Layer &layer) const {
     layer.wave = conv.shape.channels * 2 == graph_.shape_of(layer.binarize).channels && find_wave(conv, layer);
     return true;
   }
-  layer.kind = kh == 1 && kw == 1 && conv[kStride] == 1 ? LayerKind::kDense : LayerKind::kWindow;
-  return conv[kGroups] == 1 && kh <= kMaxWindowSide && kw <= kMaxWindowSide;
+  const bool grouped = conv[kGroups] > 1;
+  layer.kind = kh == 1 && kw == 1 && conv[kStride] == 1 && !grouped ? LayerKind::kDense : LayerKind::kWindow;
+  return kh <= kMaxWindowSide && kw <= kMaxWindowSide && (!grouped || has_whole_groups(conv));
+}
+
+// Whether the inputs of each group are whole words of bits, and its outputs whole blocks.
+bool Layers::has_whole_groups(const Node &conv) const {
+  const uint32_t inputs = graph_.shape_of(conv.inputs[0]).channels / conv[kGroups];
+  const bool three = graph_.maker(conv.inputs[0]).levels() == Levels::kThree;
+  return inputs % 32 == 0 && conv.shape.channels / conv[kGroups] % kLanes == 0 && !three;
 }
 
 bool Layers::is_local(const Node &conv) const {

@@ -55,6 +55,7 @@ class Layers {
   // both be layers. Returns the layer's value.
   uint32_t add_source(uint32_t v, Layer &layer);
   bool find_kind(const Node &conv, Layer &layer) const;
+  bool has_whole_groups(const Node &conv) const;
   bool is_local(const Node &conv) const;
   bool find_wave(const Node &conv, Layer &layer) const;
   void find_hidden();

@@ -12,6 +12,13 @@ struct Epilogue {
   Numbers factor = {1.0f}, offset = {0.0f}, slope = {1.0f}, shift_out = {0.0f};
 };
 
+// Signs of a position for a window layer: planes that are packed one by one, words of all, whether these are bytes, and
+// whether they are paired.
+struct WindowSigns {
+  int planes, words;
+  bool bytes, paired;
+};
+
 class Weights {
  public:
   // tiles: whether there is a matrix unit.
@@ -28,14 +35,13 @@ class Weights {
   // block, the block of the shortcut's row.
   DenseLayer dense(const Node &conv, Levels levels, const Epilogue &e, const ChannelOrder &in, const ChannelOrder &out,
                    const std::vector<int32_t> &shortcut);
-  // Convolution of any window without groups, on a map of shape `shape` and order `in`; without its shortcut. words: of
-  // a position's signs.
+  // Convolution of any window, on a map of shape `shape` and order `in`; without its shortcut.
   WindowLayer window(const Node &conv, Levels levels, const Shape &shape, const Epilogue &e, const ChannelOrder &in,
-                     const ChannelOrder &out, int words, bool paired);
+                     const ChannelOrder &out, const WindowSigns &signs);
   // A byte for each slot, 0 in padding.
   const int8_t *levels_of(const ChannelOrder &order, int level);
   // Bits of a position outside of the map, one plane after the other; or bytes.
-  const uint32_t *outside_signs(const Node &conv, Levels levels, const ChannelOrder &in, bool paired);
+  const uint32_t *outside_signs(const Node &conv, Levels levels, const ChannelOrder &in, const WindowSigns &signs);
   // Convolution of 7 x 1 or 1 x 7 with one output per group, on planes of a map of height x width.
   LocalLayer local(const Node &conv, const Node &binarize, const Epilogue &e, const std::vector<ChannelOrder> &in,
                    const ChannelOrder &out, int height, int width);
@@ -51,9 +57,9 @@ class Weights {
   struct Inputs;
   // Weights of a layer with full precision in parts; sets its steps.
   const uint16_t *parts(FullLayer &layer);
-  // Weights of a window layer: blocks x taps x planes x words x 16.
-  const uint32_t *window_bits(const Node &conv, Levels levels, size_t channels, const ChannelOrder &in,
-                              const ChannelOrder &out, bool paired);
+  // Weights of a window layer: blocks x taps x planes x words of a group x 16.
+  const uint32_t *window_bits(const Node &conv, const ChannelOrder &in, const ChannelOrder &out,
+                              const WindowSigns &signs);
   // Weights of a window layer as tiles.
   SignTiles sign_tiles(const Node &conv, size_t channels, const ChannelOrder &in, const ChannelOrder &out);
   Affine affine(const Epilogue &e, const ChannelOrder &out);

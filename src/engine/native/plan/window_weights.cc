@@ -43,7 +43,6 @@ void pair_words(uint32_t *words, size_t count, int lanes) {
 }
 
 int words_of(const ChannelOrder &order) { return (static_cast<int>(order.size()) + 31) / 32; }
-int planes_of(Levels levels) { return levels == Levels::kThree ? 2 : 1; }
 
 }  // namespace
 
@@ -53,17 +52,18 @@ const int8_t *Weights::levels_of(const ChannelOrder &order, int level) {
   return bytes;
 }
 
-const uint32_t *Weights::outside_signs(const Node &conv, Levels levels, const ChannelOrder &in, bool paired) {
-  const Outside outside(conv, levels, tiles_);
-  if (tiles_) return reinterpret_cast<const uint32_t *>(levels_of(in, outside.level));
-  const int planes = planes_of(levels), words = words_of(in);
-  uint32_t *to = memory_.get<uint32_t>(size_t(planes) * words);
-  for (int p = 0; p < planes; ++p) {
+const uint32_t *Weights::outside_signs(const Node &conv, Levels levels, const ChannelOrder &in,
+                                       const WindowSigns &signs) {
+  const Outside outside(conv, levels, signs.bytes);
+  if (signs.bytes) return reinterpret_cast<const uint32_t *>(levels_of(in, outside.level));
+  const int words = words_of(in);
+  uint32_t *to = memory_.get<uint32_t>(signs.words);
+  for (int p = 0; p < signs.planes; ++p) {
     for (size_t i = 0; i < in.size(); ++i) {
       if (in[i] >= 0 && outside.bit[p]) to[size_t(p) * words + i / 32] |= 1u << i % 32;
     }
   }
-  if (paired) pair_words(to, size_t(planes) * words, 1);
+  if (signs.paired) pair_words(to, signs.words, 1);
   return to;
 }
 
@@ -89,53 +89,57 @@ SignTiles Weights::sign_tiles(const Node &conv, size_t channels, const ChannelOr
   return {static_cast<int>(height), static_cast<int>(steps), sign, valid};
 }
 
-const uint32_t *Weights::window_bits(const Node &conv, Levels levels, size_t channels, const ChannelOrder &in,
-                                     const ChannelOrder &out, bool paired) {
-  const size_t taps = size_t(conv[kKernelHeight]) * conv[kKernelWidth];
-  const int planes = planes_of(levels), words = words_of(in);
+const uint32_t *Weights::window_bits(const Node &conv, const ChannelOrder &in, const ChannelOrder &out,
+                                     const WindowSigns &signs) {
+  const size_t taps = size_t(conv[kKernelHeight]) * conv[kKernelWidth], groups = conv[kGroups], planes = signs.planes;
+  const size_t words = signs.words / planes / groups, slots = in.size() / groups;  // of a group
+  const size_t channels = std::count_if(in.begin(), in.end(), [](int32_t c) { return c >= 0; }) / groups;
   auto *weight = memory_.get<uint32_t>(out.size() * taps * planes * words);
   for (size_t slot = 0; slot < out.size(); ++slot) {
     if (out[slot] < 0) continue;
-    for (size_t n = 0; n < taps * in.size(); ++n) {
-      const size_t tap = n / in.size(), i = n % in.size();
-      if (in[i] < 0 || !bit_of(conv, (out[slot] * channels + in[i]) * taps + tap)) continue;
-      for (int p = 0; p < planes; ++p)
+    for (size_t n = 0; n < taps * slots; ++n) {
+      // of a group, whose channels are in their order if there are several
+      const size_t tap = n / slots, i = n % slots, channel = groups == 1 ? in[i] : i;
+      if (in[i] < 0 || !bit_of(conv, (out[slot] * channels + channel) * taps + tap)) continue;
+      for (size_t p = 0; p < planes; ++p)
         weight[(((slot / kLanes * taps + tap) * planes + p) * words + i / 32) * kLanes + slot % kLanes] |= 1u << i % 32;
     }
   }
-  if (paired) pair_words(weight, out.size() * taps * planes * words, kLanes);
+  if (signs.paired) pair_words(weight, out.size() * taps * planes * words, kLanes);
   return weight;
 }
 
 WindowLayer Weights::window(const Node &conv, Levels levels, const Shape &shape, const Epilogue &e,
-                            const ChannelOrder &in, const ChannelOrder &out, int words, bool paired) {
+                            const ChannelOrder &in, const ChannelOrder &out, const WindowSigns &signs) {
   const int height = static_cast<int>(conv[kKernelHeight]), width = static_cast<int>(conv[kKernelWidth]);
-  const size_t taps = size_t(height) * width;
+  const size_t taps = size_t(height) * width, channels = shape.channels / conv[kGroups];
   const int positions = static_cast<int>(conv[kLeft] + shape.width + conv[kRight]);
   WindowLayer layer = {};
-  layer.words = words;
-  layer.paired = paired;
+  layer.words = signs.words;
+  layer.paired = signs.paired;
   layer.kernel[0] = height;
   layer.kernel[1] = width;
   layer.stride = static_cast<int>(conv[kStride]);
   layer.row = positions * layer.words;
   layer.blocks = static_cast<int>(out.size()) / kLanes;
-  if (tiles_) {
-    layer.tiles = sign_tiles(conv, shape.channels, in, out);
+  layer.group_blocks = layer.blocks / static_cast<int>(conv[kGroups]);
+  layer.group_words = layer.words / static_cast<int>(conv[kGroups]);
+  if (signs.bytes) {
+    layer.tiles = sign_tiles(conv, channels, in, out);
   } else {
-    layer.weight = window_bits(conv, levels, shape.channels, in, out, paired);
+    layer.weight = window_bits(conv, in, out, signs);
   }
   layer.affine = affine(e, out);
   const Classes rows(conv.shape.height, shape.height, height, layer.stride, conv[kTop]);
   const Classes columns(conv.shape.width, shape.width, width, layer.stride, conv[kLeft]);
   float *base = memory_.get<float>(out.size() * rows.taps.size() * columns.taps.size());
-  const Outside outside(conv, levels, tiles_);
+  const Outside outside(conv, levels, signs.bytes);
   for (size_t slot = 0; slot < out.size(); ++slot) {
     if (out[slot] < 0) continue;
-    const std::vector<int> sums = sums_of(conv, out[slot], shape.channels, taps);
+    const std::vector<int> sums = sums_of(conv, out[slot], channels, taps);
     const int total = std::accumulate(sums.begin(), sums.end(), 0);
     const ScaledSum s =
-        tiles_ ? ScaledSum() : SumOfMismatches(levels, static_cast<double>(taps * shape.channels), total);
+        signs.bytes ? ScaledSum() : SumOfMismatches(levels, static_cast<double>(taps * channels), total);
     layer.scale = static_cast<float>(s.scale);
     float *to = base + slot;
     for (const Taps &y : rows.taps) {
