@@ -157,10 +157,12 @@ def test_a_bad_image_is_one_line(name, models, run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--fast", "MODEL", "IMAGE"], "--fast: expected --threads, --describe or no option"),
+        (["--fast", "MODEL", "IMAGE"], "--fast: expected --threads, --describe, --profile or no option"),
         (["--threads"], "--threads: expected a number"),
         (["--describe"], "--describe: expected one model and no image"),
         (["--describe", "MODEL", "IMAGE"], "--describe: expected one model and no image"),
+        (["--profile"], "--profile: expected one model and no image"),
+        (["--profile", "--threads", "2", "MODEL"], "--profile: expected one thread, got 2"),
         (["--threads", "0", "MODEL", "IMAGE"], "--threads: expected a whole number from 1, got 0"),
         (["--threads", "abc", "MODEL", "IMAGE"], "--threads: expected a whole number from 1, got abc"),
         (["--threads", "2x", "MODEL", "IMAGE"], "--threads: expected a whole number from 1, got 2x"),
@@ -190,6 +192,20 @@ def test_a_network_is_described_with_its_instruction_set(models, run):
     with Engine.load(models / "small.packed", threads=2) as engine:
         assert json.loads(done.stdout) == engine.description
     assert (done.returncode, done.stderr) == (0, "") and engine.description["threads"] == 2
+
+
+def test_a_profile_has_the_time_of_each_kind_of_work_by_width(models, run, monkeypatch):
+    done = run("--profile", models / "small.packed")
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = [re.split(r"\s{2,}", line) for line in done.stdout.splitlines()]
+    assert rows[0] == ["operation", "channels", "ms", "share"]
+    assert {row[0] for row in rows} >= {"binary 1x1", "full precision", "bits"}
+    assert all(int(row[1]) % 16 == 0 for row in rows[1:-1] if len(row) == 4)
+    times = [float(row[-2]) for row in rows[1:]]
+    assert times[:-1] == sorted(times[:-1], reverse=True)
+    assert sum(times[:-1]) == pytest.approx(times[-1], abs=0.001 * len(times))
+    monkeypatch.setenv("BIMLP_PLAN", "plain")
+    refused(run("--profile", models / "small.packed"), "--profile: expected the plan fused")
 
 
 def test_an_instruction_set_that_is_not_there_is_one_line(models, run, tmp_path, monkeypatch):

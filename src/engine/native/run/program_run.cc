@@ -36,7 +36,7 @@ const float *ProgramRun::run(ThreadPool &threads, const Tracer &tracer) {
     switch (step.kind) {
       case ProgramStep::Kind::kSweep: run_sweep(step.sweep, threads, tracer); break;
       case ProgramStep::Kind::kRows:
-        tracer.enter(step.instruction.kind);
+        tracer.enter(step.instruction.kind, step.instruction.blocks);
         run_rows(step, threads);
         break;
       case ProgramStep::Kind::kMean:
@@ -66,7 +66,7 @@ void ProgramRun::run_sweep(const Sweep &sweep, ThreadPool &threads, const Tracer
     c.count = c.width = width;
     c.y = y;
     for (const Instruction &i : sweep.rows) {
-      tracer.enter(i.kind);
+      tracer.enter(i.kind, i.blocks);
       i.run(i, c);
     }
   };
@@ -75,7 +75,7 @@ void ProgramRun::run_sweep(const Sweep &sweep, ThreadPool &threads, const Tracer
     c.count = c.width = 1;
     for (const auto *part : {&sweep.tiles, &sweep.rows}) {
       for (const Instruction &i : *part) {
-        tracer.enter(i.kind);
+        tracer.enter(i.kind, i.blocks);
         i.run(i, c);
       }
     }
@@ -94,7 +94,7 @@ void ProgramRun::run_sweep(const Sweep &sweep, ThreadPool &threads, const Tracer
         const int last = std::min(sweep.by_rows ? c.y + whole : done, done) * width;
         c.count = std::min(sweep.tile, last - c.first);
         for (const Instruction &i : sweep.tiles) {
-          tracer.enter(i.kind);
+          tracer.enter(i.kind, i.blocks);
           i.run(i, c);
         }
       }

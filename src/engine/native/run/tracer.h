@@ -1,4 +1,4 @@
-// Time by kind of operation, recorded only on request.
+// Time by kind of operation and by width, recorded only on request.
 #pragma once
 #include <chrono>
 #include <cstdint>
@@ -16,21 +16,25 @@ constexpr const char *kFusedKindNames[kFusedKinds] = {
     "binary windows", "waves", "full precision", "pools"};
 inline OpKind plain_kind(Op op) { return static_cast<OpKind>(kFusedKinds + static_cast<int>(op) - 1); }
 
-// Seconds by kind of operation.
+// Blocks of kLanes output channels of the widest operations that a profile tells apart.
+constexpr int kProfileBlocks = 256;
+
+// Seconds by kind of operation and by its blocks of output channels, 0 for those of plain steps and means.
 class Profile {
  public:
   // Begins an operation. The time since the last call belongs to the operation of that call.
-  void enter(OpKind kind);
+  void enter(OpKind kind, int blocks = 0);
   void leave() {
     enter(OpKind::kPlain);
     started_ = false;
   }
 
-  double seconds[kOpKinds] = {};
+  double seconds[kOpKinds][kProfileBlocks + 1] = {};
 
  private:
   std::chrono::steady_clock::time_point last_;
   OpKind kind_ = OpKind::kPlain;
+  int blocks_ = 0;
   bool started_ = false;
 };
 
@@ -38,8 +42,8 @@ class Profile {
 struct Tracer {
   Profile *profile = nullptr;
 
-  BIMLP_INLINE void enter(OpKind kind) const {
-    if (profile) profile->enter(kind);
+  BIMLP_INLINE void enter(OpKind kind, int blocks = 0) const {
+    if (profile) profile->enter(kind, blocks);
   }
 };
 

@@ -14,6 +14,7 @@
 #include "../file/text.h"
 #include "../inspect.h"
 #include "picture.h"
+#include "profile.h"
 
 namespace {
 
@@ -22,9 +23,12 @@ constexpr size_t kMaxImageBytes = size_t{1} << 30;
 constexpr const char *kUsage =
     "usage: bimlp_run [--threads N] model.packed image...\n"
     "       bimlp_run [--threads N] --describe model.packed\n"
+    "       bimlp_run --profile model.packed\n"
     "       bimlp_run --ops\n"
     "Prints the five most likely classes of each image with their probabilities; or, as JSON, what the network is and\n"
-    "which instruction set runs it; or the operations that a packed file can hold.\n"
+    "which instruction set runs it; or where the time of one image goes, on one thread; or the operations that a "
+    "packed\n"
+    "file can hold.\n"
     "image: PNM (P5, P6) of any size; or raw: S x S x 3 bytes, or 3 x S x S floats as the network takes them.\n";
 
 // Text with control characters, which a terminal would obey, as \xNN. Those of two bytes in UTF-8 begin with 0xC2.
@@ -102,24 +106,27 @@ void show(const std::string &path, const std::vector<float> &logits, const bimlp
 
 void run(int count, char **arguments) {
   int threads = 1, at = 1;
-  bool describe = false;
+  bool describe = false, profile = false;
   for (; at < count && arguments[at][0] == '-'; ++at) {
     const std::string option = arguments[at];
-    if (option == "--describe") {
-      describe = true;
+    if (option == "--describe" || option == "--profile") {
+      (option == "--describe" ? describe : profile) = true;
       continue;
     }
-    if (option != "--threads") throw bimlp::Error(option + ": expected --threads, --describe or no option");
+    if (option != "--threads") throw bimlp::Error(option + ": expected --threads, --describe, --profile or no option");
     if (++at == count) throw bimlp::Error("--threads: expected a number");
     threads = whole_number(arguments[at]);
     if (!threads) throw bimlp::Error(std::string("--threads: expected a whole number from 1, got ") + arguments[at]);
   }
-  if (describe && count - at != 1) throw bimlp::Error("--describe: expected one model and no image");
-  if (!describe && count - at < 2) throw bimlp::Error("expected a model and an image; bimlp_run --help tells more");
+  if ((describe || profile) && count - at != 1)
+    throw bimlp::Error(std::string(describe ? "--describe" : "--profile") + ": expected one model and no image");
+  if (!describe && !profile && count - at < 2)
+    throw bimlp::Error("expected a model and an image; bimlp_run --help tells more");
   bimlp_engine *engine = nullptr;
   if (bimlp_open(arguments[at], threads, &engine)) throw bimlp::Error(bimlp_last_error());
   const std::unique_ptr<bimlp_engine, void (*)(bimlp_engine *)> owner(engine, bimlp_close);
   if (describe) std::puts(bimlp_describe(engine));
+  if (profile) std::fputs(bimlp::profile_table(*engine).c_str(), stdout);
   for (int i = at + 1; i < count; ++i) show(arguments[i], logits_of(engine, arguments[i]), engine->facts());
 }
 
