@@ -17,11 +17,14 @@ ROOMS = (
     "run",
 )  # folders of native/ with the library's sources
 FUNCTIONS = {  # name -> (result, arguments)
+    "bimlp_version": (c_int, ()),
     "bimlp_open": (c_int, (c_char_p, c_int, POINTER(c_void_p))),
     "bimlp_open_bytes": (c_int, (c_char_p, c_size_t, c_int, POINTER(c_void_p))),
     "bimlp_close": (None, (c_void_p,)),
     "bimlp_wait": (None, (c_void_p,)),
     "bimlp_describe": (c_char_p, (c_void_p,)),
+    "bimlp_image_size": (c_int, (c_void_p,)),
+    "bimlp_classes": (c_int, (c_void_p,)),
     "bimlp_run_pixels": (c_int, (c_void_p, POINTER(c_uint8), c_int, POINTER(c_float))),
     "bimlp_run_numbers": (c_int, (c_void_p, POINTER(c_float), c_int, POINTER(c_float))),
     "bimlp_last_error": (c_char_p, ()),

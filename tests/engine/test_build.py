@@ -5,13 +5,16 @@ import platform
 import re
 import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from src.common.compile import NATIVE as SHARED
 from src.common.compile import flags_of, sources_of
-from src.engine.library import folders
+from src.engine import Engine
+from src.engine.library import folders, library
 
 ROOT = Path(__file__).resolve().parents[2]
 NATIVE = ROOT / "src" / "engine" / "native"
@@ -140,10 +143,28 @@ def test_code_for_some_processors_is_not_shared_with_the_rest(name, engine_build
     assert shared == [f"bimlp::{name.removesuffix('.cc')}_kernels()"]
 
 
-def test_cmake_builds_and_installs_the_same(engine_build, tmp_path):
+@dataclass(frozen=True)
+class Installed:
+    """The engine as CMake installs it. log: the commands that would have compiled what the script has compiled."""
+
+    prefix: Path
+    log: Path
+
+
+def succeed(*command):
+    """Run a command, which must end well."""
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
+
+
+@pytest.fixture(scope="module")
+def installed(engine_build, tmp_path_factory):
+    """An Installed, once for the module."""
     if shutil.which("cmake") is None:
         pytest.skip("no cmake")
-    log, source, target, prefix = (tmp_path / name for name in ("log", "here", "build", "prefix"))
+    folder = tmp_path_factory.mktemp("cmake")
+    log, source, target, prefix = (folder / name for name in ("log", "here", "build", "prefix"))
     source.symlink_to(NATIVE)
     # in the compiler's place: what is compiled already is copied
     launcher = f"""#!/usr/bin/env bash
@@ -156,23 +177,56 @@ def test_cmake_builds_and_installs_the_same(engine_build, tmp_path):
           exec "$@"
         fi
     """
-    launcher = f"-DCMAKE_CXX_COMPILER_LAUNCHER={executable(tmp_path / 'launcher', launcher)}"
-    for command in (
-        ["cmake", "-S", source, "-B", target, launcher],
-        ["cmake", "--build", target],
-        ["cmake", "--install", target, "--prefix", prefix],
-    ):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-    files = {str(path.relative_to(prefix)) for path in prefix.rglob("*") if path.is_file()}
+    launcher = f"-DCMAKE_CXX_COMPILER_LAUNCHER={executable(folder / 'launcher', launcher)}"
+    succeed("cmake", "-S", source, "-B", target, launcher)
+    succeed("cmake", "--build", target)
+    succeed("cmake", "--install", target, "--prefix", prefix)
+    return Installed(prefix, log)
+
+
+def test_cmake_builds_and_installs_the_same(installed):
+    files = {
+        str(path.relative_to(installed.prefix)) for path in installed.prefix.rglob("*") if path.is_file()
+    }
     assert {"bin/bimlp_run", "include/bimlp.h"} <= files and re.search(
         r"lib\S*/libbimlp\.so", " ".join(files)
     )
-    assert subprocess.run([prefix / "bin" / "bimlp_run", "--help"], check=False).returncode == 0
-    commands = {Path(file).name: line for file, line in compiled(log).items()}
+    assert subprocess.run([installed.prefix / "bin" / "bimlp_run", "--help"], check=False).returncode == 0
+    commands = {Path(file).name: line for file, line in compiled(installed.log).items()}
     assert commands.keys() == SOURCES
     for name, command in commands.items():
         assert flags_in(command) == sorted([*flags_of("common", "engine"), *flags_of(name)])
+
+
+def example(installed, folder, wanted="1.0"):
+    """Path of the program of docs/example, compiled with the installed engine of at least the version that is wanted."""
+    shutil.copytree(ROOT / "docs" / "example", folder / "source")
+    listing = folder / "source" / "CMakeLists.txt"
+    listing.write_text(listing.read_text().replace("bimlp 1.0", f"bimlp {wanted}"))
+    succeed("cmake", "-S", folder / "source", "-B", folder / "out", f"-DCMAKE_PREFIX_PATH={installed.prefix}")
+    succeed("cmake", "--build", folder / "out")
+    return folder / "out" / "classify"
+
+
+def test_the_example_finds_the_installed_engine(installed, packed, tmp_path):
+    program, one = example(installed, tmp_path), packed(size=16)
+    pixels = np.random.default_rng(0).integers(0, 256, (7, 16, 16, 3), dtype=np.uint8)
+    (tmp_path / "pixels").write_bytes(pixels.tobytes())
+    with Engine.load(one.path) as engine:
+        expected = engine.logits(pixels).argmax(axis=1).tolist()
+    assert list(map(int, succeed(program, one.path, tmp_path / "pixels").split())) == expected
+
+
+@pytest.mark.parametrize("wanted", ["0.9", "1.99", "2.0"])
+def test_a_version_that_the_engine_does_not_have_is_not_found(wanted, installed, tmp_path):
+    with pytest.raises(AssertionError, match=r"compatible\s+with requested version"):
+        example(installed, tmp_path, wanted)
+
+
+def test_the_library_tells_the_version_of_its_header():
+    numbers = re.findall(r"define BIMLP_VERSION_\w+ (\d+)", (NATIVE / "bimlp.h").read_text())
+    major, minor, patch = map(int, numbers)
+    assert library().bimlp_version() == 10000 * major + 100 * minor + patch
 
 
 def test_the_scripts_read_flags_as_python_does():

@@ -12,6 +12,7 @@
  * Forks: a process may fork at any time, also while another thread is in a call. The child can use the engine and must
  * close its copy itself. The first run in the child makes threads and maps of its own.
  * Not allowed: a call in a signal handler.
+ * Versions: a program that was compiled with version a.b runs with every library of version a.c, c >= b.
  */
 #ifndef BIMLP_H
 #define BIMLP_H
@@ -29,6 +30,15 @@
 extern "C" {
 #endif
 
+/* Version of this header. */
+#define BIMLP_VERSION_MAJOR 1
+#define BIMLP_VERSION_MINOR 0
+#define BIMLP_VERSION_PATCH 0
+#define BIMLP_VERSION (10000 * BIMLP_VERSION_MAJOR + 100 * BIMLP_VERSION_MINOR + BIMLP_VERSION_PATCH)
+
+/* BIMLP_VERSION of the library. */
+BIMLP_API int bimlp_version(void);
+
 typedef struct bimlp_engine bimlp_engine;
 
 /* Opens a packed file. threads: 1 to 256. The instruction set is the best one of the processor, or the one that the
@@ -44,6 +54,9 @@ BIMLP_API void bimlp_wait(bimlp_engine *engine);
 /* Description of an engine as one JSON object: variant, instruction set, threads, image size, classes, .. Valid until
  * bimlp_close. */
 BIMLP_API const char *bimlp_describe(const bimlp_engine *engine);
+/* S, the side of an image in pixels, and the number of classes. */
+BIMLP_API int bimlp_image_size(const bimlp_engine *engine);
+BIMLP_API int bimlp_classes(const bimlp_engine *engine);
 
 /* Logits (count x classes) of images. Pixels: uint8, count x S x S x 3. Numbers: float, count x 3 x S x S,
  * (pixel / 255 - mean) / std. Errors: a number that is not finite; logits, or numbers that lead to them, that are not

@@ -206,6 +206,8 @@ int bimlp::guarded(void (*call)(void *), void *context) {
 
 extern "C" {
 
+int bimlp_version(void) { return BIMLP_VERSION; }
+
 int bimlp_open_bytes(const void *bytes, size_t size, int threads, bimlp_engine **engine) {
   return bimlp::guarded([&] {
     if (size) expect_not_null(bytes, "bytes");
@@ -240,6 +242,10 @@ void bimlp_wait(bimlp_engine *engine) {
 void bimlp_close(bimlp_engine *engine) { delete engine; }
 
 const char *bimlp_describe(const bimlp_engine *engine) { return engine->text.c_str(); }
+
+int bimlp_image_size(const bimlp_engine *engine) { return static_cast<int>(engine->facts().image_size); }
+
+int bimlp_classes(const bimlp_engine *engine) { return static_cast<int>(engine->facts().classes); }
 
 int bimlp_run_pixels(bimlp_engine *engine, const uint8_t *images, int count, float *logits) {
   return run_or_nan(engine, images, count, logits, [&] {
