@@ -1,7 +1,8 @@
 # Sourced by scripts that compile: the C++ compiler, $CXX or c++, and its flags.
 #   find_compiler     puts the words of its command, which may have several and quotes ("ccache g++"), into the array
-#                     `compiler`; ends the script with 2 where there is no such program
-#   flags_of PART..   prints the flags of these parts of src/native/flags.txt on this machine
+#                     `compiler`, and the machine for which it compiles into MACHINE; ends the script with 2 where there
+#                     is no such program
+#   flags_of PART..   prints the flags of these parts of src/native/flags.txt for MACHINE, by default this one
 find_compiler() {
   local words
   if ! words="$(xargs -n 1 printf '%s\n' <<<"${CXX:-c++}" 2>/dev/null)"; then
@@ -13,13 +14,16 @@ find_compiler() {
     echo "error: ${CXX:-c++}: expected a C++ compiler" >&2
     exit 2
   fi
+  local triple
+  triple="$("${compiler[@]}" -dumpmachine 2>/dev/null)" || triple=""
+  export MACHINE="${triple%%-*}"
 }
 
 FLAGS_FILE="$(dirname "$(realpath "${BASH_SOURCE[0]}")")/../src/native/flags.txt"
 flags_of() {
   local part
   for part in "$@"; do
-    awk -v machine="$(uname -m)" -v part="$part" \
+    awk -v machine="${MACHINE:-$(uname -m)}" -v part="$part" \
       '!/^#/ && ($1 == "*" || $1 == machine) && $2 == part { $1 = $2 = ""; print }' "$FLAGS_FILE"
   done
 }

@@ -10,7 +10,7 @@ import stat
 import tempfile
 from pathlib import Path
 
-from src.common.errors import InputError
+from .errors import InputError
 
 PACKED_SUFFIX, ONNX_SUFFIX, MINDIR_SUFFIX = (
     ".packed",

@@ -9,9 +9,9 @@ import io
 import os
 import sys
 
-from src.common.errors import InputError
-from src.common.files import reason
-from src.common.text import printable
+from .errors import InputError
+from .files import reason
+from .text import printable
 
 
 class Nowhere(io.TextIOWrapper):

@@ -12,9 +12,9 @@ import io
 import numpy as np
 from PIL import Image
 
-from src.common.errors import InputError
-from src.common.files import reason
-from src.data import limits
+from ..common.errors import InputError
+from ..common.files import reason
+from . import limits
 
 JPEG = b"\xff\xd8\xff"
 # Last bytes of a complete file by kind; zeros or line ends behind them are common and harmless.
@@ -72,7 +72,7 @@ def look(path):
 
 def fault(path):
     """Fault of the file, or None: decodes it with Pillow and as MindSpore's operators do."""
-    from src.data.augment import decode  # which loads the framework: evaluation does without
+    from .augment import decode  # which loads the framework: evaluation does without
 
     try:
         load_rgb(path)

@@ -8,7 +8,7 @@ import warnings
 
 from PIL import Image
 
-from src.common.files import open_regular
+from ..common.files import open_regular
 
 # Of Pillow's other kinds some run a program (EPS) or hold an image of another size than they say (ICO, ICNS).
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM")

@@ -7,8 +7,7 @@ import weakref
 
 import numpy as np
 
-from src.common.errors import InputError
-
+from ..common.errors import InputError
 from .library import library
 
 

@@ -14,7 +14,8 @@ import pytest
 from src.common.compile import NATIVE as SHARED
 from src.common.compile import flags_of, sources_of
 from src.engine import Engine
-from src.engine.library import folders, library
+from src.engine.compiled import folders
+from src.engine.library import library
 
 ROOT = Path(__file__).resolve().parents[2]
 NATIVE = ROOT / "src" / "engine" / "native"
