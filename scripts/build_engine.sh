@@ -2,9 +2,10 @@
 # Build the engine with a C++ compiler alone ($CXX, else c++): no Python, no CMake.
 #   usage:  bash scripts/build_engine.sh [FOLDER]     $CXXFLAGS is added to src/native/flags.txt, to link also
 #   expect: exit 0 after about 10 seconds; in FOLDER (default build/engine) libbimlp.so, whose interface is
-#           src/engine/native/bimlp.h, the program bimlp_run, and objects/.
+#           src/engine/native/bimlp.h, the program bimlp_run, which reads JPEG and PNG where libjpeg-turbo and libpng are
+#           installed (Debian: libjpeg62-turbo-dev, libpng-dev), and objects/.
 set -euo pipefail
-case "${1:-}" in -h | --help) sed -n '2,5p' "$0"; exit 2 ;; esac
+case "${1:-}" in -h | --help) sed -n '2,6p' "$0"; exit 2 ;; esac
 folder="$(realpath -m "${1:-"$(dirname "$0")/../build/engine"}")"
 source "$(dirname "$0")/compiler.sh"
 cd "$(dirname "$0")/../src/engine/native"
@@ -27,5 +28,12 @@ mkdir -p "$OBJECTS"
 rm -f "$OBJECTS"/*.o
 find . ../../native -name '*.cc' -not -path './tools/*' | xargs -P "$(getconf _NPROCESSORS_ONLN)" -n 1 bash -euc 'compile "$@"' compile "${compiler[@]}"
 "${compiler[@]}" $FLAGS -shared "$OBJECTS"/*.o -o "$folder/libbimlp.so"
+# NAME HEADER: the flags for the system's library of pictures, or nothing where there is none
+pictures_by() {
+  if "${compiler[@]}" $FLAGS -include cstdio -include "$2" -x c++ - "-l$1" -o "$folder/probe" 2>/dev/null <<<"int main() {}"; then
+    echo "-DBIMLP_${1^^} -l$1"
+  fi
+  rm -f "$folder/probe"
+}
 # of the objects, not of the library: it uses more than the library's interface
-"${compiler[@]}" $FLAGS tools/*.cc "$OBJECTS"/*.o -o "$folder/bimlp_run"
+"${compiler[@]}" $FLAGS tools/*.cc "$OBJECTS"/*.o $(pictures_by jpeg jpeglib.h) $(pictures_by png png.h) -o "$folder/bimlp_run"

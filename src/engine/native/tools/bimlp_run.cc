@@ -13,7 +13,7 @@
 #include "../file/files.h"
 #include "../file/text.h"
 #include "../inspect.h"
-#include "picture.h"
+#include "decode.h"
 #include "profile.h"
 
 namespace {
@@ -26,10 +26,10 @@ constexpr const char *kUsage =
     "       bimlp_run --profile model.packed\n"
     "       bimlp_run --ops\n"
     "Prints the five most likely classes of each image with their probabilities; or, as JSON, what the network is and\n"
-    "which instruction set runs it; or where the time of one image goes, on one thread; or the operations that a "
-    "packed\n"
-    "file can hold.\n"
-    "image: PNM (P5, P6) of any size; or raw: S x S x 3 bytes, or 3 x S x S floats as the network takes them.\n";
+    "which instruction set runs it; or where the time of one image goes, on one thread; or the operations that a\n"
+    "packed file can hold.\n"
+    "image: PNM (P5, P6), JPEG or PNG of any size; or raw: S x S x 3 bytes, or 3 x S x S floats as\n"
+    "the network takes them.\n";
 
 // Text with control characters, which a terminal would obey, as \xNN. Those of two bytes in UTF-8 begin with 0xC2.
 std::string printable(const std::string &text) {
@@ -72,8 +72,8 @@ std::vector<float> logits_of(bimlp_engine *engine, const std::string &path) {
   const std::vector<uint8_t> bytes = bimlp::read_file(path, kMaxImageBytes);
   const size_t numbers = size_t(3) * d.image_size * d.image_size;
   std::vector<float> logits(d.classes);
-  if (bimlp::is_pnm(bytes)) {
-    const auto pixels = bimlp::centre(bimlp::read_pnm(bytes, path), d.image_size, d.resize);
+  if (bimlp::is_picture(bytes)) {
+    const auto pixels = bimlp::centre(bimlp::read_picture(bytes, path), d.image_size, d.resize);
     check(bimlp_run_pixels(engine, pixels.data(), 1, logits.data()), path);
   } else if (bytes.size() == numbers) {
     check(bimlp_run_pixels(engine, bytes.data(), 1, logits.data()), path);
@@ -82,8 +82,9 @@ std::vector<float> logits_of(bimlp_engine *engine, const std::string &path) {
     std::memcpy(image.data(), bytes.data(), bytes.size());
     check(bimlp_run_numbers(engine, image.data(), 1, logits.data()), path);
   } else {
-    throw bimlp::Error(path + ": expected a binary PNM picture (P5 or P6), " + std::to_string(numbers) + " bytes or " +
-                       std::to_string(numbers) + " floats, got " + std::to_string(bytes.size()) + " other bytes");
+    throw bimlp::Error(path + ": expected a PNM (P5, P6), JPEG or PNG picture, " + std::to_string(numbers) +
+                       " bytes or " + std::to_string(numbers) + " floats, got " + std::to_string(bytes.size()) +
+                       " other bytes");
   }
   return logits;
 }
