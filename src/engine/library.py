@@ -16,6 +16,7 @@ FUNCTIONS = {  # name -> (result, arguments)
     "bimlp_classes": (c_int, (c_void_p,)),
     "bimlp_run_pixels": (c_int, (c_void_p, POINTER(c_uint8), c_int, POINTER(c_float))),
     "bimlp_run_numbers": (c_int, (c_void_p, POINTER(c_float), c_int, POINTER(c_float))),
+    "bimlp_set_parallel": (c_int, (c_void_p, c_void_p, c_void_p)),
     "bimlp_last_error": (c_char_p, ()),
     # inspect.h
     "bimlp_instruction_sets": (c_char_p, ()),

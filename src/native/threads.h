@@ -67,9 +67,6 @@ class ThreadPool {
     run_items(items, [](const void *context, int64_t i) { (*static_cast<const F *>(context))(i); }, &f);
   }
 
-  // First of the rows that belong to a thread, if `rows` are shared out evenly.
-  int begin(int rows, int thread) const { return static_cast<int>(static_cast<int64_t>(rows) * thread / size()); }
-
  private:
   using Call = void (*)(const void *, int64_t);
 

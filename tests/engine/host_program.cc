@@ -1,11 +1,13 @@
 // A program with a locale and a floating-point mode of its own that uses the engine.
 //   host_program model locale    prints 0.5, the engine's description, and its logits of a black image as hexadecimal
-//   bits
+//   bits, by the engine's own threads and by the program's
 #include <cfenv>
 #include <clocale>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <locale>
+#include <thread>
 #include <vector>
 
 #include "bimlp.h"
@@ -15,6 +17,29 @@ struct Comma : std::numpunct<char> {
   char do_thousands_sep() const override { return '.'; }
   std::string do_grouping() const override { return "\1"; }
 };
+
+// The program's threads round upward and have flags that the engine looks at in its own.
+void parallel(void *, int items, void (*item)(void *, int), void *context) {
+  std::vector<std::thread> threads;
+  for (int i = 0; i < items; ++i) {
+    threads.emplace_back([=] {
+      std::fesetround(FE_UPWARD);
+      std::feraiseexcept(FE_INVALID | FE_OVERFLOW);
+      item(context, i);
+      if (std::fegetround() != FE_UPWARD || !std::fetestexcept(FE_OVERFLOW)) std::abort();
+    });
+  }
+  for (auto &thread : threads) thread.join();
+}
+
+void print(const float *logits) {
+  for (int k = 0; k < 3; ++k) {
+    unsigned bits;
+    std::memcpy(&bits, logits + k, sizeof bits);
+    std::printf("%08x ", bits);
+  }
+  std::puts("");
+}
 
 int main(int, char **arguments) {
   std::setlocale(LC_NUMERIC, arguments[2]);
@@ -26,11 +51,9 @@ int main(int, char **arguments) {
   float logits[3];
   if (bimlp_open(arguments[1], 2, &engine) || bimlp_run_pixels(engine, pixels.data(), 1, logits)) return 1;
   std::puts(bimlp_describe(engine));
-  for (const float logit : logits) {
-    unsigned bits;
-    std::memcpy(&bits, &logit, sizeof bits);
-    std::printf("%08x ", bits);
-  }
+  print(logits);
+  if (bimlp_set_parallel(engine, parallel, nullptr) || bimlp_run_pixels(engine, pixels.data(), 1, logits)) return 1;
+  print(logits);
   bimlp_close(engine);
   return std::fegetround() != FE_UPWARD;
 }

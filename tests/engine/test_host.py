@@ -66,12 +66,19 @@ def test_a_process_with_a_decimal_comma_in_python(comma, packed):
 
 
 def test_a_program_with_a_locale_and_a_way_to_round_of_its_own(comma, packed, engine_build, tmp_path):
-    paths = [f"-I{ROOT / 'src/engine/native'}", f"-L{engine_build}", "-lbimlp", f"-Wl,-rpath,{engine_build}"]
+    paths = [
+        f"-I{ROOT / 'src/engine/native'}",
+        f"-L{engine_build}",
+        "-lbimlp",
+        "-pthread",
+        f"-Wl,-rpath,{engine_build}",
+    ]
     source = ROOT / "tests" / "engine" / "host_program.cc"
     subprocess.run([*compiler(), "-std=c++17", source, *paths, "-o", tmp_path / "host"], check=True)
-    description, bits = lines_of([tmp_path / "host", packed().path, "comma"], comma)
+    description, *both = lines_of([tmp_path / "host", packed().path, "comma"], comma)
     size = packed().description.image_size
     with Engine.load(packed().path, threads=2) as engine:
         assert json.loads(description) == engine.description
         logits = engine.logits(np.zeros((1, size, size, 3), np.uint8))
-    assert [int(word, 16) for word in bits.split()] == logits.view(np.uint32)[0].tolist()
+    expected = logits.view(np.uint32)[0].tolist()
+    assert [[int(word, 16) for word in bits.split()] for bits in both] == [expected, expected]

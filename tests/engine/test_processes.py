@@ -177,6 +177,32 @@ assert child(work) == 0
     )
 
 
+def test_a_forked_process_does_without_the_hosts_threads(run):
+    run(
+        """
+from src.engine.engine import check
+asked = []
+@ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int, ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int), ctypes.c_void_p)
+def loop(_, items, item, context):
+    asked.append(os.getpid())
+    for i in range(items):
+        item(context, i)
+check(library().bimlp_set_parallel(engine.handle, loop, None))
+same(engine)
+def work():
+    before = len(asked)
+    same(engine)
+    assert len(asked) == before
+    check(library().bimlp_set_parallel(engine.handle, loop, None))
+    same(engine)
+    assert len(asked) > before
+assert child(work) == 0
+assert set(asked) == {os.getpid()}
+""",
+        2,
+    )
+
+
 def test_a_forked_process_closes_its_copy_or_leaves_it(run):
     run(
         """

@@ -65,6 +65,16 @@ BIMLP_API int bimlp_classes(const bimlp_engine *engine);
 BIMLP_API int bimlp_run_pixels(bimlp_engine *engine, const uint8_t *images, int count, float *logits);
 BIMLP_API int bimlp_run_numbers(bimlp_engine *engine, const float *images, int count, float *logits);
 
+/* A parallel loop of the host program: calls item(context, i) once for every i from 0 to items - 1, in any order, on
+ * any threads, also one after the other, and returns when all have ended. */
+typedef void bimlp_parallel(void *pool, int items, void (*item)(void *context, int i), void *context);
+
+/* Later runs of the engine share their images, or the rows of an image, by this loop instead of threads of the engine's
+ * own: parallel(pool, threads of bimlp_open, ..), some hundred times for an image whose rows are shared. Null: threads
+ * of its own again. Logits are the same to the bit. A thread that waits in `parallel` must not begin a call of the same
+ * engine, which would wait for itself. A forked process lacks the host's threads: there it has threads of its own. */
+BIMLP_API int bimlp_set_parallel(bimlp_engine *engine, bimlp_parallel *parallel, void *pool);
+
 /* Last error of the calling thread. */
 BIMLP_API const char *bimlp_last_error(void);
 

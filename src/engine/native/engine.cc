@@ -80,15 +80,15 @@ std::string description_of(const bimlp_engine &engine) {
 
 }  // namespace
 
-bimlp::Team::Team(const Model &model, int count) : threads(count) {
+bimlp::Team::Team(const Model &model, int count, HostLoop host) : workers(count, host) {
   for (int t = 0; t < count; ++t) {
     runs.push_back(model.run(t ? 1 : count));
-    serial_pools.push_back(std::make_unique<ThreadPool>(1));
+    singles.push_back(std::make_unique<Workers>(1));
   }
 }
 
 bimlp_engine::bimlp_engine(const uint8_t *data, size_t size, int count)
-    : model(bimlp::open_model(data, size)), threads(count), team(std::make_unique<bimlp::Team>(*model, count)) {
+    : model(bimlp::open_model(data, size)), threads(count), team(std::make_unique<bimlp::Team>(*model, count, host)) {
   if (bimlp::test_and_clear_nonfinite()) {
     throw bimlp::Error(
         "packed file: expected numbers whose products with the number of inputs are finite, got larger ones");
@@ -117,36 +117,36 @@ bimlp::EngineLock::Guard bimlp_engine::enter() {
 
 void bimlp_engine::abandon_team() {
   tracer = {};
+  host = {};
   if (bimlp::Team *abandoned = team.release()) abandoned->runs.clear();  // the rest is never freed
+}
+
+void bimlp_engine::share_by(bimlp::HostLoop loop) {
+  host = loop;
+  team.reset();
 }
 
 template <class Fill>
 void bimlp_engine::run(int count, float *logits, Fill fill) {
   const bimlp::DefaultFloats mode;
-  if (!team) team = std::make_unique<bimlp::Team>(*model, threads);
+  if (!team) team = std::make_unique<bimlp::Team>(*model, threads, host);
   const size_t classes = facts().classes;
-  // nonfinite(): whether the image's threads have made a number that is not finite
-  const auto one = [&](size_t i, bimlp::Run &run, bimlp::ThreadPool &pool, auto nonfinite) {
+  // nonfinite(): whether the image's workers have made a number that is not finite
+  const auto one = [&](size_t i, bimlp::Run &run, bimlp::Workers &workers, auto nonfinite) {
     fill(i, run.image());
-    const float *from = run.logits(pool, tracer);
+    const float *from = run.logits(workers, tracer);
     std::copy(from, from + classes, logits + i * classes);
     if (nonfinite()) logits[i * classes] = std::numeric_limits<float>::quiet_NaN();
   };
-  const size_t images = count, shared = images / threads * threads;  // images that the threads share evenly
+  const size_t images = count, shared = images / threads * threads;  // images that the workers share evenly
   if (threads > 1 && shared) {
-    team->threads.each_thread([&](int t) {
+    team->workers.each([&](int t) {
       for (size_t i = t; i < shared; i += threads)
-        one(i, *team->runs[t], *team->serial_pools[t], bimlp::test_and_clear_nonfinite);
+        one(i, *team->runs[t], *team->singles[t], bimlp::test_and_clear_nonfinite);
     });
   }
   for (size_t i = threads > 1 ? shared : 0; i < images; ++i) {
-    one(i, *team->runs[0], team->threads, [this] {
-      std::atomic<bool> found{false};
-      team->threads.each_thread([&](int) {
-        if (bimlp::test_and_clear_nonfinite()) found = true;
-      });
-      return found.load();
-    });
+    one(i, *team->runs[0], team->workers, [this] { return team->workers.test_and_clear_nonfinite(); });
   }
   // finite numbers of a file or an image can be so large that later ones are not finite
   for (size_t i = 0; i < images * classes; ++i) {
@@ -260,6 +260,14 @@ int bimlp_run_pixels(bimlp_engine *engine, const uint8_t *images, int count, flo
         }
       }
     });
+  });
+}
+
+int bimlp_set_parallel(bimlp_engine *engine, bimlp_parallel *parallel, void *pool) {
+  return bimlp::guarded([&] {
+    expect_not_null(engine, "engine");
+    const auto guard = engine->enter();
+    engine->share_by({parallel, pool});
   });
 }
 

@@ -8,12 +8,12 @@
 
 namespace bimlp {
 
-// Threads of one process, and a run for each image that can be under way.
+// Workers of one process, and a run for each image that can be under way.
 struct Team {
-  Team(const Model &model, int count);
+  Team(const Model &model, int count, HostLoop host);
 
-  ThreadPool threads;                                     // share images, or the rows of one image
-  std::vector<std::unique_ptr<ThreadPool>> serial_pools;  // pools of one thread
+  Workers workers;                                // share images, or the rows of one image
+  std::vector<std::unique_ptr<Workers>> singles;  // one worker, for each that has an image of its own
   std::vector<std::unique_ptr<Run>> runs;
 };
 
@@ -31,6 +31,8 @@ struct bimlp_engine {
   // Logits of `count` images, for a call that has its turn. fill(i, numbers) writes image i into a run's memory.
   template <class Fill>
   void run(int count, float *logits, Fill fill);
+  // bimlp_set_parallel, for a call that has its turn.
+  void share_by(bimlp::HostLoop loop);
   // bimlp_run_numbers, for a call that has its turn.
   void run_numbers(const float *images, int count, float *logits);
 
@@ -38,7 +40,8 @@ struct bimlp_engine {
 
   const std::unique_ptr<bimlp::Model> model;
   const int threads;
-  std::unique_ptr<bimlp::Team> team;  // null in a forked process until its first run
+  bimlp::HostLoop host;
+  std::unique_ptr<bimlp::Team> team;  // null in a forked process, or for another loop, until the next run
   bimlp::EngineLock lock;
   std::vector<float> normalised;  // number of each channel and pixel value
   bimlp::Tracer tracer;           // of the call that has its turn

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "../../../native/threads.h"
 #include "tracer.h"
+#include "workers.h"
 
 namespace bimlp {
 
@@ -29,7 +29,7 @@ class Run {
   virtual ~Run() = default;
   virtual float *image() = 0;
   // Logits of the image, valid until the next call.
-  virtual const float *logits(ThreadPool &threads, const Tracer &tracer) = 0;
+  virtual const float *logits(Workers &workers, const Tracer &tracer) = 0;
 };
 
 class Model {

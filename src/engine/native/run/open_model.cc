@@ -14,7 +14,7 @@ class PlainRun : public Run {
  public:
   PlainRun(const PlainNetwork &network, int threads) : workspace_(network, threads) {}
   float *image() override { return workspace_.image(); }
-  const float *logits(ThreadPool &threads, const Tracer &) override { return workspace_.run(threads); }
+  const float *logits(Workers &workers, const Tracer &) override { return workspace_.run(workers); }
 
  private:
   PlainWorkspace workspace_;
@@ -24,7 +24,7 @@ class PlannedRun : public Run {
  public:
   PlannedRun(const Program &program, const OpKernels &kernels, int threads) : run_(program, kernels, threads) {}
   float *image() override { return run_.image(); }
-  const float *logits(ThreadPool &threads, const Tracer &tracer) override { return run_.run(threads, tracer); }
+  const float *logits(Workers &workers, const Tracer &tracer) override { return run_.run(workers, tracer); }
 
  private:
   ProgramRun run_;

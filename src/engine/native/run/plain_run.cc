@@ -32,7 +32,7 @@ PlainWorkspace::PlainWorkspace(const PlainNetwork &network, int threads)
   for (int t = 0; t < threads; ++t) scratch_.push_back({memory_.get<uint32_t>(network.bits_)});
 }
 
-const float *PlainWorkspace::run(ThreadPool &threads) {
+const float *PlainWorkspace::run(Workers &workers) {
   for (size_t i = 0; i < network_.steps_.size(); ++i) {
     const Step &step = network_.steps_[i];
     std::vector<const float *> in;
@@ -43,8 +43,8 @@ const float *PlainWorkspace::run(ThreadPool &threads) {
     if (is_whole(step.op) || rows == 1) {
       run(step, in.data(), out, 0, rows, scratch_[0]);
     } else {
-      threads.each_thread(
-          [&](int t) { run(step, in.data(), out, threads.begin(rows, t), threads.begin(rows, t + 1), scratch_[t]); });
+      workers.each(
+          [&](int t) { run(step, in.data(), out, workers.begin(rows, t), workers.begin(rows, t + 1), scratch_[t]); });
     }
   }
   return value(static_cast<uint32_t>(network_.steps_.size()));

@@ -4,10 +4,10 @@
 #include <memory>
 #include <vector>
 
-#include "../../../native/threads.h"
 #include "../graph/graph.h"
 #include "../ops/kernels.h"
 #include "memory.h"
+#include "workers.h"
 
 namespace bimlp {
 
@@ -44,7 +44,7 @@ class PlainWorkspace {
   // Normalised image, height x width x 16: three channels and padding.
   float *image() { return value(0); }
   // Logits of the image.
-  const float *run(ThreadPool &threads);
+  const float *run(Workers &workers);
 
  private:
   float *value(uint32_t v) { return arena_ + network_.places_[v]; }

@@ -27,17 +27,17 @@ ProgramRun::ProgramRun(const Program &program, const OpKernels &kernels, int thr
   }
 }
 
-Context ProgramRun::context(int thread) const {
-  return {arena_, tiles_[thread], planes_.data(), &scratch_[thread], 0, 0, 0, 0};
+Context ProgramRun::context(int worker) const {
+  return {arena_, tiles_[worker], planes_.data(), &scratch_[worker], 0, 0, 0, 0};
 }
 
-const float *ProgramRun::run(ThreadPool &threads, const Tracer &tracer) {
+const float *ProgramRun::run(Workers &workers, const Tracer &tracer) {
   for (const ProgramStep &step : program_.steps) {
     switch (step.kind) {
-      case ProgramStep::Kind::kSweep: run_sweep(step.sweep, threads, tracer); break;
+      case ProgramStep::Kind::kSweep: run_sweep(step.sweep, workers, tracer); break;
       case ProgramStep::Kind::kRows:
         tracer.enter(step.instruction.kind, step.instruction.blocks);
-        run_rows(step, threads);
+        run_rows(step, workers);
         break;
       case ProgramStep::Kind::kMean:
         tracer.enter(OpKind::kSums);
@@ -45,7 +45,7 @@ const float *ProgramRun::run(ThreadPool &threads, const Tracer &tracer) {
         break;
       case ProgramStep::Kind::kPlain:
         tracer.enter(plain_kind(step.plain.step.op));
-        run_plain(step.plain, threads);
+        run_plain(step.plain, workers);
         break;
     }
   }
@@ -53,9 +53,9 @@ const float *ProgramRun::run(ThreadPool &threads, const Tracer &tracer) {
   return arena_ + program_.logits;
 }
 
-// Each thread sweeps its share of the rows band by band: `tiles` for a band, then `rows` for every row whose neighbours
-// are done, while the band is still in the cache. Rows at the borders of shares follow when all threads are done.
-void ProgramRun::run_sweep(const Sweep &sweep, ThreadPool &threads, const Tracer &tracer) {
+// Each worker sweeps its share of the rows band by band: `tiles` for a band, then `rows` for every row whose neighbours
+// are done, while the band is still in the cache. Rows at the borders of shares follow when all workers are done.
+void ProgramRun::run_sweep(const Sweep &sweep, Workers &workers, const Tracer &tracer) {
   const int rows = sweep.height, width = sweep.width, band = (sweep.tile + width - 1) / width;
   // one row more than the taps reach: kernels read whole registers, whose ends lie in the next row
   const auto complete = [=](int y, int begin, int end) {
@@ -70,7 +70,7 @@ void ProgramRun::run_sweep(const Sweep &sweep, ThreadPool &threads, const Tracer
       i.run(i, c);
     }
   };
-  if (rows * width == 1) {  // not worth the threads' start
+  if (rows * width == 1) {  // not worth the workers' start
     Context c = context(0);
     c.count = c.width = 1;
     for (const auto *part : {&sweep.tiles, &sweep.rows}) {
@@ -81,9 +81,9 @@ void ProgramRun::run_sweep(const Sweep &sweep, ThreadPool &threads, const Tracer
     }
     return;
   }
-  threads.each_thread([&](int thread) {
-    Context c = context(thread);
-    const int begin = threads.begin(rows, thread), end = threads.begin(rows, thread + 1);
+  workers.each([&](int worker) {
+    Context c = context(worker);
+    const int begin = workers.begin(rows, worker), end = workers.begin(rows, worker + 1);
     int next = begin;
     for (int y = begin; y < end; y += band) {
       const int done = std::min(y + band, end);
@@ -104,32 +104,32 @@ void ProgramRun::run_sweep(const Sweep &sweep, ThreadPool &threads, const Tracer
       }
     }
   });
-  if (threads.size() == 1 || sweep.rows.empty()) return;
-  threads.each_thread([&](int thread) {
-    Context c = context(thread);
-    const int begin = threads.begin(rows, thread), end = threads.begin(rows, thread + 1);
+  if (workers.size() == 1 || sweep.rows.empty()) return;
+  workers.each([&](int worker) {
+    Context c = context(worker);
+    const int begin = workers.begin(rows, worker), end = workers.begin(rows, worker + 1);
     for (int y = begin; y < end; ++y) {
       if (!complete(y, begin, end)) run_row(c, y);
     }
   });
 }
 
-void ProgramRun::run_rows(const ProgramStep &step, ThreadPool &threads) {
+void ProgramRun::run_rows(const ProgramStep &step, Workers &workers) {
   const Instruction &i = step.instruction;
   const int rows = step.sweep.height, width = step.sweep.width;
   if (i.kernel[0] == 1 && i.kernel[1] == 1 && i.stride == 1) {  // positions do not depend on each other
-    threads.each_thread([&](int thread) {
-      Context c = context(thread);
-      c.first = threads.begin(rows * width, thread);
-      c.count = threads.begin(rows * width, thread + 1) - c.first;
+    workers.each([&](int worker) {
+      Context c = context(worker);
+      c.first = workers.begin(rows * width, worker);
+      c.count = workers.begin(rows * width, worker + 1) - c.first;
       i.run(i, c);
     });
     return;
   }
-  threads.each_thread([&](int thread) {
-    Context c = context(thread);
+  workers.each([&](int worker) {
+    Context c = context(worker);
     c.count = c.width = width;
-    for (c.y = threads.begin(rows, thread); c.y < threads.begin(rows, thread + 1); ++c.y) {
+    for (c.y = workers.begin(rows, worker); c.y < workers.begin(rows, worker + 1); ++c.y) {
       c.first = c.y * width;
       i.run(i, c);
     }
@@ -146,7 +146,7 @@ void ProgramRun::run_mean(const ProgramStep &step) {
   for (int i = 0; i < step.slots; ++i) to[i] *= 1.0f / static_cast<float>(step.positions);
 }
 
-void ProgramRun::run_plain(const PlainStep &plain, ThreadPool &threads) {
+void ProgramRun::run_plain(const PlainStep &plain, Workers &workers) {
   const float *in[64];
   for (size_t k = 0; k < plain.in.size(); ++k) in[k] = arena_ + plain.in[k];
   float *out = arena_ + plain.out;
@@ -157,8 +157,8 @@ void ProgramRun::run_plain(const PlainStep &plain, ThreadPool &threads) {
     run(step, in, out, 0, rows, op_scratch_[0]);
     return;
   }
-  threads.each_thread([&](int thread) {
-    run(step, in, out, threads.begin(rows, thread), threads.begin(rows, thread + 1), op_scratch_[thread]);
+  workers.each([&](int worker) {
+    run(step, in, out, workers.begin(rows, worker), workers.begin(rows, worker + 1), op_scratch_[worker]);
   });
 }
 

@@ -3,8 +3,8 @@
 #include <memory>
 #include <vector>
 
-#include "../../../native/threads.h"
 #include "../plan/program.h"
+#include "workers.h"
 
 namespace bimlp {
 
@@ -15,22 +15,22 @@ class ProgramRun {
 
   // Normalised image, height x width x 16: three channels and padding.
   float *image() { return arena_ + program_.image; }
-  const float *run(ThreadPool &threads, const Tracer &tracer);
+  const float *run(Workers &workers, const Tracer &tracer);
 
  private:
-  Context context(int thread) const;
-  void run_sweep(const Sweep &sweep, ThreadPool &threads, const Tracer &tracer);
-  void run_rows(const ProgramStep &step, ThreadPool &threads);
+  Context context(int worker) const;
+  void run_sweep(const Sweep &sweep, Workers &workers, const Tracer &tracer);
+  void run_rows(const ProgramStep &step, Workers &workers);
   void run_mean(const ProgramStep &step);
-  void run_plain(const PlainStep &step, ThreadPool &threads);
+  void run_plain(const PlainStep &step, Workers &workers);
 
   const Program &program_;
   const OpKernels &kernels_;
   Memory memory_;
   float *arena_;
   std::vector<uint8_t *> planes_;
-  std::vector<float *> tiles_;    // by thread
-  std::vector<Scratch> scratch_;  // by thread
+  std::vector<float *> tiles_;    // by worker
+  std::vector<Scratch> scratch_;  // by worker
   std::vector<OpScratch> op_scratch_;
 };
 
