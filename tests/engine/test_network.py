@@ -95,7 +95,9 @@ def test_threads_are_1_to_256(packed, engine, threads):
 
 def test_an_instruction_set_is_never_replaced_in_silence(packed, engine, monkeypatch):
     monkeypatch.setenv("BIMLP_INSTRUCTION_SET", "altivec")
-    with pytest.raises(InputError, match="expected one of amx, avx512, avx2, scalar, got altivec"):
+    with pytest.raises(
+        InputError, match="expected one of amx, avx512, avx2, neon_dot, neon, scalar, got altivec"
+    ):
         engine(packed().path)
     monkeypatch.setenv("BIMLP_INSTRUCTION_SET", "scalar")
     assert engine(packed().path).description["instruction_set"] == "scalar"

@@ -42,8 +42,9 @@ BIMLP_API int bimlp_version(void);
 typedef struct bimlp_engine bimlp_engine;
 
 /* Opens a packed file. threads: 1 to 256. The instruction set is the best one of the processor, or the one that the
- * environment variable BIMLP_INSTRUCTION_SET names (scalar, avx2, avx512). It is an error if the processor or the build
- * lacks it. BIMLP_PLAN names how the network runs: fused (the default), or plain, one operation after the other. */
+ * environment variable BIMLP_INSTRUCTION_SET names (scalar, avx2, avx512, neon, ..). It is an error if the processor or
+ * the build lacks it. BIMLP_PLAN names how the network runs: fused (the default), or plain, one operation after the
+ * other. */
 BIMLP_API int bimlp_open(const char *path, int threads, bimlp_engine **engine);
 BIMLP_API int bimlp_open_bytes(const void *bytes, size_t size, int threads, bimlp_engine **engine);
 /* Waits for the calls under way and frees the engine. No call may begin after this one. Null is allowed. */

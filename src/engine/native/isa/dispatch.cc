@@ -3,6 +3,9 @@
 #include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#elif defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
 #endif
 
 #include "../error.h"
@@ -36,12 +39,25 @@ bool has_amx() {
 #endif
 }
 
+// AArch64 has NEON; the dot product is an extension.
+#if defined(__aarch64__)
+bool has_neon() { return true; }
+#else
+bool has_neon() { return false; }
+#endif
+bool has_neon_dot() {
+#if defined(__aarch64__) && defined(__linux__)
+  return getauxval(AT_HWCAP) & HWCAP_ASIMDDP;
+#else
+  return false;
+#endif
+}
+
 // Instruction sets, the best first.
 constexpr InstructionSet kSets[] = {
-    {"amx", amx_kernels, has_amx},
-    {"avx512", avx512_kernels, has_avx512},
-    {"avx2", avx2_kernels, has_avx2},
-    {"scalar", scalar_kernels, [] { return true; }},
+    {"amx", amx_kernels, has_amx},    {"avx512", avx512_kernels, has_avx512},
+    {"avx2", avx2_kernels, has_avx2}, {"neon_dot", neon_dot_kernels, has_neon_dot},
+    {"neon", neon_kernels, has_neon}, {"scalar", scalar_kernels, [] { return true; }},
 };
 
 const InstructionSet &set_named(const std::string &name) {

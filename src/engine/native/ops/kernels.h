@@ -61,5 +61,7 @@ const OpKernels *scalar_kernels();
 const OpKernels *avx2_kernels();  // null if not compiled
 const OpKernels *avx512_kernels();
 const OpKernels *amx_kernels();
+const OpKernels *neon_kernels();
+const OpKernels *neon_dot_kernels();
 
 }  // namespace bimlp
