@@ -25,13 +25,6 @@ def in_folder(folder, packed, *command):
     return done.stdout
 
 
-def test_the_python_example(packed, tmp_path):
-    (tmp_path / "example.py").write_text(
-        f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{example('python')}"
-    )
-    assert "['ant', 'bee', 'cow']" in in_folder(tmp_path, packed, sys.executable, "example.py")
-
-
 def test_the_python_example_of_the_readme(tmp_path):
     seed = f"import sys\nsys.path.insert(0, {str(ROOT)!r})\nimport mindspore\nmindspore.set_seed(1)\n"
     (tmp_path / "example.py").write_text(seed + example("python", "README.md"))
@@ -48,10 +41,16 @@ def test_the_python_example_of_the_readme(tmp_path):
 
 
 def test_the_c_example(packed, engine_build, tmp_path):
-    (tmp_path / "example.cc").write_text(example("c"))
+    (tmp_path / "example.c").write_text(example("c"))
     paths = [f"-I{ROOT / 'src/engine/native'}", f"-L{engine_build}", "-lbimlp", f"-Wl,-rpath,{engine_build}"]
-    subprocess.run([*compiler(), "example.cc", *paths, "-o", "example"], cwd=tmp_path, check=True)
+    command = [*compiler(), "-x", "c", "example.c", "-x", "none", *paths, "-o", "example"]
+    subprocess.run(command, cwd=tmp_path, check=True)
     assert "logit of class 0: " in in_folder(tmp_path, packed, "./example")
+
+
+def test_the_lines_for_cmake_are_those_of_the_example():
+    listing = (ROOT / "docs" / "example" / "CMakeLists.txt").read_text().splitlines()
+    assert set(example("cmake").splitlines()) <= set(listing)
 
 
 def test_the_program(packed, engine_build, tmp_path):

@@ -45,10 +45,12 @@ class Home:
     command: tuple
     variables: dict
 
-    def run(self, *command):
-        """The finished process of a command with no compiler in reach."""
+    def run(self, *command, folder="/"):
+        """The finished process of a command that is started in `folder`, with no compiler in reach."""
         environment = {"PATH": "/nowhere", **self.variables}
-        return subprocess.run(command, cwd="/", env=environment, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+        )
 
 
 def succeed(*command, **variables):
@@ -130,6 +132,21 @@ def test_its_command_prints_what_the_program_does(home, packed, picture, engine_
     done = home.run(*home.command, "--describe", packed().path)
     with Engine.load(packed().path) as engine:
         assert json.loads(done.stdout) == engine.description
+
+
+@pytest.mark.parametrize("page", ["docs/engine.md", "packaging/engine/README.md"])
+def test_the_examples_of_its_pages(page, home, packed, picture, tmp_path):
+    text = (ROOT / page).read_text()
+    [code], [line] = (
+        re.findall("```python\n(.*?)```", text, re.DOTALL),
+        re.findall("^bimlp-run (.*)", text, re.M),
+    )
+    (tmp_path / "model.packed").write_bytes(packed().path.read_bytes())
+    picture.rename(tmp_path / "cat.jpg")
+    done = home.run(*home.python, "-c", code, folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout
+    done = home.run(*home.command, *line.split(), folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("cat.jpg\n")
 
 
 @pytest.mark.parametrize(
