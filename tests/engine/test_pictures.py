@@ -21,9 +21,7 @@ LIBRARIES = ("-DBIMLP_JPEG", "-DBIMLP_PNG", "-ljpeg", "-lpng")
 
 def program(path, *flags):
     """The finished process that compiles decode_picture.cc to `path`."""
-    tools = [
-        source for source in (NATIVE / "tools").glob("*.cc") if source.stem not in ("bimlp_run", "profile")
-    ]
+    tools = [NATIVE / "tools" / f"{name}.cc" for name in ("decode", "jpeg", "png", "picture")]
     sources = [Path(__file__).parent / "decode_picture.cc", *tools, NATIVE / "file" / "files.cc"]
     command = [*compiler(), "-std=c++17", "-O1", f"-I{NATIVE}", *sources, *flags, "-o", path]
     return subprocess.run(command, capture_output=True, text=True, check=False)
