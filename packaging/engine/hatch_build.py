@@ -1,4 +1,4 @@
-"""What pyproject.toml cannot say: the version, the compiled library and the machine. scripts/build_wheel.sh sets the last two."""
+"""Build hook for what pyproject.toml cannot say: the version, the compiled library and the machine. scripts/build_wheel.sh sets the last two."""
 
 import os
 import re
