@@ -30,7 +30,7 @@ from src.engine.library import library  # noqa: E402
 from src.graph import run_reference  # noqa: E402
 from src.graph.ops import OPS  # noqa: E402
 from tests.graph.exact import grids_of  # noqa: E402
-from tests.graph.packed_files import packed, same_graph  # noqa: E402
+from tests.graph.packed_files import packed, pixels_of, same_graph  # noqa: E402
 from tests.graph.random_graphs import images_for, random_graph  # noqa: E402
 from tests.graph.shrink import lines_of, shrink  # noqa: E402
 
@@ -93,7 +93,8 @@ def difference(found, expected):
 
 
 def compare(graph, images, ways):
-    """(largest difference, faults in words) of a graph over ways of running it, as `configurations` lists them."""
+    """(largest difference, faults in words) of a graph over ways of running it, as `configurations` lists them, on numbers and
+    on pixels."""
     data, expected = packed(graph), run_reference(graph, images)
     if not same_graph(decode(data)[1], graph):
         return 0.0, ["what is read is not what was written"]
@@ -105,7 +106,9 @@ def compare(graph, images, ways):
             with environment(BIMLP_INSTRUCTION_SET=name, BIMLP_PLAN=plan):
                 engine = open_bytes(data, threads)
             with engine:
-                found = difference(engine.logits(images), expected)
+                found = max(
+                    difference(engine.logits(given), expected) for given in (images, pixels_of(images))
+                )
         except InputError as error:
             faults.append(f"{way}: {error}")
             continue

@@ -3,6 +3,9 @@
 import copy
 import struct
 import zlib
+from types import SimpleNamespace
+
+import numpy as np
 
 from src.deploy.packed_file import Description, decode, encode
 from src.graph.ops import BITS, OPS, VECTOR
@@ -11,6 +14,7 @@ HEADER = struct.Struct(
     "<8sIIQII6d4I"
 )  # signature, version, header, file, S, resize, mean, std, words, name, names, 0
 ALIGNMENT = 16
+COLOURS = SimpleNamespace(mean=(0.4, 0.5, 0.6), std=(0.2, 0.25, 0.3))
 
 
 def packed(graph, **fields):
@@ -20,10 +24,16 @@ def packed(graph, **fields):
         "variant": "random",
         "image_size": size,
         "resize": size,
-        "mean": (0.4, 0.5, 0.6),
-        "std": (0.2, 0.25, 0.3),
+        "mean": COLOURS.mean,
+        "std": COLOURS.std,
     }
     return encode(Description(**{**usual, **fields}), graph)
+
+
+def pixels_of(images):
+    """Pixels, uint8 (B, S, S, 3), of normalised images (B, 3, S, S) of a `packed` file."""
+    planes = images.transpose(0, 2, 3, 1) * np.array(COLOURS.std) + np.array(COLOURS.mean)
+    return np.round(255 * planes).astype(np.uint8)
 
 
 def same_graph(a, b):

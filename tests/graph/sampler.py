@@ -8,9 +8,11 @@ import random
 
 import numpy as np
 
+from src.data.transform import Normalize
 from src.graph.ir import GraphBuilder
 from src.graph.ops import OPS
 from tests.graph.exact import grid_of
+from tests.graph.packed_files import COLOURS
 
 IMAGES = 3  # two that two threads share, and one whose rows they share
 CHANNELS = (
@@ -48,8 +50,9 @@ LARGE, SMALL = 16.0, 0.05  # numbers beyond which a map is normalised
 
 
 def images_of(size, seed):
-    """Normal images (IMAGES, 3, size, size) of a seed."""
-    return np.random.default_rng((seed, 1)).normal(size=(IMAGES, 3, size, size)).astype(np.float32)
+    """Random pixels of a seed, normalised: (IMAGES, 3, size, size)."""
+    pixels = np.random.default_rng((seed, 1)).integers(0, 256, (IMAGES, 3, size, size), np.uint8)
+    return Normalize(COLOURS)(pixels)
 
 
 def most_channels(height, width):

@@ -93,12 +93,9 @@ bimlp_engine::bimlp_engine(const uint8_t *data, size_t size, int count)
     throw bimlp::Error(
         "packed file: expected numbers whose products with the number of inputs are finite, got larger ones");
   }
-  const bimlp::Facts &f = facts();
+  const bimlp::Normalisation n(facts());
   for (int c = 0; c < 3; ++c) {
-    for (int v = 0; v < 256; ++v) {
-      normalised.push_back((static_cast<float>(v) - static_cast<float>(f.mean[c] * 255)) /
-                           static_cast<float>(f.std[c] * 255));
-    }
+    for (int v = 0; v < 256; ++v) normalised.push_back((static_cast<float>(v) - n.mean[c]) / n.std[c]);
   }
   text = description_of(*this);
 }
@@ -133,7 +130,7 @@ void bimlp_engine::run(int count, float *logits, Fill fill) {
   const size_t classes = facts().classes;
   // nonfinite(): whether the image's workers have made a number that is not finite
   const auto one = [&](size_t i, bimlp::Run &run, bimlp::Workers &workers, auto nonfinite) {
-    fill(i, run.image());
+    fill(i, run);
     const float *from = run.logits(workers, tracer);
     std::copy(from, from + classes, logits + i * classes);
     if (nonfinite()) logits[i * classes] = std::numeric_limits<float>::quiet_NaN();
@@ -176,7 +173,8 @@ void bimlp_engine::run_numbers(const float *images, int count, float *logits) {
   const bimlp::ImageLayout layout = model->layout;
   const size_t size = facts().image_size, plane = size * size;
   check_finite(images, size_t(count), 3 * plane);
-  run(count, logits, [&](size_t image, float *to) {
+  run(count, logits, [&](size_t image, bimlp::Run &run) {
+    float *to = run.image();
     const float *red = images + image * 3 * plane, *green = red + plane, *blue = green + plane;
     const size_t step = layout.pixel;
     for (size_t y = 0; y < size; ++y) {
@@ -185,6 +183,28 @@ void bimlp_engine::run_numbers(const float *images, int count, float *logits) {
         pixel[0] = *red++;
         pixel[1] = *green++;
         pixel[2] = *blue++;
+      }
+    }
+  });
+}
+
+void bimlp_engine::run_pixels(const uint8_t *images, int count, float *logits) {
+  const bimlp::ImageLayout layout = model->layout, pixel_layout = model->pixel_layout;
+  const size_t size = facts().image_size;
+  run(count, logits, [&](size_t image, bimlp::Run &run) {
+    const uint8_t *from = images + image * size * size * 3;
+    if (int8_t *pixels = run.pixels()) {
+      pixels += pixel_layout.begin;
+      for (size_t y = 0; y < size; ++y, pixels += pixel_layout.row) {
+        for (size_t k = 0; k < 3 * size; ++k) pixels[k] = static_cast<int8_t>(*from++ - 128);
+      }
+      return;
+    }
+    float *to = run.image();
+    for (size_t y = 0; y < size; ++y) {
+      for (size_t x = 0; x < size; ++x) {
+        float *pixel = to + layout.begin + y * layout.row + x * layout.pixel;
+        for (size_t c = 0; c < 3; ++c) pixel[c] = normalised[c * 256 + *from++];
       }
     }
   });
@@ -248,19 +268,7 @@ int bimlp_image_size(const bimlp_engine *engine) { return static_cast<int>(engin
 int bimlp_classes(const bimlp_engine *engine) { return static_cast<int>(engine->facts().classes); }
 
 int bimlp_run_pixels(bimlp_engine *engine, const uint8_t *images, int count, float *logits) {
-  return run_or_nan(engine, images, count, logits, [&] {
-    const bimlp::ImageLayout layout = engine->model->layout;
-    const size_t size = engine->facts().image_size;
-    engine->run(count, logits, [&](size_t image, float *to) {
-      const uint8_t *from = images + image * size * size * 3;
-      for (size_t y = 0; y < size; ++y) {
-        for (size_t x = 0; x < size; ++x) {
-          float *pixel = to + layout.begin + y * layout.row + x * layout.pixel;
-          for (size_t c = 0; c < 3; ++c) pixel[c] = engine->normalised[c * 256 + *from++];
-        }
-      }
-    });
-  });
+  return run_or_nan(engine, images, count, logits, [&] { engine->run_pixels(images, count, logits); });
 }
 
 int bimlp_set_parallel(bimlp_engine *engine, bimlp_parallel *parallel, void *pool) {

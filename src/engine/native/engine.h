@@ -33,7 +33,8 @@ struct bimlp_engine {
   void run(int count, float *logits, Fill fill);
   // bimlp_set_parallel, for a call that has its turn.
   void share_by(bimlp::HostLoop loop);
-  // bimlp_run_numbers, for a call that has its turn.
+  // bimlp_run_pixels and bimlp_run_numbers, for a call that has its turn.
+  void run_pixels(const uint8_t *images, int count, float *logits);
   void run_numbers(const float *images, int count, float *logits);
 
   const bimlp::Facts &facts() const { return model->facts; }

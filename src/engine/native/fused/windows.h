@@ -1,6 +1,6 @@
 // Operations on windows of a map: convolutions with full precision, and sums of max-pools.
 #pragma once
-#include "../ops/full.h"
+#include "../ops/pixels.h"
 #include "operands.h"
 
 namespace bimlp {
@@ -15,6 +15,10 @@ struct WindowOps : Operands<V> {
   static void full(const Instruction &i, const Context &c) {
     const int channels = i.full.channels;
     float *out = rows(i.out, c);
+    if constexpr (V::kTiles) {
+      if (c.pixels && i.pixels.digits.digit)
+        return PixelLayers<V>::row(i.pixels, i.full.affine, i.blocks, c.pixels, c.y, c.count, *c.scratch, out);
+    }
     if (i.kernel[0] == 1 && i.kernel[1] == 1 && i.stride == 1) {
       const float *from = c.arena + i.in.place + static_cast<size_t>(c.first) * i.in.stride;
       return FullLayers<V>::run(i.full, from, 0, i.in.stride, c.count, *c.scratch, out);

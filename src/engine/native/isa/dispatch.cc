@@ -30,9 +30,12 @@ bool has_avx512() { return false; }
 bool has_amx() {
 #if defined(__x86_64__) && defined(__linux__)
   constexpr unsigned kTileAndBytes = 1u << 24 | 1u << 25;     // of EDX
+  constexpr unsigned kBytePermutations = 1u << 1;             // of ECX: AVX-512 VBMI
   constexpr int kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
   unsigned a, b, c, d;
-  if (!has_avx512() || !__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & kTileAndBytes) != kTileAndBytes) return false;
+  if (!has_avx512() || !__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(c & kBytePermutations) ||
+      (d & kTileAndBytes) != kTileAndBytes)
+    return false;
   return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 #else
   return false;

@@ -1,4 +1,4 @@
-// Lanes of AVX-512 with a matrix unit (Intel AMX): products of bytes and signs, and of floats in parts.
+// Lanes of AVX-512 with a matrix unit (Intel AMX): products of bytes and signs, and of numbers by their digits.
 #pragma once
 #include "../ops/tiles.h"
 #include "lanes_avx512.h"
@@ -9,9 +9,9 @@ namespace {
 // Use of the matrix unit by the calling thread. Tiles of the last positions have fewer rows.
 class AmxUnit {
  public:
-  // Tiles of the last positions, as bits. Signs: sums in tiles 0 to 3, bytes in 4 to 6, weights in 7. Floats: sums in
-  // tiles 0 to 3, parts of the inputs in 4 and 5, of the weights in 6 and 7.
-  static constexpr unsigned kLastOfSigns = 1u << 3 | 1u << 6, kLastOfFloats = 1u << 2 | 1u << 3 | 1u << 5;
+  // Tiles of the last positions, as bits. Signs: sums in tiles 0 to 3, bytes in 4 to 6, weights in 7. Digits: sums in
+  // tiles 0 to 5, inputs in 6, weights in 7.
+  static constexpr unsigned kLastOfSigns = 1u << 3 | 1u << 6;
 
   AmxUnit() = default;
   ~AmxUnit() { _tile_release(); }
@@ -30,6 +30,7 @@ class AmxUnit {
       shape.bytes[tile] = 64;
       shape.rows[tile] = static_cast<uint8_t>(tiles >> tile & 1 ? rows : kTileRows);
     }
+    in_memory(&shape);
     _tile_loadconfig(&shape);
   }
 
@@ -51,6 +52,7 @@ class AmxUnit {
       sign += kTileRows;
       if (last) next = 0;
     };
+    in_memory(run);
     expand_next(bytes);
     for (int s = 0; s < weight.runs; ++s) {
       const int8_t *from = run[s] + first;
@@ -58,6 +60,7 @@ class AmxUnit {
         const int8_t *own = bytes + place;
         place ^= kTileBytes;
         expand_next(bytes + place);
+        in_memory(own);
         _tile_loadd(7, own, 64);
         if (M > 1) {
           _tile_loadd(4, from, step);
@@ -81,43 +84,74 @@ class AmxUnit {
     _tile_stored(3, sums + (M - 1) * kTileSums, 64);
   }
 
-  // Sums of N output blocks and M tiles of positions, [block][position]. parts: of the inputs, [part][position][input].
-  // Products of two small parts are left out.
-  template <int M, int N>
-  void multiply(const FullLayer &weight, int block, const uint16_t *parts, float *sums) const {
-    if (M > 1) _tile_zero(0);
-    if (M > 1 && N > 1) _tile_zero(1);
+  // Sums of an output block and M tiles of positions, for weights of three digits and inputs of so many. Products of
+  // two small digits are left out: they are less than the rounding of a float32.
+  template <int M, int kInputDigits>
+  void multiply(const DigitTiles &weight, int block, const int8_t *inputs, int32_t *sums) const {
+    const int steps = weight.steps;
+    const size_t row = static_cast<size_t>(steps) * kTileInputs, digit = row * kDigitPositions;
+    in_memory(inputs);
+    const int8_t *own = weight.digit + static_cast<size_t>(block) * steps * kDigits * kTileBytes;
+    _tile_zero(0);
+    _tile_zero(1);
     _tile_zero(2);
-    if (N > 1) _tile_zero(3);
-    constexpr size_t kTile = kTileRows * kTileInputs;
-    const size_t inputs = static_cast<size_t>(weight.steps) * kTileInputs, rows = inputs * sizeof(uint16_t);
-    const size_t size = static_cast<size_t>(weight.steps) * kParts * kTile;  // of a block's weights
-    const uint16_t *own = weight.part + block * size;
-    for (int k = 0; k < weight.steps; ++k, parts += kTileInputs, own += kParts * kTile) {
-      for (int q = 0; q < kParts; ++q) {
-        const uint16_t *from = parts + q * kFloatPositions * inputs;
-        if (M > 1) _tile_loadd(4, from, rows);
-        _tile_loadd(5, from + (M - 1) * kTileRows * inputs, rows);
-        for (int p = 0; p + q < kParts; ++p) {
-          _tile_loadd(6, own + p * kTile, 64);
-          if (M > 1) _tile_dpbf16ps(0, 4, 6);
-          _tile_dpbf16ps(2, 5, 6);
-          if (N > 1) {
-            _tile_loadd(7, own + size + p * kTile, 64);
-            if (M > 1) _tile_dpbf16ps(1, 4, 7);
-            _tile_dpbf16ps(3, 5, 7);
-          }
-        }
-      }
+    if (M > 1) _tile_zero(3);
+    if (M > 1) _tile_zero(4);
+    if (M > 1) _tile_zero(5);
+    for (int k = 0; k < steps; ++k, inputs += kTileInputs, own += kDigits * kTileBytes) {
+      const Rows<M> x = {inputs, row};
+      _tile_loadd(7, own, 64);
+      x.add_to_high(0);
+      if (kInputDigits > 1) x.add_to_middle(digit);
+      if (kInputDigits > 2) x.add_to_low(2 * digit);
+      _tile_loadd(7, own + kTileBytes, 64);
+      x.add_to_middle(0);
+      if (kInputDigits > 1) x.add_to_low(digit);
+      _tile_loadd(7, own + 2 * kTileBytes, 64);
+      x.add_to_low(0);
     }
-    float *last = sums + (M - 1) * kTileSums;
-    if (M > 1) _tile_stored(0, sums, 64);
-    _tile_stored(2, last, 64);
-    if (M > 1 && N > 1) _tile_stored(1, sums + kFloatPositions * kLanes, 64);
-    if (N > 1) _tile_stored(3, last + kFloatPositions * kLanes, 64);
+    _tile_stored(0, sums, 64);
+    _tile_stored(1, sums + kDigitSums, 64);
+    _tile_stored(2, sums + 2 * kDigitSums, 64);
+    if (M == 1) return;
+    _tile_stored(3, sums + kTileSums, 64);
+    _tile_stored(4, sums + kTileSums + kDigitSums, 64);
+    _tile_stored(5, sums + kTileSums + 2 * kDigitSums, 64);
   }
 
  private:
+  // Keeps stores before it: to the compiler, loads of tiles and of their shapes do not read memory.
+  static BIMLP_INLINE void in_memory(const void *p) { asm volatile("" : : "r"(p) : "memory"); }
+
+  // Inputs of M tiles of positions. add_to_..: their products with tile 7 to the sums of 2^16, of 2^8 or of 1; `at`:
+  // bytes from the first digit on.
+  template <int M>
+  struct Rows {
+    const int8_t *first;
+    size_t row;
+
+    BIMLP_INLINE void add_to_high(size_t at) const {
+      _tile_loadd(6, first + at, row);
+      _tile_dpbssd(0, 6, 7);
+      if (M == 1) return;
+      _tile_loadd(6, first + at + kTileRows * row, row);
+      _tile_dpbssd(3, 6, 7);
+    }
+    BIMLP_INLINE void add_to_middle(size_t at) const {
+      _tile_loadd(6, first + at, row);
+      _tile_dpbssd(1, 6, 7);
+      if (M == 1) return;
+      _tile_loadd(6, first + at + kTileRows * row, row);
+      _tile_dpbssd(4, 6, 7);
+    }
+    BIMLP_INLINE void add_to_low(size_t at) const {
+      _tile_loadd(6, first + at, row);
+      _tile_dpbssd(2, 6, 7);
+      if (M == 1) return;
+      _tile_loadd(6, first + at + kTileRows * row, row);
+      _tile_dpbssd(5, 6, 7);
+    }
+  };
   static BIMLP_INLINE __m512i signs(uint64_t bits) {
     return _mm512_mask_blend_epi8(_cvtu64_mask64(bits), _mm512_set1_epi8(-1), _mm512_set1_epi8(1));
   }
@@ -136,10 +170,16 @@ class AmxUnit {
   int rows_ = 0;
 };
 
-// Numbers of the upper halves of two registers' floats, among their halves.
-alignas(64) constexpr uint16_t kUpperHalves[kTileInputs] = {1,  3,  5,  7,  9,  11, 13, 15, 17, 19, 21,
-                                                            23, 25, 27, 29, 31, 33, 35, 37, 39, 41, 43,
-                                                            45, 47, 49, 51, 53, 55, 57, 59, 61, 63};
+// Numbers of the bytes of each digit, from that of 2^16 on, of the 32-bit numbers in two registers: 32 bytes, twice.
+struct DigitBytes {
+  alignas(64) uint8_t of[kDigits][64] = {};
+  constexpr DigitBytes() {
+    for (int d = 0; d < kDigits; ++d) {
+      for (int i = 0; i < 64; ++i) of[d][i] = static_cast<uint8_t>(4 * (i % 32) + kDigits - 1 - d);
+    }
+  }
+};
+constexpr DigitBytes kDigitBytes;
 
 struct Amx : Avx512 {
   static constexpr const char *kName = "amx";
@@ -148,26 +188,35 @@ struct Amx : Avx512 {
 
   static I load_sums(const int32_t *p) { return _mm512_load_si512(p); }
 
-  // Parts of the inputs of `count` positions, [part][position][input], whole tiles of each position, so that no row of
-  // a tile crosses a line of the cache. Position t begins at x + t * step.
-  static void split(const FullLayer &layer, const float *x, size_t step, int count, uint16_t *to) {
-    const int inputs = layer.steps * kTileInputs, part = kFloatPositions * inputs;
-    const I upper = _mm512_load_si512(kUpperHalves), top = _mm512_set1_epi32(static_cast<int>(0xffff0000u));
-    for (int k = 0; k < inputs; k += kTileInputs) {
-      const uint32_t valid = layer.length - k < kTileInputs ? (1u << (layer.length - k)) - 1 : ~0u;
-      uint16_t *own = to + k;
-      const float *from = x + k;
-      for (int t = 0; t < count; ++t, own += inputs, from += step) {
-        F a = _mm512_maskz_loadu_ps(static_cast<__mmask16>(valid), from);
-        F b = _mm512_maskz_loadu_ps(static_cast<__mmask16>(valid >> kLanes), from + kLanes);
-        for (int p = 0; p < kParts; ++p) {
-          const I first = _mm512_castps_si512(a), second = _mm512_castps_si512(b);
-          _mm512_store_si512(own + p * part, _mm512_permutex2var_epi16(first, upper, second));
-          a = sub(a, _mm512_castsi512_ps(_mm512_and_si512(first, top)));
-          b = sub(b, _mm512_castsi512_ps(_mm512_and_si512(second, top)));
-        }
+  // Digits of a position's numbers, [digit][input], digits `digit` bytes apart: x = 2^16 d[0] + 2^8 d[1] + d[2], times
+  // the scale that is returned. Behind the numbers there is room for whole blocks.
+  static float split(const float *x, int length, int8_t *to, size_t digit) {
+    const auto valid = [=](int k) {
+      return static_cast<__mmask16>(length - k < kLanes ? (1u << (length - k)) - 1 : 0xffffu);
+    };
+    F largest = set(0.0f);
+    for (int k = 0; k < length; k += kLanes)
+      largest = max(largest, _mm512_abs_ps(_mm512_maskz_loadu_ps(valid(k), x + k)));
+    const float most = _mm512_reduce_max_ps(largest);
+    const F scale = set(most > 0 ? kMostByDigits / most : 0.0f);
+    // bytes of n + 128 (2^16 + 2^8 + 1), each less 128
+    const I bias = _mm512_set1_epi32(0x808080);
+    const I order[kDigits] = {_mm512_load_si512(kDigitBytes.of[0]), _mm512_load_si512(kDigitBytes.of[1]),
+                              _mm512_load_si512(kDigitBytes.of[2])};
+    for (int k = 0; k < length; k += kTileInputs, to += kTileInputs) {
+      I n[4];
+      unrolled<4>([&](auto i) BIMLP_INLINED {
+        const F own = _mm512_maskz_loadu_ps(k + kLanes * i < length ? valid(k + kLanes * i) : 0, x + k + kLanes * i);
+        const I whole = _mm512_maskz_cvtps_epi32(kAll, mul(own, scale));
+        n[i] = _mm512_xor_si512(_mm512_add_epi32(whole, bias), bias);
+      });
+      for (int d = 0; d < kDigits; ++d) {
+        const I low = _mm512_permutex2var_epi8(n[0], order[d], n[1]),
+                high = _mm512_permutex2var_epi8(n[2], order[d], n[3]);
+        _mm512_storeu_si512(to + d * digit, _mm512_shuffle_i64x2(low, high, 0x44));
       }
     }
+    return most / kMostByDigits;
   }
 
   // 16 bytes: 1 where x > threshold, else `low`.

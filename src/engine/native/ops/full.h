@@ -16,7 +16,7 @@ struct FullLayers {
   static void run(const FullLayer &layer, const float *x, size_t run_stride, size_t token_stride, int tokens,
                   const Scratch &scratch, float *out) {
     if constexpr (V::kTiles) {
-      if (layer.part) return by_tiles(layer, x, token_stride, tokens, scratch, out);
+      if (layer.digits.digit) return by_tiles(layer, x, token_stride, tokens, scratch, out);
     }
     constexpr int J = V::kFullBlocks, N = kSingleBlocks;
     int block = 0;
@@ -31,20 +31,32 @@ struct FullLayers {
   // The same by a matrix unit.
   static void by_tiles(const FullLayer &layer, const float *x, size_t token_stride, int tokens, const Scratch &scratch,
                        float *out) {
-    TileProducts<V>::all(layer, x, token_stride, tokens, scratch,
-                         [&](int block, int first, int count, const float *sums) BIMLP_INLINED {
-                           const auto done = finish(layer, block, out);
-                           for (int t = 0; t < count; ++t) {
-                             const F sum = V::load(sums + kLanes * t);
-                             done(first + t, V::fma(sum, V::set(0.0f), sum));  // records an infinity, as products do
-                           }
-                         });
+    const size_t inputs = static_cast<size_t>(layer.digits.steps) * kTileInputs;
+    const auto put = [&](int first, int count, int8_t *to) {
+      for (int t = 0; t < count; ++t)
+        scratch.scales[t] =
+            V::split(x + (first + t) * token_stride, layer.length, to + t * inputs, kDigitPositions * inputs);
+    };
+    TileProducts<V>::template all<kDigits>(layer.digits, layer.blocks, tokens, scratch, put,
+                                           [&](int block, int first, int count, const int32_t *sums) BIMLP_INLINED {
+                                             const auto done = finish(layer, layer.digits.factor, block, out);
+                                             for (int t = 0; t < count; ++t)
+                                               done(first + t,
+                                                    V::mul(V::set(scratch.scales[t]), of_digits(sums + kLanes * t)));
+                                           });
+  }
+
+  // Number of the sums of digits, from those of 2^16 on.
+  static BIMLP_INLINE F of_digits(const int32_t *sums) {
+    const F high = V::to_float(V::load_sums(sums)), middle = V::to_float(V::load_sums(sums + kDigitSums));
+    const F low = V::to_float(V::load_sums(sums + 2 * kDigitSums));
+    return V::fma(V::set(65536.0f), high, V::fma(V::set(256.0f), middle, low));
   }
 
   // f(t, sum): the layer's value of an output block and token t.
-  static BIMLP_INLINE auto finish(const FullLayer &layer, int block, float *out) {
+  static BIMLP_INLINE auto finish(const FullLayer &layer, const float *factors, int block, float *out) {
     const int at = kLanes * block;
-    const F factor = V::load(layer.affine.factor + at), offset = V::load(layer.affine.offset + at);
+    const F factor = V::load(factors + at), offset = V::load(layer.affine.offset + at);
     const F slope = V::load(layer.affine.slope + at), shift = V::load(layer.affine.shift_out + at);
     const size_t slots = static_cast<size_t>(kLanes) * layer.blocks;
     return [=, to = out + at](int t, F sum)
@@ -90,7 +102,7 @@ struct FullLayers {
       }
     }
     unrolled<J>([&](auto j) BIMLP_INLINED {
-      const auto done = finish(layer, block + j, out);
+      const auto done = finish(layer, layer.affine.factor, block + j, out);
       unrolled<T>([&](auto t) BIMLP_INLINED { done(first + t, sum[t][j]); });
     });
   }

@@ -12,8 +12,9 @@ struct Scratch {
   float *column;                // rows of a window of a convolution; maxima of pools
   uint8_t *slices[4], *counts;  // mismatches in a row of a local layer: bit slices, and bytes
   int8_t *tiles;                // weights of some output blocks
-  int32_t *sums;                // of some tiles; or floats
-  uint16_t *parts;              // inputs of some positions, as bfloat16 numbers
+  int32_t *sums;                // of some tiles
+  int8_t *digits;               // of the inputs of some positions
+  float *scales;                // of these positions
 };
 
 constexpr int kMaxTerms = 6;
@@ -45,8 +46,9 @@ struct Context {
   float *tile;             // scratch memory of a thread
   uint8_t *const *planes;  // maps of bits with margins
   const Scratch *scratch;
-  int first, count;  // positions
-  int y, width;      // row of `first`, where the instruction handles a row
+  int first, count;      // positions
+  int y, width;          // row of `first`, where the instruction handles a row
+  const int8_t *pixels;  // the image's, or null where it is given in numbers
 };
 
 // Terms factor * scale * value, and an offset. A softmax has its results here. Factors and scales are vectors; null or
@@ -109,6 +111,7 @@ struct Instruction {
   Terms terms;  // sums
   // convolutions with full precision, and pools
   FullLayer full = {};
+  PixelLayer pixels = {};
   int kernel[2] = {}, top = 0, left = 0, pools = 0, height = 0, width = 0, stride = 0;
   size_t padded_row = 0;  // numbers of a row of a map that has its margins, or 0
   Windows rows = {}, columns = {};

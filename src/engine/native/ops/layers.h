@@ -108,20 +108,37 @@ struct WindowLayer {
   const int32_t *shortcut;  // by output block: the block of the shortcut's row
 };
 
+// Weights of full precision for a matrix unit: whole numbers w = 2^16 d[0] + 2^8 d[1] + d[2] of digits from -128 to
+// 127, times a scale of their output. Tiles of 64 inputs and one output block: 16 rows of 4 inputs of 16 outputs.
+struct DigitTiles {
+  int steps;            // tiles of a position's inputs
+  const int8_t *digit;  // blocks x steps x digits x 16 x 16 x 4, or null
+  const float *factor;  // of the layer's affine, times the scale
+};
+
 // Convolution with full precision. A position's inputs are `runs` rows of `taps` times `length` numbers. With groups, a
 // tap's numbers are the channels that the outputs of a block read, from `first` of the block on; else a row is one tap.
 //
-// For a matrix unit, weights of one run are sums of three bfloat16 numbers, exactly: tiles of 32 inputs and one output
-// block, 16 rows of pairs of inputs.
 struct FullLayer {
   int runs, taps, length;
   int channels;          // of the input: numbers from tap to tap
   const int32_t *first;  // by block, or null without groups
   int blocks;
-  const float *weight;   // blocks x (runs * taps * length) x 16
-  int steps;             // tiles of a position's inputs
-  const uint16_t *part;  // blocks x steps x parts x 16 x 16 x 2, or null without a matrix unit
+  const float *weight;  // blocks x (runs * taps * length) x 16
+  DigitTiles digits;    // of one run
   Affine affine;
+};
+
+// The same on pixels, for a matrix unit. Its map has bytes, 128 less than the pixels, with margins of zeros on all
+// sides. Normalisation is in the weights and the offsets, which positions have by their class as in a window layer.
+struct PixelLayer {
+  int runs, length;     // of a position's inputs
+  int stride, row;      // bytes of a row of the map
+  int step;             // bytes from position to position
+  DigitTiles digits;    // or no digit
+  const float *offset;  // row classes x column classes x slots
+  int columns;          // column classes
+  const int32_t *row_class, *column_class;
 };
 
 }  // namespace bimlp

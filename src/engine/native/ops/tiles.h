@@ -10,11 +10,14 @@ constexpr int kTileBytes = 64 * kTileRows;     // of a tile of weights
 constexpr int kTileSums = kLanes * kTileRows;  // of a tile of sums
 constexpr int kTilesAtOnce = 4;                // of positions
 constexpr int kPositionsAtOnce = kTilesAtOnce * kTileRows;
-constexpr int kSumsAtOnce = kPositionsAtOnce * kLanes;
-constexpr int kFloatPositions = 2 * kTileRows;  // of full precision at once
-constexpr int kWeightBytes = 2 * kTileBytes;    // of two tiles: that in use, and the next one
-constexpr int kTileInputs = 32;                 // of bfloat16 numbers
-constexpr int kParts = 3;                       // bfloat16 numbers whose sum is a float32
+constexpr int kWeightBytes = 2 * kTileBytes;  // of two tiles: that in use, and the next one
+constexpr int kTileInputs = 64;
+constexpr int kDigits = 3;                            // of a number of full precision
+constexpr float kMostByDigits = 127 * (65536 + 256);  // and rounding does not exceed what digits can say
+constexpr int kDigitPositions = 2 * kTileRows;        // of full precision at once
+constexpr int kDigitSums = kDigitPositions * kLanes;
+constexpr int kSumsAtOnce =
+    kPositionsAtOnce * kLanes > kDigits *kDigitSums ? kPositionsAtOnce *kLanes : kDigits *kDigitSums;
 
 template <class V>
 struct TileProducts {
@@ -42,26 +45,20 @@ struct TileProducts {
     }
   }
 
-  // The same for numbers and weights of full precision, of one run. Position m begins at x + m * step.
-  template <class Finish>
-  static void all(const FullLayer &weight, const float *x, size_t step, int positions, const Scratch &scratch,
-                  Finish finish) {
+  // The same for weights of full precision. Inputs have `inputs` digits, put(m, count, to) those of some positions:
+  // [digit][position][input]. finish(block, m, count, sums): sums of 2^16, of 2^8 and of 1, kDigitSums apart.
+  template <int kInputDigits, class Put, class Finish>
+  static void all(const DigitTiles &weight, int blocks, int positions, const Scratch &scratch, Put put, Finish finish) {
     typename V::MatrixUnit unit;
-    auto *sums = reinterpret_cast<float *>(scratch.sums);
-    for (int m = 0; m < positions; m += kFloatPositions) {
-      const int count = positions - m < kFloatPositions ? positions - m : kFloatPositions;
-      V::split(weight, x + m * step, step, count, scratch.parts);
-      by_tiles<kFloatPositions / kTileRows>(count, [&](auto tiles) BIMLP_INLINED {
-        unit.set_rows(V::MatrixUnit::kLastOfFloats, count - (tiles - 1) * kTileRows);
-        int block = 0;
-        for (; block + 2 <= weight.blocks; block += 2) {
-          unit.template multiply<tiles, 2>(weight, block, scratch.parts, sums);
-          finish(block, m, count, sums);
-          finish(block + 1, m, count, sums + kFloatPositions * kLanes);
+    unit.set_rows(0, kTileRows);  // whole tiles: there is memory for all positions
+    for (int m = 0; m < positions; m += kDigitPositions) {
+      const int count = positions - m < kDigitPositions ? positions - m : kDigitPositions;
+      put(m, count, scratch.digits);
+      by_tiles<kDigitPositions / kTileRows>(count, [&](auto tiles) BIMLP_INLINED {
+        for (int block = 0; block < blocks; ++block) {
+          unit.template multiply<tiles, kInputDigits>(weight, block, scratch.digits, scratch.sums);
+          finish(block, m, count, scratch.sums);
         }
-        if (block == weight.blocks) return;
-        unit.template multiply<tiles, 1>(weight, block, scratch.parts, sums);
-        finish(block, m, count, sums);
       });
     }
   }

@@ -21,9 +21,6 @@ void Emitter::emit_full(const Layer &layer) {
   Instruction &i = a.instruction;
   i.full = weights_.full(conv, shape(input).channels, e, order);
   steps_.check_memory();
-  if (i.full.part) {
-    program_.parts = std::max(program_.parts, size_t(kParts) * kFloatPositions * kTileInputs * i.full.steps);
-  }
   if (input == 0 && needs_.readers().count(0) == 1) {
     // the image itself has the margins
     const Shape &image = needs_.graph().image;
@@ -33,7 +30,14 @@ void Emitter::emit_full(const Layer &layer) {
     values[0] = {static_cast<int>(padded_height), static_cast<int>(padded_width), static_cast<int>(image.channels)};
     program_.layout = {(size_t(conv[kTop]) * padded_width + conv[kLeft]) * image.channels, i.padded_row,
                        image.channels};
+    if (fused_.tiles && conv[kGroups] == 1 && conv[kKernelHeight] * conv[kKernelWidth] > 1) {
+      i.pixels = weights_.pixels(conv, image, e, order, i.full.affine, normalisation_);
+      program_.pixel_layout = program_.layout;
+      program_.pixels = padded_height * i.padded_row;
+    }
   }
+  const int steps = std::max(i.full.digits.steps, i.pixels.digits.steps);
+  program_.digits = std::max(program_.digits, size_t(kDigits) * kDigitPositions * kTileInputs * steps);
   i.in = read(a, operand(static_cast<int>(input)));
   i.out = write(a, operand(static_cast<int>(layer.value)));
   i.kernel[0] = static_cast<int>(conv[kKernelHeight]);

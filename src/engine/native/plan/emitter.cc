@@ -2,8 +2,10 @@
 
 namespace bimlp {
 
-Emitter::Emitter(const Needs &needs, size_t bytes, const Instructions &instructions, Program &program)
+Emitter::Emitter(const Needs &needs, const Normalisation &normalisation, size_t bytes, const Instructions &instructions,
+                 Program &program)
     : needs_(needs),
+      normalisation_(normalisation),
       fused_(instructions),
       program_(program),
       steps_(needs.graph(), bytes, program.memory),

@@ -11,7 +11,8 @@ namespace bimlp {
 class Emitter {
  public:
   // Writes weights and sizes of scratch memory to the program. bytes: of the file.
-  Emitter(const Needs &needs, size_t bytes, const Instructions &instructions, Program &program);
+  Emitter(const Needs &needs, const Normalisation &normalisation, size_t bytes, const Instructions &instructions,
+          Program &program);
 
   // Actions that compute a value.
   void emit(uint32_t v);
@@ -89,6 +90,7 @@ class Emitter {
   Operand wave_input(uint32_t v, Action &a, Group &group);
 
   const Needs &needs_;
+  const Normalisation normalisation_;
   const Instructions &fused_;
   Program &program_;
   StepBuilder steps_;

@@ -1,10 +1,16 @@
 #include <algorithm>
-#include <cstring>
+#include <cmath>
 
 #include "../ops/tiles.h"
+#include "classes.h"
 #include "weights.h"
 
 namespace bimlp {
+namespace {
+
+constexpr int kMostInputs = 1 << 15;  // of a layer by digits, so that sums of three products of them are int32
+
+}  // namespace
 
 // Channels that the outputs of each block read: `length` from `first` on.
 struct Weights::Inputs {
@@ -48,31 +54,76 @@ FullLayer Weights::full(const Node &conv, uint32_t channels, const Epilogue &e, 
   }
   fc.weight = weight;
   // windows, layers of few inputs and maps of few positions are as quick without a matrix unit
-  const bool is_large =
-      fc.runs == 1 && fc.length >= 2 * kTileInputs && conv.shape.height * conv.shape.width > kTileRows;
-  if (tiles_ && !grouped && is_large) fc.part = parts(fc);
+  const bool is_large = fc.runs == 1 && fc.length >= kTileInputs && fc.length <= kMostInputs &&
+                        conv.shape.height * conv.shape.width > kTileRows;
+  if (tiles_ && !grouped && is_large) fc.digits = digits(weight, fc.blocks, fc.length, fc.affine.factor, 65536);
   return fc;
 }
 
-const uint16_t *Weights::parts(FullLayer &fc) {
-  fc.steps = (fc.length + kTileInputs - 1) / kTileInputs;
-  const size_t length = fc.length, tile = size_t(kTileInputs) * kLanes;
-  auto *to = memory_.get<uint16_t>(size_t(fc.blocks) * fc.steps * kParts * tile);
-  for (size_t i = 0; i < fc.blocks * length * kLanes; ++i) {
-    const size_t lane = i % kLanes, k = i / kLanes % length, block = i / kLanes / length, row = k % kTileInputs / 2;
-    uint16_t *own = to + (block * fc.steps + k / kTileInputs) * kParts * tile + (row * kLanes + lane) * 2 + k % 2;
-    float rest = fc.weight[i];
-    for (int p = 0; p < kParts; ++p, own += tile) {
-      uint32_t bits;
-      std::memcpy(&bits, &rest, sizeof bits);
-      *own = static_cast<uint16_t>(bits >> 16);
-      bits &= 0xffff0000u;
-      float part;
-      std::memcpy(&part, &bits, sizeof part);
-      rest -= part;
+DigitTiles Weights::digits(const float *weight, int blocks, size_t length, const float *factor, float unit) {
+  const size_t steps = (length + kTileInputs - 1) / kTileInputs, tile = kTileBytes, slots = size_t(blocks) * kLanes;
+  auto *digit = memory_.get<int8_t>(blocks * steps * kDigits * tile);
+  auto *scaled = memory_.get<float>(slots);
+  for (size_t slot = 0; slot < slots; ++slot) {
+    const size_t block = slot / kLanes, lane = slot % kLanes;
+    const float *own = weight + block * length * kLanes + lane;
+    float most = 0;
+    for (size_t k = 0; k < length; ++k) most = std::max(most, std::fabs(own[k * kLanes]));
+    scaled[slot] = factor[slot] * (unit * most / kMostByDigits);
+    for (size_t k = 0; k < length && most > 0; ++k) {
+      auto rest = static_cast<int32_t>(std::lrint(double(own[k * kLanes]) / most * kMostByDigits));
+      int8_t *to = digit + ((block * steps + k / kTileInputs) * kDigits + kDigits - 1) * tile;
+      for (int d = 0; d < kDigits; ++d, to -= tile, rest = (rest + 128) >> 8)
+        to[k % kTileInputs / 4 * 64 + lane * 4 + k % 4] = static_cast<int8_t>(rest);
     }
   }
-  return to;
+  return {static_cast<int>(steps), digit, scaled};
+}
+
+PixelLayer Weights::pixels(const Node &conv, const Shape &image, const Epilogue &e, const ChannelOrder &out,
+                           const Affine &affine, const Normalisation &normalisation) {
+  const int height = static_cast<int>(conv[kKernelHeight]), width = static_cast<int>(conv[kKernelWidth]);
+  const int channels = static_cast<int>(image.channels), blocks = static_cast<int>(out.size()) / kLanes;
+  const size_t taps = size_t(height) * width, length = taps * channels;
+  PixelLayer layer = {};
+  layer.runs = height;
+  layer.length = width * channels;
+  layer.stride = static_cast<int>(conv[kStride]);
+  layer.row = static_cast<int>(conv[kLeft] + image.width + conv[kRight]) * channels;
+  layer.step = layer.stride * channels;
+  // (p - mean) / std = (p - 128) / std + (128 - mean) / std, of which the second part is that of taps inside of the map
+  Numbers weight(out.size() * length);
+  std::vector<double> inside(out.size() * taps);
+  for (size_t slot = 0; slot < out.size(); ++slot) {
+    for (size_t i = 0; out[slot] >= 0 && i < length; ++i) {
+      const size_t tap = i / channels, c = i % channels;
+      const float w = conv.filter[(size_t(out[slot]) * channels + c) * taps + tap], std = normalisation.std[c];
+      weight[(slot / kLanes * length + i) * kLanes + slot % kLanes] = w / std;
+      inside[slot * taps + tap] += double(w) * (128 - normalisation.mean[c]) / std;
+    }
+  }
+  layer.digits = digits(weight.data(), blocks, length, affine.factor, 1);
+  const Classes rows(conv.shape.height, image.height, height, layer.stride, conv[kTop]);
+  const Classes columns(conv.shape.width, image.width, width, layer.stride, conv[kLeft]);
+  float *offset = memory_.get<float>(out.size() * rows.taps.size() * columns.taps.size());
+  layer.offset = offset;
+  for (const Taps &y : rows.taps) {
+    for (const Taps &x : columns.taps) {
+      for (size_t slot = 0; slot < out.size(); ++slot) {
+        if (out[slot] < 0) continue;
+        double sum = 0;
+        for (int k = y.first; k < y.second; ++k) {
+          for (int l = x.first; l < x.second; ++l) sum += inside[slot * taps + k * width + l];
+        }
+        offset[slot] = static_cast<float>(at(e.offset, out[slot]) + at(e.factor, out[slot]) * sum);
+      }
+      offset += out.size();
+    }
+  }
+  layer.columns = static_cast<int>(columns.taps.size());
+  layer.row_class = copy(rows.of);
+  layer.column_class = copy(columns.of);
+  return layer;
 }
 
 }  // namespace bimlp

@@ -4,10 +4,11 @@
 
 namespace bimlp {
 
-std::unique_ptr<Program> plan(const Graph &graph, size_t bytes, const OpKernels &kernels) {
+std::unique_ptr<Program> plan(const Graph &graph, const Normalisation &normalisation, size_t bytes,
+                              const OpKernels &kernels) {
   auto program = std::make_unique<Program>();
   const Needs needs(graph);
-  Emitter emitter(needs, bytes, kernels.fused, *program);
+  Emitter emitter(needs, normalisation, bytes, kernels.fused, *program);
   const auto count = static_cast<uint32_t>(graph.nodes.size());
   emitter.emit_bits(0);
   for (uint32_t v = 1; v <= count; ++v) {

@@ -12,6 +12,7 @@ namespace bimlp {
 
 // Program of a graph from a file of `bytes`, for the instruction set of `kernels`. Throws Error if it takes too much
 // memory.
-std::unique_ptr<Program> plan(const Graph &graph, size_t bytes, const OpKernels &kernels);
+std::unique_ptr<Program> plan(const Graph &graph, const Normalisation &normalisation, size_t bytes,
+                              const OpKernels &kernels);
 
 }  // namespace bimlp

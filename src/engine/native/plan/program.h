@@ -41,10 +41,12 @@ struct Plane {
 struct Program {
   std::vector<ProgramStep> steps;
   std::vector<Plane> planes;
-  size_t image = 0, logits = 0;  // places in the arena
-  ImageLayout layout;            // of the image at its place; what lies between the pixels is 0
-  size_t arena = 0, tile = 0;    // numbers
-  size_t parts = 0;              // bfloat16 numbers for a matrix unit
+  size_t image = 0, logits = 0;   // places in the arena
+  ImageLayout layout = {};        // of the image at its place; what lies between the pixels is 0
+  ImageLayout pixel_layout = {};  // the same of pixels, in bytes
+  size_t pixels = 0;              // bytes of the image in pixels, or 0 where it is taken in numbers alone
+  size_t arena = 0, tile = 0;     // numbers
+  size_t digits = 0;              // bytes for a matrix unit
   size_t column = 0, slices = 0,
          bits = 0;  // scratch memory of a thread: numbers, bytes, words of plain binary convolutions
   std::vector<std::vector<MapShape>> shapes;  // that plain steps refer to

@@ -2,6 +2,7 @@
 #pragma once
 #include "../ops/layers.h"
 #include "../run/memory.h"
+#include "../run/model.h"
 #include "channel_order.h"
 #include "expression.h"
 
@@ -47,6 +48,9 @@ class Weights {
                    const ChannelOrder &out, int height, int width);
   // Convolution with full precision. Its order is that of the channels.
   FullLayer full(const Node &conv, uint32_t channels, const Epilogue &e, const ChannelOrder &out);
+  // The same on the pixels of an image; affine: that of e.
+  PixelLayer pixels(const Node &conv, const Shape &image, const Epilogue &e, const ChannelOrder &out,
+                    const Affine &affine, const Normalisation &normalisation);
   // Gather of the distinct blocks of `sources` (slots of a row of `slots`, or -1). Appends the number of each block to
   // `which`.
   Gather gather(const ChannelOrder &sources, int slots, std::vector<int32_t> &which);
@@ -55,8 +59,9 @@ class Weights {
 
  private:
   struct Inputs;
-  // Weights of a layer with full precision in parts; sets its steps.
-  const uint16_t *parts(FullLayer &layer);
+  // Digits of weights in the order blocks x length x 16. factor: of the layer's affine; unit: what the least of the
+  // sums counts.
+  DigitTiles digits(const float *weight, int blocks, size_t length, const float *factor, float unit);
   // Weights of a window layer: blocks x taps x planes x words of a group x 16.
   const uint32_t *window_bits(const Node &conv, const ChannelOrder &in, const ChannelOrder &out,
                               const WindowSigns &signs);

@@ -18,7 +18,16 @@ struct Facts {
   std::string more;                      // further fields of bimlp_describe, as JSON
 };
 
-// Places of a run's image in floats: of the first pixel, and steps from row to row and from pixel to pixel.
+// Numbers of pixels: (pixel - mean) / std by colour.
+struct Normalisation {
+  std::array<float, 3> mean, std;
+  explicit Normalisation(const Facts &f) {
+    for (int c = 0; c < 3; ++c)
+      mean[c] = static_cast<float>(f.mean[c] * 255), std[c] = static_cast<float>(f.std[c] * 255);
+  }
+};
+
+// Places of a run's image in floats or bytes: of the first pixel, and steps from row to row and from pixel to pixel.
 struct ImageLayout {
   size_t begin, row, pixel;
 };
@@ -27,7 +36,10 @@ struct ImageLayout {
 class Run {
  public:
   virtual ~Run() = default;
+  // Place of the image in numbers, or in pixels, 128 less; null where pixels are not taken. What was asked for last is
+  // what the next logits are of.
   virtual float *image() = 0;
+  virtual int8_t *pixels() { return nullptr; }
   // Logits of the image, valid until the next call.
   virtual const float *logits(Workers &workers, const Tracer &tracer) = 0;
 };
@@ -40,7 +52,7 @@ class Model {
   virtual std::unique_ptr<Run> run(int threads) const = 0;
 
   Facts facts;
-  ImageLayout layout;
+  ImageLayout layout = {}, pixel_layout = {};
 };
 
 // Model of a packed file's bytes, which it does not refer to afterwards. Throws Error.

@@ -24,6 +24,7 @@ class PlannedRun : public Run {
  public:
   PlannedRun(const Program &program, const OpKernels &kernels, int threads) : run_(program, kernels, threads) {}
   float *image() override { return run_.image(); }
+  int8_t *pixels() override { return run_.pixels(); }
   const float *logits(Workers &workers, const Tracer &tracer) override { return run_.run(workers, tracer); }
 
  private:
@@ -45,8 +46,9 @@ class GraphModel : public Model {
     if (plan_name == "plain") {
       plain_ = std::make_unique<PlainNetwork>(file.graph, bytes, &kernels);
     } else {
-      program_ = plan(file.graph, bytes, kernels);
+      program_ = plan(file.graph, Normalisation(facts), bytes, kernels);
       layout = program_->layout;
+      pixel_layout = program_->pixel_layout;
     }
   }
   const char *instruction_set() const override { return kernels_.name; }

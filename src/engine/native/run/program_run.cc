@@ -9,6 +9,7 @@ namespace bimlp {
 
 ProgramRun::ProgramRun(const Program &program, const OpKernels &kernels, int threads)
     : program_(program), kernels_(kernels), arena_(memory_.get<float>(program.arena)) {
+  if (program.pixels) pixels_ = memory_.get<int8_t>(program.pixels);
   for (const Plane &p : program.planes) {
     const size_t positions = size_t(p.height + 2 * kMargin) * (p.width + 2 * kMargin);
     planes_.push_back(memory_.get<uint8_t>(positions * p.slots / 8));
@@ -20,7 +21,8 @@ ProgramRun::ProgramRun(const Program &program, const OpKernels &kernels, int thr
     for (auto &slice : s.slices) slice = memory_.get<uint8_t>(program.slices);
     s.counts = memory_.get<uint8_t>(8 * program.slices);
     s.tiles = memory_.get<int8_t>(kWeightBytes);
-    s.parts = memory_.get<uint16_t>(program.parts);
+    s.digits = memory_.get<int8_t>(program.digits);
+    s.scales = memory_.get<float>(kDigitPositions);
     s.sums = memory_.get<int32_t>(kSumsAtOnce);
     scratch_.push_back(s);
     op_scratch_.push_back({memory_.get<uint32_t>(program.bits)});
@@ -28,7 +30,7 @@ ProgramRun::ProgramRun(const Program &program, const OpKernels &kernels, int thr
 }
 
 Context ProgramRun::context(int worker) const {
-  return {arena_, tiles_[worker], planes_.data(), &scratch_[worker], 0, 0, 0, 0};
+  return {arena_, tiles_[worker], planes_.data(), &scratch_[worker], 0, 0, 0, 0, of_pixels_ ? pixels_ : nullptr};
 }
 
 const float *ProgramRun::run(Workers &workers, const Tracer &tracer) {

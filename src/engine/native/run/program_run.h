@@ -14,7 +14,15 @@ class ProgramRun {
   ProgramRun(const Program &program, const OpKernels &kernels, int threads);
 
   // Normalised image, height x width x 16: three channels and padding.
-  float *image() { return arena_ + program_.image; }
+  float *image() {
+    of_pixels_ = false;
+    return arena_ + program_.image;
+  }
+  // The image in pixels, 128 less, or null.
+  int8_t *pixels() {
+    of_pixels_ = pixels_ != nullptr;
+    return pixels_;
+  }
   const float *run(Workers &workers, const Tracer &tracer);
 
  private:
@@ -28,6 +36,8 @@ class ProgramRun {
   const OpKernels &kernels_;
   Memory memory_;
   float *arena_;
+  int8_t *pixels_ = nullptr;
+  bool of_pixels_ = false;
   std::vector<uint8_t *> planes_;
   std::vector<float *> tiles_;    // by worker
   std::vector<Scratch> scratch_;  // by worker

@@ -42,14 +42,15 @@ std::string line(const std::string &kind, const std::string &channels, const std
 std::string profile_table(bimlp_engine &engine) {
   if (engine.threads != 1) throw Error("--profile: expected one thread, got " + std::to_string(engine.threads));
   const size_t size = engine.facts().image_size;
-  std::vector<float> image(3 * size * size), logits(engine.facts().classes);
+  std::vector<uint8_t> image(3 * size * size);
+  std::vector<float> logits(engine.facts().classes);
   std::mt19937 random;
-  std::generate(image.begin(), image.end(), [&] { return static_cast<float>(random() % 2048) / 512 - 2; });
+  std::generate(image.begin(), image.end(), [&] { return static_cast<uint8_t>(random()); });
   const auto profile = std::make_unique<Profile>();
   const auto guard = engine.enter();
   for (int run = 0; run < kWarmUp + kRuns; ++run) {
     engine.tracer = run < kWarmUp ? Tracer() : Tracer{profile.get()};
-    engine.run_numbers(image.data(), 1, logits.data());
+    engine.run_pixels(image.data(), 1, logits.data());
   }
   engine.tracer = {};
   struct Row {
