@@ -59,20 +59,20 @@ struct LayerOps : Operands<V> {
     const auto *bits = reinterpret_cast<const uint32_t *>(rows(i.in, c));
     auto *to = reinterpret_cast<uint16_t *>(rows(i.out, c));
     float *means = rows(i.sink.out, c);
-    const int32_t *group_of = i.group_of;
     const int stride = i.sink.out.stride, bits_stride = i.bits_stride;
     const float *thresholds = i.threshold;
     const F part = V::set(1.0f / static_cast<float>(i.group));
-    DenseLayers<V>::by_blocks(i.dense, bits, c.count, rows(i.source, c), i.source.stride, [=](int block) BIMLP_INLINED {
-      const int group = group_of[block];
-      const F threshold = V::load(thresholds + kLanes * block);
-      return [=, mean = means + kLanes * (group >> 1), first = (group & 1) != 0, to = to + block](int t, F value)
-                 BIMLP_INLINED {
-                   float *m = mean + t * stride;
-                   V::store(m, first ? V::mul(part, value) : V::fma(part, value, V::load(m)));
-                   V::store_gt_bits(to + t * bits_stride, value, threshold);
-                 };
-    });
+    DenseLayers<V>::by_groups(
+        i.dense, i.group, bits, c.count, rows(i.source, c), i.source.stride,
+        [=](int block) BIMLP_INLINED {
+          const F threshold = V::load(thresholds + kLanes * block);
+          return [=, to = to + block](int t, F value)
+                     BIMLP_INLINED { V::store_gt_bits(to + t * bits_stride, value, threshold); };
+        },
+        [=](int group) BIMLP_INLINED {
+          return [=, mean = means + kLanes * group](int t, F sum)
+                     BIMLP_INLINED { V::store(mean + t * stride, V::mul(part, sum)); };
+        });
     if (i.blocks % 2 == 0) return;
     for (int t = 0; t < c.count; ++t) to[t * bits_stride + i.blocks] = 0;
   }

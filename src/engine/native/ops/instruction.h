@@ -102,8 +102,7 @@ struct Instruction {
   const int32_t *padded_index = nullptr;
   WindowLayer window = {};
   RowsOfBits rows_of_bits = {};
-  int group = 0;                      // of a group mean, also beside the bits of a hidden layer
-  const int32_t *group_of = nullptr;  // by block: twice the block of its mean, and 1 if it is the first of the group
+  int group = 0;  // blocks of a group mean, also beside the bits of a hidden layer
   Gather gather = {};
   Operand amplitude;                     // wave
   const float *source_factor = nullptr;  // of a local layer's shortcut, or null for 1

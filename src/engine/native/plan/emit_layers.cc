@@ -100,9 +100,6 @@ void Emitter::emit_hidden(const Layer &layer) {
   i.sink.out = write(a, operand(static_cast<int>(layer.mean)));
   i.threshold = weights_.threshold(node(layer.next_binarize), 0, order);
   i.group = layer.group;
-  std::vector<int32_t> group_of;
-  for (int b = 0; b < blocks; ++b) group_of.push_back(2 * (b / layer.group) + (b % layer.group == 0));
-  i.group_of = weights_.copy(group_of);
   finish_dense(layer, order, e, a, group);
 }
 
