@@ -42,41 +42,85 @@ struct WindowOps : Operands<V> {
                        c.count, *c.scratch, out);
   }
 
-  // Row y of a sum of max-pools whose windows lie in each other, times a factor for all.
+  // Lines, which are rows or columns, of windows that lie in each other: [begin, end) of each.
+  struct Nest {
+    int pools, begin[kMaxPools], end[kMaxPools];
+    bool usual;    // whether the windows have 2, 3, 5 and 7 lines
+    int order[7];  // of these: the lines in the order in which the windows take them
+
+    Nest(const Windows &w, int outputs, int i, int count) : pools(count), usual(count == 4) {
+      for (int k = 0; k < pools; ++k) {
+        begin[k] = w.begin[k * outputs + i];
+        end[k] = w.end[k * outputs + i];
+        usual &= k < 4 && end[k] - begin[k] == kUsual[k];
+      }
+      int n = 0;
+      if (usual) each([&](int line) { order[n++] = line; }, [](int) {});
+    }
+    // take(line) for each line in turn, and ends(k) behind those of pool k.
+    template <class Take, class Ends>
+    BIMLP_INLINE void each(Take take, Ends ends) const {
+      int first = begin[0], last = begin[0];  // lines that are taken
+      for (int k = 0; k < pools; ++k) {
+        for (int line = begin[k]; line < first; ++line) take(line);
+        for (int line = last; line < end[k]; ++line) take(line);
+        first = begin[k];
+        last = end[k];
+        ends(k);
+      }
+    }
+
+   private:
+    static constexpr int kUsual[4] = {2, 3, 5, 7};
+  };
+
+  // put(k, maximum) over the lines of each pool k. load(line): numbers of a line.
+  template <class Load, class Put>
+  static BIMLP_INLINE void maxima(const Nest &nest, Load load, Put put) {
+    if (nest.usual) {
+      const auto pair = [&](int i) BIMLP_INLINED { return V::max(load(nest.order[i]), load(nest.order[i + 1])); };
+      F maximum = pair(0);
+      put(0, maximum);
+      put(1, maximum = V::max(maximum, load(nest.order[2])));
+      put(2, maximum = V::max(maximum, pair(3)));
+      put(3, V::max(maximum, pair(5)));
+      return;
+    }
+    F maximum = V::set(-__FLT_MAX__);
+    nest.each([&](int line) BIMLP_INLINED { maximum = V::max(maximum, load(line)); },
+              [&](int k) BIMLP_INLINED { put(k, maximum); });
+  }
+
+  // Row y of a sum of max-pools whose windows lie in each other, times a factor for all: maxima of columns, then of
+  // these.
   static void pools(const Instruction &i, const Context &c) {
     const int slots = i.in.stride, outputs = c.width, pools = i.pools;
     const float *map = c.arena + i.in.place, *factor = i.terms.factor[0];
     float *column = c.scratch->column, *out = rows(i.out, c);
-    const int height = i.kernel[0];  // outputs along the height
-    int begin[kMaxPools], end[kMaxPools];
-    for (int w = 0; w < pools; ++w) {
-      begin[w] = i.rows.begin[w * height + c.y];
-      end[w] = i.rows.end[w * height + c.y];
-    }
-    const size_t row = static_cast<size_t>(i.width) * slots;
-    for (int b = 0; b < i.blocks; ++b) {
-      for (int x = 0; x < i.width; ++x) {
-        const float *from = map + static_cast<size_t>(x) * slots + kLanes * b;
-        int first = begin[0], last = begin[0];  // rows that `maximum` covers
-        F maximum = V::load(from + first * row);
-        for (int w = 0; w < pools; ++w) {
-          for (int k = begin[w]; k < first; ++k) maximum = V::max(maximum, V::load(from + k * row));
-          for (int k = last; k < end[w]; ++k) maximum = V::max(maximum, V::load(from + k * row));
-          first = begin[w];
-          last = end[w];
-          V::store(column + (w * i.width + x) * kLanes, maximum);
+    const size_t row = static_cast<size_t>(i.width) * slots, position = static_cast<size_t>(pools) * slots;
+    const Nest down(i.rows, i.kernel[0], c.y, pools);
+    int done = 0;  // columns whose maxima are there
+    for (int x = 0; x < outputs; ++x, out += i.out.stride) {
+      const Nest across(i.columns, outputs, x, pools);
+      for (; done < across.end[pools - 1]; ++done) {
+        const float *own = map + static_cast<size_t>(done) * slots;
+        float *to = column + done * position;
+        for (int at = 0; at < kLanes * i.blocks; at += kLanes) {
+          maxima(
+              down, [&](int line) BIMLP_INLINED { return V::load(own + at + line * row); },
+              [&](int k, F maximum) BIMLP_INLINED { V::store(to + k * slots + at, maximum); });
         }
       }
-      for (int x = 0; x < outputs; ++x) {
+      for (int at = 0; at < kLanes * i.blocks; at += kLanes) {
         F sum = V::set(0.0f);
-        for (int w = 0; w < pools; ++w) {
-          const float *from = column + w * i.width * kLanes;
-          const int begin = i.columns.begin[w * outputs + x], end = i.columns.end[w * outputs + x];
-          F maximum = V::load(from + begin * kLanes);
-          for (int k = begin + 1; k < end; ++k) maximum = V::max(maximum, V::load(from + k * kLanes));
+        for (int k = 0; k < pools; ++k) {
+          const float *own = column + across.begin[k] * position + k * slots + at;
+          F maximum = V::load(own);
+          for (int line = 1; line < across.end[k] - across.begin[k]; ++line)
+            maximum = V::max(maximum, V::load(own + line * position));
           sum = V::add(sum, maximum);
         }
-        V::store(out + static_cast<size_t>(x) * i.out.stride + kLanes * b, V::mul(sum, V::load(factor + kLanes * b)));
+        V::store(out + at, V::mul(sum, V::load(factor + at)));
       }
     }
   }

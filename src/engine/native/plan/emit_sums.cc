@@ -186,7 +186,7 @@ void Emitter::emit_pools(uint32_t v, const PoolSum &sum) {
     (height ? i.rows : i.columns) = {weights_.copy(begin), weights_.copy(end)};
   }
   a.step.kind = ProgramStep::Kind::kRows;
-  program_.column = std::max(program_.column, size_t(i.pools) * i.width * kLanes);
+  program_.column = std::max(program_.column, size_t(i.pools) * i.width * order.size());
   new_group(v).actions.push_back(std::move(a));
 }
 
