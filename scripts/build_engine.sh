@@ -28,12 +28,5 @@ mkdir -p "$OBJECTS"
 rm -f "$OBJECTS"/*.o
 find . ../../native -name '*.cc' -not -path './tools/*' | xargs -P "$(getconf _NPROCESSORS_ONLN)" -n 1 bash -euc 'compile "$@"' compile "${compiler[@]}"
 "${compiler[@]}" $FLAGS -shared "$OBJECTS"/*.o -o "$folder/libbimlp.so"
-# NAME HEADER: the flags for the system's library of pictures, or nothing where there is none
-pictures_by() {
-  if "${compiler[@]}" $FLAGS -include cstdio -include "$2" -x c++ - "-l$1" -o "$folder/probe" 2>/dev/null <<<"int main() {}"; then
-    echo "-DBIMLP_${1^^} -l$1"
-  fi
-  rm -f "$folder/probe"
-}
 # of the objects, not of the library: it uses more than the library's interface
-"${compiler[@]}" $FLAGS tools/*.cc "$OBJECTS"/*.o $(pictures_by jpeg jpeglib.h) $(pictures_by png png.h) -o "$folder/bimlp_run"
+"${compiler[@]}" $FLAGS tools/*.cc "$OBJECTS"/*.o $(picture_flags "$folder") -o "$folder/bimlp_run"

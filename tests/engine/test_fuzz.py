@@ -25,8 +25,9 @@ def test_damaged_files_lead_to_success_or_a_named_error(tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     ends = [line for line in done.stdout.splitlines() if line.endswith(": no fault")]
-    assert len(ends) == 3 and ends[0].startswith("300 damaged files to two readers")
+    assert len(ends) == 4 and ends[0].startswith("300 damaged files to two readers")
     assert ends[1].startswith("300 random graphs (") and ends[2].startswith(
         "300 damaged files, instruction sets: scalar"
     )
+    assert ends[3] == "300 damaged pictures: no fault"
     assert "success" in done.stdout and "its checksum does not match" in done.stdout

@@ -28,7 +28,7 @@ using namespace bimlp::fuzz;
 // Limits of what is run, in multiplications, and of what is opened, in numbers of all maps: a damaged attribute can
 // make a small network take minutes or gigabytes.
 constexpr uint64_t kMaxWork = 1 << 23, kMaxNumbers = 1 << 22;
-constexpr const char *kSets[] = {"scalar", "avx2", "avx512", "neon", "neon_dot"}, *kPlans[] = {"plain", ""};
+constexpr const char *kSets[] = {"scalar", "avx2", "avx512", "amx", "neon", "neon_dot"}, *kPlans[] = {"plain", ""};
 
 struct Size {
   uint64_t work = 0, numbers = 0;

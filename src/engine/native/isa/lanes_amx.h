@@ -197,7 +197,10 @@ struct Amx : Avx512 {
     F largest = set(0.0f);
     for (int k = 0; k < length; k += kLanes)
       largest = max(largest, _mm512_abs_ps(_mm512_maskz_loadu_ps(valid(k), x + k)));
-    const float most = _mm512_reduce_max_ps(largest);
+    largest = max(largest, _mm512_maskz_shuffle_f32x4(kAll, largest, largest, 0x4e));
+    largest = max(largest, _mm512_maskz_shuffle_f32x4(kAll, largest, largest, 0xb1));
+    largest = max(largest, _mm512_maskz_permute_ps(kAll, largest, 0x4e));
+    const float most = _mm512_cvtss_f32(max(largest, _mm512_maskz_permute_ps(kAll, largest, 0xb1)));
     const F scale = set(most > 0 ? kMostByDigits / most : 0.0f);
     // bytes of n + 128 (2^16 + 2^8 + 1), each less 128
     const I bias = _mm512_set1_epi32(0x808080);
@@ -213,7 +216,7 @@ struct Amx : Avx512 {
       for (int d = 0; d < kDigits; ++d) {
         const I low = _mm512_permutex2var_epi8(n[0], order[d], n[1]),
                 high = _mm512_permutex2var_epi8(n[2], order[d], n[3]);
-        _mm512_storeu_si512(to + d * digit, _mm512_shuffle_i64x2(low, high, 0x44));
+        _mm512_storeu_si512(to + d * digit, _mm512_maskz_shuffle_i64x2(0xff, low, high, 0x44));
       }
     }
     return most / kMostByDigits;
