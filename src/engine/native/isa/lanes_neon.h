@@ -133,8 +133,10 @@ struct Neon : NeonLanes {
   static constexpr const char *kName = "neon";
   static constexpr int kWordsPerByte = 31;  // words whose ones a byte can count
 
+  // A function of its own: the bytes of a whole tile take half of the registers.
   template <int T, int J>
-  static BIMLP_INLINE void mismatches(const BitRuns &x, const uint32_t *weight, size_t, I (&counts)[T][J]) {
+  static __attribute__((noinline)) void mismatches(const BitRuns &x, const uint32_t *weight, size_t,
+                                                   I (&counts)[T][J]) {
     static_assert(J == 1);
     B sum[T][4];
     unrolled<4 * T>([&](auto i) BIMLP_INLINED {
