@@ -121,8 +121,9 @@ Picture read_pnm(const std::vector<uint8_t> &bytes, const std::string &name) {
   const int max_value = header.number();
   if (max_value < 1 || max_value > 255)
     throw Error(name + ": expected values up to 255, got up to " + std::to_string(max_value));
-  const size_t begin = header.end(), pixels = size_t(picture.width) * picture.height;
-  const size_t bytes_per_pixel = bytes[1] == '6' ? kColours : 1, end = begin + pixels * bytes_per_pixel;
+  const size_t begin = header.end();
+  const uint64_t pixels = uint64_t(picture.width) * picture.height, bytes_per_pixel = bytes[1] == '6' ? kColours : 1;
+  const uint64_t end = begin + pixels * bytes_per_pixel;  // may be more than a 32-bit machine can address
   if (bytes.size() < end)
     throw Error(name + ": expected " + std::to_string(end) + " bytes, got " + std::to_string(bytes.size()));
   uint8_t values[256];
