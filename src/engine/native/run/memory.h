@@ -20,7 +20,7 @@ class Memory {
     void *p = std::aligned_alloc(kLine, bytes);
     if (!p) throw std::bad_alloc();
     std::memset(p, 0, bytes);
-    blocks_.emplace_back(p, std::free);
+    blocks_.emplace_back(p, &std::free);  // &: the sanitizer takes a reference to Thumb code for misaligned
     total_ += bytes;
     return static_cast<T *>(p);
   }
