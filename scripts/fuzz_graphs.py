@@ -29,6 +29,7 @@ from src.engine.engine import Handle, check  # noqa: E402
 from src.engine.library import library  # noqa: E402
 from src.graph import run_reference  # noqa: E402
 from src.graph.ops import OPS  # noqa: E402
+from tests.engine.emulator import emulate  # noqa: E402
 from tests.graph.exact import grids_of  # noqa: E402
 from tests.graph.packed_files import packed, pixels_of, same_graph  # noqa: E402
 from tests.graph.random_graphs import images_for, random_graph  # noqa: E402
@@ -190,6 +191,7 @@ def main():
     parser.add_argument("count", type=int)
     parser.add_argument("seed", type=int)
     arguments = parser.parse_args()
+    emulate()
     sets = " ".join(instruction_sets())  # compiles the engine if need be
     totals = Totals.from_buffer(mmap.mmap(-1, ctypes.sizeof(Totals)))
     totals.start, first, end = time.time(), arguments.seed, arguments.seed + arguments.count

@@ -17,12 +17,13 @@ from src.engine import Engine, instruction_sets
 from src.graph import Graph, trace
 from src.graph.simplify import simplify
 from src.model import create_model
+from tests.engine.emulator import EMULATOR, emulate, emulated_build, machine
 from tests.graph.networks import calibrate
 from tests.graph.networks import images as normal_images
 from tests.graph.separate import separated
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("scalar", "avx2", "avx512", "amx")
+NAMES = {"x86_64": ("scalar", "avx2", "avx512", "amx"), "aarch64": ("scalar", "neon", "neon_dot")}
 COLOURS = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)  # mean, std
 PLANS = ("plain", "fused")
 OPTIONS = {
@@ -37,12 +38,13 @@ CLASSES = ("ant", "bee", "cow")
 
 @pytest.fixture(scope="session", autouse=True)
 def needs_a_compiler():
-    """The engine is compiled where it runs."""
+    """The engine is compiled where it runs, or it is the emulated one."""
     if shutil.which(compiler()[0]) is None:
         pytest.skip("no C++ compiler")
+    emulate()
 
 
-@pytest.fixture(params=NAMES)
+@pytest.fixture(params=NAMES.get(machine(), ("scalar",)))
 def instruction_set(request, monkeypatch):
     """Each instruction set by name, and made the engine's choice; skipped where this processor lacks it."""
     if request.param not in instruction_sets():
@@ -101,7 +103,10 @@ def _packed(network, size, names, path):
 
 @pytest.fixture(scope="session")
 def engine_build(tmp_path_factory):
-    """The folder that scripts/build_engine.sh fills, a warning being an error; made once for all test processes."""
+    """The folder that scripts/build_engine.sh fills, a warning being an error; made once for all test processes. With an
+    emulator it is there."""
+    if EMULATOR:
+        return emulated_build()
     if shutil.which(compiler()[0]) is None:
         pytest.skip("no C++ compiler")
     base = tmp_path_factory.getbasetemp()

@@ -12,7 +12,9 @@ import pytest
 
 from src.model import default_precision, image_size_of, model_names
 from src.model.layers.quantizers import QUANTIZERS
+from tests.engine.left_out import OF_TIME
 
+pytestmark = OF_TIME
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / "benchmarks"
 EXPECTED = {
     "bimlp_t_ms", "ort_bimlp_t_ms", "ort_wave_mlp_nano_ms", "resnet18_ms", "mindspore_ms", "mindspore_fused_ms",

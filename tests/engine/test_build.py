@@ -16,6 +16,7 @@ from src.common.compile import NATIVE as SHARED
 from src.engine import Engine
 from src.engine.compiled import folders
 from src.engine.library import library
+from tests.engine.left_out import skip_emulated
 
 ROOT = Path(__file__).resolve().parents[2]
 NATIVE = ROOT / "src" / "engine" / "native"
@@ -173,6 +174,7 @@ def succeed(*command):
 @pytest.fixture(scope="module")
 def installed(engine_build, tmp_path_factory):
     """An Installed, once for the module."""
+    skip_emulated("CMake builds for this machine")
     if shutil.which("cmake") is None:
         pytest.skip("no cmake")
     folder = tmp_path_factory.mktemp("cmake")

@@ -10,6 +10,7 @@ from scripts.fuzz_graphs import open_bytes
 from src.common.errors import InputError
 from src.engine.library import library
 from src.graph.ir import GraphBuilder
+from tests.engine.left_out import not_emulated
 from tests.graph.packed_files import packed as bytes_of
 
 SAID = "the network's logits are not finite, or numbers that lead to them"
@@ -102,6 +103,7 @@ def test_after_an_error_no_logit_is_a_number(load, plan, threads):
         assert np.isnan(logits).all()
 
 
+@not_emulated("the flags are those of this process")
 @pytest.mark.parametrize("threads", [1, 2])
 def test_what_a_program_has_computed_is_not_the_networks(load, threads):
     """The program's arithmetic leaves its marks in the flags by which the engine sees an infinity, and finds them again."""

@@ -12,6 +12,8 @@ import pytest
 
 from src.common.compile import compiler
 from src.engine import Engine
+from tests.engine.emulator import EMULATOR
+from tests.engine.left_out import OF_PYTHON
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -51,6 +53,7 @@ def lines_of(command, comma):
     return rest
 
 
+@OF_PYTHON
 def test_a_process_with_a_decimal_comma_in_python(comma, packed):
     code = (
         "import ctypes, json, locale, sys\n"
@@ -65,17 +68,18 @@ def test_a_process_with_a_decimal_comma_in_python(comma, packed):
     assert tuple(engine.description["mean"]) == packed().description.mean
 
 
-def test_a_program_with_a_locale_and_a_way_to_round_of_its_own(comma, packed, engine_build, tmp_path):
-    paths = [
-        f"-I{ROOT / 'src/engine/native'}",
-        f"-L{engine_build}",
-        "-lbimlp",
-        "-pthread",
-        f"-Wl,-rpath,{engine_build}",
-    ]
+@pytest.fixture(scope="module")
+def host(engine_build, tmp_path_factory):
+    """Path of host_program.cc as a program."""
+    path = tmp_path_factory.mktemp("host") / "host"
+    paths = [f"-I{ROOT / 'src/engine/native'}", f"-L{engine_build}", "-lbimlp", f"-Wl,-rpath,{engine_build}"]
     source = ROOT / "tests" / "engine" / "host_program.cc"
-    subprocess.run([*compiler(), "-std=c++17", source, *paths, "-o", tmp_path / "host"], check=True)
-    description, *both = lines_of([tmp_path / "host", packed().path, "comma"], comma)
+    subprocess.run([*compiler(), "-std=c++17", source, *paths, "-pthread", "-o", path], check=True)
+    return path
+
+
+def test_a_program_with_a_locale_and_a_way_to_round_of_its_own(instruction_set, comma, packed, host):
+    description, *both = lines_of([*EMULATOR, host, packed().path, "comma"], comma)
     size = packed().description.image_size
     with Engine.load(packed().path, threads=2) as engine:
         assert json.loads(description) == engine.description

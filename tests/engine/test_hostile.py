@@ -20,6 +20,7 @@ from src.graph import run_reference
 from src.graph.ir import GraphBuilder
 from src.graph.limits import MAX_NODES
 from tests.engine.conftest import PLANS
+from tests.engine.left_out import OF_MEMORY
 from tests.graph.packed_faults import FAULTS, PARTS, WHOLE, field
 from tests.graph.packed_files import packed
 
@@ -84,6 +85,7 @@ def claims():
                 yield parts.data()
 
 
+@OF_MEMORY
 def test_a_small_file_takes_little_memory_whatever_it_claims(engine_build, path):
     for data in claims():
         path.write_bytes(data)
@@ -129,12 +131,14 @@ CHAINS = {
 }
 
 
+@OF_MEMORY
 @pytest.mark.parametrize("plan", PLANS)
 def test_the_largest_maps_take_half_a_gigabyte(engine_build, path, plan):
     path.write_bytes(packed(largest_maps()))
     assert "image: expected a file" in limited(engine_build, 512, path, "image", plan=plan)
 
 
+@OF_MEMORY
 @pytest.mark.parametrize("name", CHAINS)
 def test_as_many_nodes_as_a_file_can_hold(engine_build, path, name):
     path.write_bytes(packed(chain(MAX_NODES, CHAINS[name])))
@@ -150,6 +154,7 @@ def test_a_long_chain_is_computed_as_in_the_reference(name, plan):
         np.testing.assert_array_equal(engine.logits(images), run_reference(graph, images))
 
 
+@OF_MEMORY
 def test_threads_that_the_system_has_not_got_are_an_error(engine_build, path):
     path.write_bytes(WHOLE)
     assert "model.packed: " in limited(engine_build, 200, "--threads", "256", path, "image")

@@ -9,6 +9,7 @@ import pytest
 from src.common.errors import InputError
 from src.engine.engine import check
 from src.engine.library import library
+from tests.engine.left_out import skip_emulated
 from tests.graph.networks import images
 
 ITEM = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int)
@@ -28,6 +29,7 @@ def on_threads(items, item):
 @pytest.fixture
 def host(engine, packed):
     """host(loop, threads): an engine whose runs are shared by loop(items, item), and the list of its numbers of items."""
+    skip_emulated("the loop is in this process")
     kept = []
 
     def make(loop, threads):

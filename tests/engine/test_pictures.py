@@ -14,6 +14,7 @@ from PIL import Image
 
 from src.common.compile import compiler
 from src.data import load_rgb
+from tests.engine.emulator import EMULATOR
 
 NATIVE = Path(__file__).resolve().parents[2] / "src" / "engine" / "native"
 LIBRARIES = ("-DBIMLP_JPEG", "-DBIMLP_PNG", "-ljpeg", "-lpng")
@@ -37,7 +38,7 @@ def decode(tmp_path_factory):
         pytest.skip("no libjpeg-turbo or libpng")
     done = program(path, *LIBRARIES)
     assert done.returncode == 0, done.stderr
-    return lambda picture: subprocess.run([path, picture], capture_output=True, check=False)
+    return lambda picture: subprocess.run([*EMULATOR, path, picture], capture_output=True, check=False)
 
 
 def same(decode, path):
@@ -203,7 +204,7 @@ def test_the_program_predicts_them(packed, engine_build, decode, tmp_path):
     photograph(50, 41, "RGB").save(tmp_path / "a.png")
     for name in ("a.jpg", "a.png"):
         Image.fromarray(load_rgb(tmp_path / name)).save(tmp_path / "a.ppm")
-        command = [engine_build / "bimlp_run", packed().path, tmp_path / name, tmp_path / "a.ppm"]
+        command = [*EMULATOR, engine_build / "bimlp_run", packed().path, tmp_path / name, tmp_path / "a.ppm"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         lines = done.stdout.splitlines()
@@ -215,6 +216,6 @@ def test_without_the_libraries_it_says_so(tmp_path):
     for name, content, library in (("a.jpg", jpeg(), "libjpeg-turbo"), ("a.png", png(3, 3, 8, 2), "libpng")):
         (tmp_path / name).write_bytes(content)
         done = subprocess.run(
-            [tmp_path / "decode", tmp_path / name], capture_output=True, text=True, check=False
+            [*EMULATOR, tmp_path / "decode", tmp_path / name], capture_output=True, text=True, check=False
         )
         assert done.returncode == 2 and done.stderr.endswith(f": bimlp_run was built without {library}")

@@ -14,6 +14,7 @@ import pytest
 from src.common.errors import InputError
 from src.engine import Engine
 from src.engine.library import library
+from tests.engine.left_out import skip_emulated
 from tests.graph.networks import images
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,6 +80,7 @@ def child(work):
 @pytest.fixture
 def run(packed):
     """run(code, threads): does `code` behind BEGIN in a process of its own, which must end well."""
+    skip_emulated("a process that forks cannot load the engine")
     library()  # compiled before the clock runs
 
     def run(code, threads):

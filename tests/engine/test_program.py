@@ -23,6 +23,8 @@ from src.deploy import write_packed
 from src.engine import Engine
 from src.engine.library import library
 from src.model import create_model
+from tests.engine.emulator import EMULATOR
+from tests.engine.left_out import OF_MEMORY, OF_TIME
 
 NATIVE = Path(__file__).resolve().parents[2] / "src" / "engine" / "native"
 
@@ -50,7 +52,7 @@ def run(engine_build):
     """run(*arguments): the finished process of bimlp_run."""
 
     def run(*arguments):
-        command = [engine_build / "bimlp_run", *arguments]
+        command = [*EMULATOR, engine_build / "bimlp_run", *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
     return run
@@ -231,7 +233,7 @@ def cut(tmp_path_factory):
     def cut(pixels, size, shorter):
         (folder / "picture").write_bytes(pnm(pixels))
         before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
-        command = [folder / "cut", folder / "picture", str(size), str(shorter)]
+        command = [*EMULATOR, folder / "cut", folder / "picture", str(size), str(shorter)]
         out = subprocess.run(command, check=True, capture_output=True).stdout
         seconds = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
         return np.frombuffer(out, np.uint8).reshape(size, size, 3), seconds
@@ -280,11 +282,13 @@ def test_extreme_pixels_are_cut_as_in_evaluation(cut):
         np.testing.assert_array_equal(cut(pixels, size, size)[0], wanted)
 
 
+@OF_TIME
 def test_a_large_picture_takes_less_than_a_second(cut):
     pixels = np.zeros((3000, 4000, 3), np.uint8)
     assert cut(pixels, 224, 256)[1] < 1
 
 
+@OF_MEMORY
 def test_a_long_line_takes_little_memory(engine_build, models, tmp_path):
     for width, height in ((65536, 1), (1, 65536)):
         (tmp_path / "line.ppm").write_bytes(pnm(np.zeros((height, width, 3), np.uint8)))
@@ -296,6 +300,7 @@ def test_a_long_line_takes_little_memory(engine_build, models, tmp_path):
         subprocess.run(command, check=True, preexec_fn=limit, stdout=subprocess.DEVNULL)
 
 
+@OF_MEMORY
 @pytest.mark.parametrize("name,threads,most", [("bimlp_s", 1, 6.4e6), ("bimlp_m", 2, 9.5e6)])
 def test_a_network_of_full_size_takes_at_most_40_mb_beside_its_file(
     name, threads, most, engine_build, tmp_path

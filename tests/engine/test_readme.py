@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from src.common.compile import compiler
+from tests.engine.emulator import EMULATOR
+from tests.engine.left_out import OF_PYTHON
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,6 +27,7 @@ def in_folder(folder, packed, *command):
     return done.stdout
 
 
+@OF_PYTHON
 def test_the_python_example_of_the_readme(tmp_path):
     seed = f"import sys\nsys.path.insert(0, {str(ROOT)!r})\nimport mindspore\nmindspore.set_seed(1)\n"
     (tmp_path / "example.py").write_text(seed + example("python", "README.md"))
@@ -45,7 +48,7 @@ def test_the_c_example(packed, engine_build, tmp_path):
     paths = [f"-I{ROOT / 'src/engine/native'}", f"-L{engine_build}", "-lbimlp", f"-Wl,-rpath,{engine_build}"]
     command = [*compiler(), "-x", "c", "example.c", "-x", "none", *paths, "-o", "example"]
     subprocess.run(command, cwd=tmp_path, check=True)
-    assert "logit of class 0: " in in_folder(tmp_path, packed, "./example")
+    assert "logit of class 0: " in in_folder(tmp_path, packed, *EMULATOR, "./example")
 
 
 def test_the_lines_for_cmake_are_those_of_the_example():
@@ -56,6 +59,6 @@ def test_the_lines_for_cmake_are_those_of_the_example():
 def test_the_program(packed, engine_build, tmp_path):
     (tmp_path / "picture.ppm").write_bytes(b"P6 2 2 255\n" + bytes(12))
     lines = in_folder(
-        tmp_path, packed, engine_build / "bimlp_run", "model.packed", "picture.ppm"
+        tmp_path, packed, *EMULATOR, engine_build / "bimlp_run", "model.packed", "picture.ppm"
     ).splitlines()
     assert lines[0] == "picture.ppm" and len(lines) == 4

@@ -16,7 +16,9 @@ from PIL import Image
 
 from src.data import Transform, load_centred
 from src.engine import Engine, instruction_sets
+from tests.engine.left_out import OF_PYTHON
 
+pytestmark = OF_PYTHON
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "packaging" / "engine"
 CROSS = "aarch64-linux-gnu-g++"
