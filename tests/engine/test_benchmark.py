@@ -4,6 +4,7 @@ import importlib.util
 import json
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -202,3 +203,15 @@ def test_more_threads_than_cores_are_refused(tables, capsys):
     with pytest.raises(SystemExit):
         tables.parse(["networks", "--only", "quicknet", "--threads", "1000"])
     assert "number of cores, got 1000" in capsys.readouterr().err
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", ["neon", "neon_dot"])
+def test_the_inner_loops_of_arm_keep_their_sums_in_registers(name, monkeypatch):
+    """48 instructions count, 8 load bits and repeat them; a loop that stores sums has more than twice as many."""
+    if shutil.which("aarch64-linux-gnu-g++") is None:
+        pytest.skip("no aarch64-linux-gnu-g++")
+    monkeypatch.delenv("CXX", raising=False)
+    arm = load("arm_loops")
+    loops = arm.loops_of(arm.assembly_of(name))
+    assert loops and len(loops[0]) > 48 and len(loops[-1]) < 75
