@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# The engine on Arm, in an emulator: cross-compiled for AArch64 and for 32-bit Arm, its tests, random graphs against NumPy,
-# and damaged files through an engine with the sanitizers.
+# The engine on ARM, in an emulator: cross-compiled for AArch64 and for 32-bit ARM, its tests, random graphs against NumPy,
+# and damaged files through an engine with sanitizers.
 # Debian and Ubuntu: apt-get install g++-aarch64-linux-gnu g++-arm-linux-gnueabihf qemu-user
 #   usage:  bash scripts/run_arm.sh [COUNT] [SEED] [FOLDER] [pytest arguments]
 #           COUNT random graphs and damaged files each; default 1000 0 build/arm tests/engine
-#   expect: exit 0 after about half an hour; for each machine the counts of pytest and two lines that end with "no fault".
+#   expect: exit 0 after about 12 minutes; for each machine the counts of pytest and two lines that end with "no fault".
 set -euo pipefail
-case "${1:-}" in -h | --help) sed -n '2,8p' "$0"; exit 2 ;; esac
+case "${1:-}" in -h | --help) sed -n '2,7p' "$0"; exit 2 ;; esac
 count="${1:-1000}" seed="${2:-0}"
 out="$(realpath -m "${3:-"$(dirname "$0")/../build/arm"}")"
 tests=("${@:4}")
@@ -31,7 +31,7 @@ run() {
 
 # FOLDER FLAGS SOURCE..: the engine, and a program with its objects, named after the last source
 build() (
-  export CXXFLAGS="$2 -Wno-psabi ${CXXFLAGS:-}" # -Wno-psabi: no word on what GCC 7 changed in calls on 32-bit Arm
+  export CXXFLAGS="$2 -Wno-psabi ${CXXFLAGS:-}" # -Wno-psabi: no word on what GCC 7 changed in calls on 32-bit ARM
   bash scripts/build_engine.sh "$1"
   find_compiler
   "${compiler[@]}" $(flags_of common engine) $CXXFLAGS "${@:3}" "$1"/objects/*.o -o "$1/$(basename "${@: -1}" .cc)"
