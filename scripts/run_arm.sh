@@ -24,7 +24,7 @@ run() {
   build "$BIMLP_BUILD" -Werror tests/engine/library_server.cc
   python -m pytest -n 0 -m "" "${tests[@]:-tests/engine}"
   python scripts/fuzz_graphs.py --shrink "$count" "$seed"
-  build "$out/$1-sanitizers" "-O1 -g -D_GLIBCXX_ASSERTIONS -fsanitize=$3 -fno-sanitize-recover=all" src/engine/fuzz/*.cc
+  build "$out/$1-sanitizers" "-O1 -g -D_GLIBCXX_ASSERTIONS -fsanitize=$3 -fno-sanitize-recover=all" src/engine/fuzz/{damage,fuzz_packed}.cc
   # leaks are looked for by a way that QEMU lacks
   ASAN_OPTIONS=detect_leaks=0 $BIMLP_EMULATOR "$out/$1-sanitizers/fuzz_packed" "$count" "$seed" "${seeds[@]:0:$count}"
 }
