@@ -19,7 +19,7 @@ ITERATIONS = 1000
 
 
 def output(*command, text=None):
-    """What a command prints."""
+    """Output of a command."""
     environment = {**os.environ, "MACHINE": "aarch64"}
     return subprocess.run(
         command, input=text, capture_output=True, text=True, check=True, cwd=ROOT, env=environment
