@@ -120,3 +120,15 @@ def test_what_a_program_has_computed_is_not_the_networks(load, threads):
     c.feclearexcept(ALL_FLAGS)
     assert (failed, flags) == (0, ALL_FLAGS)
     np.testing.assert_array_equal(logits, expected)
+
+
+def test_tiny_numbers_of_full_precision_are_no_error(instruction_set, plan):
+    builder = GraphBuilder((3, 6, 6))
+    wide = builder.add("conv2d", 0, weight=np.ones((64, 3, 1, 1), np.float32), **WINDOW)
+    tiny = builder.add("affine", wide, factor=[1e-35], offset=[0])
+    narrow = builder.add("conv2d", tiny, weight=np.ones((8, 64, 1, 1), np.float32), **WINDOW)
+    builder.add("global_mean", builder.add("affine", narrow, factor=[1], offset=[1]))
+    with open_bytes(bytes_of(builder.graph())) as one:
+        np.testing.assert_array_equal(
+            one.logits(np.ones((1, 3, 6, 6), np.float32)), np.ones((1, 8), np.float32)
+        )

@@ -201,7 +201,7 @@ struct Amx : Avx512 {
     largest = max(largest, _mm512_maskz_shuffle_f32x4(kAll, largest, largest, 0xb1));
     largest = max(largest, _mm512_maskz_permute_ps(kAll, largest, 0x4e));
     const float most = _mm512_cvtss_f32(max(largest, _mm512_maskz_permute_ps(kAll, largest, 0xb1)));
-    const F scale = set(most > 0 ? kMostByDigits / most : 0.0f);
+    const F scale = set(most > kLeastByDigits ? kMostByDigits / most : 0.0f);
     // bytes of n + 128 (2^16 + 2^8 + 1), each less 128
     const I bias = _mm512_set1_epi32(0x808080);
     const I order[kDigits] = {_mm512_load_si512(kDigitBytes.of[0]), _mm512_load_si512(kDigitBytes.of[1]),

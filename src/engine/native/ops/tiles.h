@@ -14,6 +14,7 @@ constexpr int kWeightBytes = 2 * kTileBytes;  // of two tiles: that in use, and 
 constexpr int kTileInputs = 64;
 constexpr int kDigits = 3;                            // of a number of full precision
 constexpr float kMostByDigits = 127 * (65536 + 256);  // and rounding does not exceed what digits can say
+constexpr float kLeastByDigits = 1e-30f;              // numbers up to here count as 0: their scale would overflow
 constexpr int kDigitPositions = 2 * kTileRows;        // of full precision at once
 constexpr int kDigitSums = kDigitPositions * kLanes;
 constexpr int kSumsAtOnce =

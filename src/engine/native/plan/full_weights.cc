@@ -69,7 +69,7 @@ DigitTiles Weights::digits(const float *weight, int blocks, size_t length, const
     const float *own = weight + block * length * kLanes + lane;
     float most = 0;
     for (size_t k = 0; k < length; ++k) most = std::max(most, std::fabs(own[k * kLanes]));
-    scaled[slot] = factor[slot] * (unit * most / kMostByDigits);
+    scaled[slot] = factor[slot] * (most / kMostByDigits * unit);
     for (size_t k = 0; k < length && most > 0; ++k) {
       auto rest = static_cast<int32_t>(std::lrint(double(own[k * kLanes]) / most * kMostByDigits));
       int8_t *to = digit + ((block * steps + k / kTileInputs) * kDigits + kDigits - 1) * tile;
