@@ -15,6 +15,7 @@ SMALL = tuple(name for name in model_names() if image_size_of(name) <= 32)
 # network -> side of its first map, which halves from stage to stage; channels of the maps
 MAPS = {
     "adabin20": (32, (16, 32, 64)),
+    "bimlp_cifar": (16, (32, 64, 128)),
     "bimlp_t": (8, (32, 64, 128, 256)),
     "birealnet20": (32, (16, 32, 64)),
     "ftbnn20": (32, (32, 64, 128)),

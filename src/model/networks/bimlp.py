@@ -230,6 +230,7 @@ class BiMLP(StagedNetwork):
 VARIANTS = {
     # for 32x32 images; not the paper's
     "bimlp_t": Variant(BiMLP, BiMLPOptions((32, 64, 128, 256), (1, 1, 2, 1)), image_size=32),
+    "bimlp_cifar": Variant(BiMLP, BiMLPOptions((32, 64, 128), (2, 3, 2), (3, 2, 1)), image_size=32),
     # Table 1
     "bimlp_s": Variant(BiMLP, BiMLPOptions()),
     "bimlp_m": Variant(BiMLP, BiMLPOptions(depths=(2, 3, 10, 3))),
