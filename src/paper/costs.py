@@ -84,5 +84,5 @@ def costs_text(number, table, totals_of):
 
 def heading(number, table):
     """The title of a table in Markdown."""
-    kind = "Fig. 4" if number == "fig4" else f"Table {number}"
+    kind = f"Fig. {number[3:]}" if number.startswith("fig") else f"Table {number}"
     return f"### {kind}: {table.title}"

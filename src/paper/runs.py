@@ -31,6 +31,7 @@ ONLY_BINARY = (
 )
 WARMUP_SHARE = 4  # the warm-up is at most one epoch in so many
 LOG = "train.log"
+SMALL_SIDE = 32  # pixels of the images that small networks are for
 # settings that take the full-precision network's weights
 INITIAL_WEIGHTS = (
     "stages.step1.init",
@@ -58,9 +59,12 @@ def network_of(row, budget):
     """The name of the network that a row is trained with. Raises InputError where there is none."""
     if not budget.small:
         return row.network
-    if row.network not in SMALL:
+    from src.model import image_size_of
+
+    network = SMALL.get(row.network, row.network)
+    if image_size_of(network) > SMALL_SIDE:
         raise InputError(f"row {row.name!r}: {row.network} has no small network; give --size paper")
-    return SMALL[row.network]
+    return network
 
 
 def run_name(network, precision, settings):

@@ -132,8 +132,8 @@ def test_linearity_is_measured():
 
 
 @pytest.mark.parametrize("arguments,message", [
-    ((), "expected --table with all or some of 1, 2, 3"),
-    (("--table", "9", "--cost"), "--table: expected all or some of 1, 2, 3, 4, 5, 6, 7, 8, fig4, got '9'"),
+    ((), "expected --table with all or some of fig1, 1, 2, 3"),
+    (("--table", "9", "--cost"), "--table: expected all or some of fig1, 1, 2, 3, 4, 5, 6, 7, 8, fig4, got '9'"),
     (("--table", "5", "--row", "dense", "--epochs", "1"), "table 5 has the rows w/o shortcut, w/ Uni-shortcut, w/ shortcut, got 'dense'"),
     (("--table", "5"), "--epochs: expected 1 or more to train, got 0"),
     (("--table", "1", "--epochs", "1"), "--table 1: its rows are not variants to compare"),
