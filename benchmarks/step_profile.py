@@ -44,7 +44,7 @@ KINDS = {
     },
     "sum, mean": {"ReduceSum", "ReduceMean", "ReduceMax"},
     "layout, copy": {
-        "Transpose", "Reshape", "Concat", "Split", "Slice", "SliceGrad", "StridedSlice", "StridedSliceGrad", "Tile",
+        "Transpose", "Reshape", "Concat", "Split", "pad_forward", "pad_backward", "Slice", "SliceGrad", "StridedSlice", "StridedSliceGrad", "Tile",
         "BroadcastTo", "ExpandDims", "Squeeze", "Pad", "PadV3", "PadV3Grad", "TensorMove", "Cast", "Stack", "Unstack",
     },
     "optimizer, writing parameters": {"adamw", "AdamWeightDecay", "L2Loss", "Assign", "AssignAdd", "AssignSub"},

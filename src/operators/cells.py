@@ -190,7 +190,10 @@ class FusedBinaryConvAdd(FusedBinaryConv):
 
 
 class FusedConv(nn.Cell):
-    """Fused full-precision convolution with a window of any size: (x, weight, bias) -> (y, saved)."""
+    """Fused full-precision convolution with a window of any size: (x, weight, bias) -> (y, saved).
+
+    The channels of x are in as many groups as they are times the second number of the weight's shape.
+    """
 
     def __init__(self, weight_shape, stride, padding):
         super().__init__()
@@ -411,6 +414,26 @@ class FusedMaxPool(nn.Cell):
 
     def bprop(self, x, out, dout):
         return (self.back(self.window, dout[0], x, out[1]),)
+
+
+class FusedPad(nn.Cell):
+    """Fused padding with a number, x in the middle: x (C, B, H, W) -> y (C, B, H', W').
+
+    padded: function from (H, W) to (H', W'), H' - H and W' - W not negative; of an odd one the smaller half is before.
+    rule: all that `padded` depends on, as text.
+    """
+
+    def __init__(self, padded, value, rule):
+        super().__init__()
+        self.run = operator("pad_forward", lambda value, x: (*x[:2], *padded(x[2:])), 1, rule=rule)
+        self.back = operator("pad_backward", lambda dy, x: x, 1)
+        self.value = Tensor(np.array([value], np.float32))
+
+    def construct(self, x):
+        return self.run(self.value, x)
+
+    def bprop(self, x, out, dout):
+        return (self.back(dout, x),)
 
 
 class FusedMultiMaxPool(nn.Cell):

@@ -102,7 +102,10 @@ def test_the_engine_gives_the_graphs_logits_in_both_plans(case, tmp_path, monkey
 def test_a_gradient_reaches_every_parameter(case):
     """Of digits, and of images like those whose statistics the norms have: a sign passes none far from 0."""
     pixels, labels = digits(case.size)
-    batch = Tensor(np.concatenate([pixels.asnumpy(), images(8, case.size, seed=9)])), Tensor(np.tile(labels.asnumpy(), 2))
+    batch = (
+        Tensor(np.concatenate([pixels.asnumpy(), images(8, case.size, seed=9)])),
+        Tensor(np.tile(labels.asnumpy(), 2)),
+    )
     _, gradients = case.gradients(batch)
     assert [name for name, g in gradients.items() if not np.isfinite(g).all() or not g.any()] == []
 

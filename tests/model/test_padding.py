@@ -14,7 +14,7 @@ from src.model.layers.layout import to_layout
 from src.model.layers.padding import same_padding
 
 pytestmark = pytest.mark.usefixtures("pynative")
-BACKENDS = pytest.mark.parametrize("backend", ["plain", "fast"])
+BACKENDS = pytest.mark.parametrize("backend", ["plain", "fast", "fused"])
 
 
 def same(sizes, kernel, stride):

@@ -144,6 +144,16 @@ def test_full_precision_convolution(kernel, stride, padding):
     assert_same(pair(lambda a: Conv2d(3, 10, kernel, stride, padding, config=a)), random(3, 2, 16, 20))
 
 
+@pytest.mark.parametrize("groups,out", [(2, 6), (3, 12), (12, 12), (12, 24)])
+@pytest.mark.parametrize(
+    "kernel,stride,padding", [(1, 1, 0), (3, 1, 1), (3, 2, 1), ((1, 7), 1, (0, 3))], ids=str
+)
+def test_full_precision_convolution_in_groups(kernel, stride, padding, groups, out):
+    cells = pair(lambda a: Conv2d(12, out, kernel, stride, padding, groups, config=a))
+    assert isinstance(cells[1].conv.operator, operators.FusedConv)
+    assert_same(cells, random(12, 2, 9, 10))
+
+
 class Waved(nn.Cell):
     def __init__(self, config):
         super().__init__()

@@ -18,6 +18,7 @@ class Backend:
     rprelu(): Cell (x, b1, slope, b2) -> y.
     binarize(function, gradient): Cell (x, b) -> function(x + b), gradient a key of GRADIENTS.
     wave(): Cell (theta, z) -> wave.
+    pad(kernel, stride, padding, value): Cell x -> y, padded as layers/padding.Pad.
     max_pool(kernel, stride, padding): Cell x -> y, max-pool with a square window; padding a number or "same".
     multi_max_pool(): Cell x -> y, mean of four max-pools.
     fan_out(readers): Cell x -> (x, .., x), one for each reader, so that a backend can add their gradients in one pass.
@@ -34,6 +35,7 @@ class Backend:
     rprelu: Callable
     binarize: Callable
     wave: Callable
+    pad: Callable
     max_pool: Callable
     multi_max_pool: Callable
     fan_out: Callable

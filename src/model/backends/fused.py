@@ -17,6 +17,7 @@ from src.model.layers.gradients import heaviside, sign
 from src.model.layers.layout import CNHW, GroupMean
 from src.model.layers.merges import ScalarMerge, lower_branch_softmax
 from src.model.layers.norms import EPS
+from src.model.layers.padding import sides
 from src.model.layers.pools import MaxPool, MultiMaxPool
 from src.model.layers.quantizers import QUANTIZERS, weight_scale
 from src.model.layers.shortcuts import Repeat
@@ -42,11 +43,11 @@ class FirstOutput(nn.Cell):
 
 
 class ConvBias(nn.Cell):
-    """Fused convolution without groups: (x, weight, bias) -> y. An FC over channels is one matrix product."""
+    """Fused convolution: (x, weight, bias) -> y. An FC over channels is one matrix product."""
 
-    def __init__(self, weight_shape, stride, padding):
+    def __init__(self, weight_shape, stride, padding, groups):
         super().__init__()
-        is_dense = (*weight_shape[2:], stride, *padding) == (1, 1, 1, 0, 0)
+        is_dense = (*weight_shape[2:], stride, *padding, groups) == (1, 1, 1, 0, 0, 1)
         self.operator = (
             operators.FusedDense() if is_dense else operators.FusedConv(weight_shape, stride, padding)
         )
@@ -56,28 +57,14 @@ class ConvBias(nn.Cell):
 
 
 class Conv(ConvBias):
-    """Fused convolution without groups and bias: (x, weight) -> y."""
+    """Fused convolution without bias: (x, weight) -> y."""
 
-    def __init__(self, weight_shape, stride, padding):
-        super().__init__(weight_shape, stride, padding)
+    def __init__(self, weight_shape, stride, padding, groups):
+        super().__init__(weight_shape, stride, padding, groups)
         self.no_bias = Tensor(np.zeros(weight_shape[0], np.float32))
 
     def construct(self, x, weight):
         return self.operator(x, weight, self.no_bias)[0]
-
-
-def conv(weight_shape, stride, padding, groups):
-    """Fused convolution, or that of the backend fast where there are groups. Arguments as in Backend."""
-    if groups > 1:
-        return FAST.conv(weight_shape, stride, padding, groups)
-    return Conv(weight_shape, stride, padding)
-
-
-def conv_bias(weight_shape, stride, padding, groups, compute_type):
-    """Fused convolution with bias, or that of the backend fast where there are groups. Arguments as in Backend."""
-    if groups > 1:
-        return FAST.conv_bias(weight_shape, stride, padding, groups, compute_type=compute_type)
-    return ConvBias(weight_shape, stride, padding)
 
 
 def binarize(function, gradient):
@@ -192,6 +179,16 @@ class FusedMaxPool(FirstOutput):
         self.window = window
 
 
+def pad(kernel, stride, padding, value):
+    """Fused padding. Arguments as in Backend."""
+
+    def padded(sizes):
+        top, left, bottom, right = sides(padding, sizes, kernel, stride)
+        return sizes[0] + top + bottom, sizes[1] + left + right
+
+    return operators.FusedPad(padded, value, f"{kernel} {stride} {padding}")
+
+
 class FusedMultiMaxPool(operators.FusedMultiMaxPool):
     """Fused pools of the downsampling."""
 
@@ -222,13 +219,14 @@ class FusedScalarMerge(FirstOutput):
 
 FUSED = replace(
     FAST,
-    conv=conv,
-    conv_bias=conv_bias,
+    conv=Conv,
+    conv_bias=lambda *geometry, compute_type: ConvBias(*geometry),
     shortcut_conv=shortcut_conv,
     batch_norm=lambda: FirstOutput(operators.FusedNorm()),
     rprelu=lambda: FirstOutput(operators.FusedRPReLU()),
     binarize=binarize,
     wave=FusedWave,
+    pad=pad,
     max_pool=FusedMaxPool,
     multi_max_pool=FusedMultiMaxPool,
     fan_out=operators.FusedFanOut,

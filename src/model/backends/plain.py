@@ -8,6 +8,7 @@ from src.model.layers.binarize import BinarizeShifted
 from src.model.layers.binary_fc import ShortcutConv
 from src.model.layers.layout import NCHW, add_per_channel
 from src.model.layers.merges import FanOut, MeanOfSum, ScalarMerge, SoftmaxMerge
+from src.model.layers.padding import Pad
 from src.model.layers.pools import MaxPool, MultiMaxPool
 from src.model.layers.wave import CosSin, Wave
 
@@ -48,6 +49,7 @@ PLAIN = Backend(
     rprelu=lambda: ShiftedPReLU(NCHW),
     binarize=lambda function, gradient: BinarizeShifted(function, gradient, NCHW),
     wave=lambda: Wave(CosSin(), NCHW),
+    pad=Pad,
     max_pool=MaxPool,
     multi_max_pool=MultiMaxPool,
     fan_out=FanOut,

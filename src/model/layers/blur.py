@@ -3,7 +3,7 @@
 import numpy as np
 from mindspore import Parameter, nn
 
-from .padding import SAME, Pad, sides
+from .padding import SAME, sides
 
 BINOMIAL = np.outer((1, 2, 1), (1, 2, 1)).astype(np.float32) / 16
 
@@ -19,7 +19,7 @@ class Blur(nn.Cell):
         self.kernel, self.stride = BINOMIAL.shape, 2
         weight = np.tile(BINOMIAL, (channels, 1, 1, 1))
         self.weight = Parameter(weight, requires_grad=False)
-        self.pad = Pad(self.kernel, self.stride, SAME, 0)
+        self.pad = config.backend.pad(self.kernel, self.stride, SAME, 0)
         self.conv = config.backend.conv(weight.shape, self.stride, (0, 0), channels)
 
     def construct(self, x):

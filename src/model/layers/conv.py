@@ -6,7 +6,7 @@ from mindspore import dtype as mstype
 from mindspore.common.initializer import HeNormal, initializer
 
 from .layout import add_per_channel, per_channel, shuffle_channels, shuffled_order
-from .padding import SAME, Pad, fixed_padding, pair, sides
+from .padding import SAME, fixed_padding, pair, sides
 
 AXES = {"width": (1, 7), "height": (7, 1)}  # kernel of a local FC along an axis
 
@@ -19,7 +19,7 @@ class _Conv(nn.Cell):
     another value than 0, and where the padding depends on the map's size. Raises ValueError for channels that the groups do not divide.
     """
 
-    def __init__(self, in_channels, out_channels, kernel, stride, padding, groups, pad_value=0):
+    def __init__(self, in_channels, out_channels, kernel, stride, padding, groups, pad_value=0, *, config):
         super().__init__()
         if in_channels % groups or out_channels % groups:
             raise ValueError(
@@ -28,7 +28,11 @@ class _Conv(nn.Cell):
         self.kernel, self.stride, self.groups = pair(kernel), stride, groups
         self.padding, self.pad_value = fixed_padding(padding, self.kernel, stride), pad_value
         self.pads_before = self.padding == SAME or pad_value != 0
-        self.pad = Pad(self.kernel, stride, self.padding, pad_value) if self.pads_before else nn.Identity()
+        self.pad = (
+            config.backend.pad(self.kernel, stride, self.padding, pad_value)
+            if self.pads_before
+            else nn.Identity()
+        )
         shape = (out_channels, in_channels // groups, *self.kernel)
         self.weight = Parameter(initializer(HeNormal(), shape))
         # arguments of the backend's convolution
@@ -46,7 +50,7 @@ class Conv2d(_Conv):
     def __init__(
         self, in_channels, out_channels, kernel, stride=1, padding=0, groups=1, bias=True, *, config
     ):
-        super().__init__(in_channels, out_channels, kernel, stride, padding, groups)
+        super().__init__(in_channels, out_channels, kernel, stride, padding, groups, config=config)
         zeros = initializer("zeros", (out_channels,))
         self.bias = Parameter(zeros) if bias else Tensor(np.zeros(out_channels, np.float32))
         self.has_bias = bias
@@ -90,7 +94,7 @@ class BinaryConv2d(_Conv):
     ):
         quantization = config.quantization
         pad_value = pad_value if quantization.binary_activation else 0
-        super().__init__(in_channels, out_channels, kernel, stride, padding, groups, pad_value)
+        super().__init__(in_channels, out_channels, kernel, stride, padding, groups, pad_value, config=config)
         self.binary_activation, self.scaled = quantization.binary_activation, quantization.binary_weight
         quantizer = quantization.quantizer
         self.rsign = quantizer.activation(in_channels, config) if self.binary_activation else nn.Identity()
