@@ -30,8 +30,9 @@ KINDS = {
         "dense_forward", "dense_backward", "conv_forward", "conv_backward_input", "conv_backward_weight", "Conv2D", "Conv2DBackpropInput", "Conv2DBackpropFilter", "Im2Col", "Col2Im",
         "MatMul", "BatchMatMul", "BiasAdd", "BiasAddGrad", "DepthwiseConv2dNative",
     },
-    "norm, RPReLU of their own": {
-        "norm_forward", "norm_backward", "rprelu_forward", "rprelu_backward", "BatchNorm", "BatchNormGrad",
+    "norm, activation of their own": {
+        "norm_forward", "norm_backward", "rprelu_forward", "rprelu_backward", "two_slope_forward", "two_slope_backward",
+        "BatchNorm", "BatchNormGrad",
     },
     "pooling": {
         "max_pool_forward", "max_pool_backward", "multi_max_pool_forward", "multi_max_pool_backward", "MaxPool", "MaxPoolGrad",
@@ -147,14 +148,14 @@ class Timers:
 
     def __init__(self, folder):
         from src.common import compile as native
-        from src.operators import cells
+        from src.operators import operator
 
         sources = Path(native.__file__).parents[1].glob("operators/native/*.cc")
         self.names = [n for s in sources for n in re.findall(r"^OPERATOR\((\w+)\)", s.read_text(), re.M)]
         functions = "".join(FUNCTION % {"name": n, "index": i} for i, n in enumerate(self.names))
         source, shim = folder / "shim.cc", folder / "shim.so"
         source.write_text(
-            SHIM % {"count": len(self.names), "library": cells.library_path(), "functions": functions}
+            SHIM % {"count": len(self.names), "library": operator.library_path(), "functions": functions}
         )
         # linked with it: what the shim lacks is found there
         command = [
@@ -165,13 +166,13 @@ class Timers:
             "-fPIC",
             source,
             "-Wl,--no-as-needed",
-            cells.library_path(),
+            operator.library_path(),
             "-o",
             shim,
         ]
         subprocess.run(command, check=True)
         self.seconds = (ctypes.c_double * len(self.names)).in_dll(ctypes.CDLL(str(shim)), "seconds")
-        cells.library_path = lambda: str(shim)
+        operator.library_path = lambda: str(shim)
 
     def read(self):
         return dict(zip(self.names, self.seconds))

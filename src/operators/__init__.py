@@ -3,30 +3,28 @@
 MindSpore runs them through its custom-operator interface. Exported files do not contain them.
 """
 
-from .cells import (
-    GRADIENTS,
-    INPUT_SHORTCUT,
-    NO_SHORTCUT,
-    FusedAdamW,
+from .adamw import FusedAdamW
+from .binary_layers import (
+    FusedAffineSign,
     FusedBinarizeActivation,
     FusedBinaryConv,
     FusedBinaryConvAdd,
-    FusedConv,
-    FusedDense,
-    FusedFanOut,
     FusedGlobalFC,
     FusedLocalFC,
+)
+from .library import BuildError, available, library_path
+from .maps import (
+    FusedFanOut,
     FusedMaxPool,
     FusedMeanOfSum,
     FusedMultiMaxPool,
-    FusedNorm,
     FusedPad,
-    FusedRPReLU,
     FusedScalarMerge,
     FusedSoftmaxMerge,
     FusedWave,
 )
-from .library import BuildError, available, library_path
+from .operator import GRADIENTS, INPUT_SHORTCUT, NO_SHORTCUT
+from .real_layers import FusedConv, FusedDense, FusedNorm, FusedRPReLU, FusedScale, FusedTwoSlope
 
 __all__ = [
     "GRADIENTS",
@@ -34,6 +32,7 @@ __all__ = [
     "NO_SHORTCUT",
     "BuildError",
     "FusedAdamW",
+    "FusedAffineSign",
     "FusedBinaryConv",
     "FusedBinaryConvAdd",
     "FusedConv",
@@ -49,7 +48,9 @@ __all__ = [
     "FusedBinarizeActivation",
     "FusedRPReLU",
     "FusedScalarMerge",
+    "FusedScale",
     "FusedSoftmaxMerge",
+    "FusedTwoSlope",
     "FusedWave",
     "available",
     "library_path",

@@ -135,6 +135,42 @@ def test_other_shortcuts(name):
         assert_same(cells, random(8, 3, 5, 7))
 
 
+class Made(nn.Cell):
+    """Cell that a backend makes, under a name of its own."""
+
+    def __init__(self, make, config):
+        super().__init__()
+        self.made = make(config.backend)
+
+    def construct(self, *inputs):
+        return self.made(*inputs)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1, 1), (7, 3, 4, 9), (9, 2, 5, 3), (4, 8, 16, 16)], ids=str)
+@pytest.mark.parametrize("make,vectors", [
+    (lambda backend: backend.scale(), 1),
+    (lambda backend: backend.two_slope(), 2),
+], ids=["scale", "two slopes"])  # fmt: skip
+def test_functions_with_numbers_per_channel(make, vectors, shape):
+    x = random(*shape)
+    x.reshape(-1)[:3] = [0, 1, -1][: x.size]
+    cells = [Made(make, layer_config(backend=backend)) for backend in ("fast", "fused")]
+    assert_same(cells, x, *(random(shape[0], seed=seed) for seed in range(2, 2 + vectors)), outliers=0)
+
+
+@pytest.mark.parametrize("gradient", operators.GRADIENTS)
+@pytest.mark.parametrize("alpha,beta", [(1, 0), (0.7, -0.3), (-1.2, 0.1)])
+def test_sign_with_two_values_of_its_own(alpha, beta, gradient):
+    x = 2 * random(5, 3, 4, 9)
+    x[0, 0, 0, 0] = beta
+    cells = [
+        Made(lambda a: a.affine_sign(gradient), layer_config(backend=backend))
+        for backend in ("fast", "fused")
+    ]
+    assert isinstance(cells[1].made.operator, operators.FusedAffineSign)
+    assert_same(cells, x, np.float32([alpha]), np.float32([beta]), outliers=0)
+
+
 def test_rprelu():
     assert_same(pair(lambda a: RPReLU(9, a)), random(9, 2, 5, 3))
 

@@ -15,7 +15,10 @@ class Backend:
     conv_bias(.., compute_type): Cell (x, weight, bias) -> y, float32, with operands in the compute type.
     shortcut_conv(conv, in_channels, config): ShortcutConv, or a subclass of it with the same parameters.
     batch_norm(): Cell (x, gamma, beta, mean, variance) -> y, or None for MindSpore's.
+    scale(): Cell (x, f (C,)) -> f_c x.
     rprelu(): Cell (x, b1, slope, b2) -> y.
+    two_slope(): Cell (x, p, n) -> p_c max(x, 0) + n_c min(x, 0).
+    affine_sign(gradient): Cell (x, alpha (1,), beta (1,)) -> alpha (sign((x - beta) / alpha) + beta), gradient a key of GRADIENTS.
     binarize(function, gradient): Cell (x, b) -> function(x + b), gradient a key of GRADIENTS.
     wave(): Cell (theta, z) -> wave.
     pad(kernel, stride, padding, value): Cell x -> y, padded as layers/padding.Pad.
@@ -32,7 +35,10 @@ class Backend:
     conv_bias: Callable
     shortcut_conv: Callable
     batch_norm: Callable
+    scale: Callable
     rprelu: Callable
+    two_slope: Callable
+    affine_sign: Callable
     binarize: Callable
     wave: Callable
     pad: Callable

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from mindspore import nn, ops
 
-from src.model.layers.activations import ShiftedPReLU
-from src.model.layers.binarize import BinarizeShifted
-from src.model.layers.layout import CNHW, GroupSum
+from src.model.layers.activations import ShiftedPReLU, SlopesFunction
+from src.model.layers.binarize import BinarizeAffine, BinarizeShifted
+from src.model.layers.layout import CNHW, GroupSum, Scale
 from src.model.layers.merges import SoftmaxMerge
 from src.model.layers.wave import PolynomialCosSin, Wave
 
@@ -89,7 +89,10 @@ FAST = replace(
     axis=CNHW,
     conv=conv,
     conv_bias=lambda *geometry, compute_type: AddBias(conv(*geometry), compute_type, CNHW),
+    scale=lambda: Scale(CNHW),
     rprelu=lambda: ShiftedPReLU(CNHW),
+    two_slope=lambda: SlopesFunction(CNHW),
+    affine_sign=lambda gradient: BinarizeAffine(gradient, CNHW),
     binarize=lambda function, gradient: BinarizeShifted(function, gradient, CNHW),
     wave=lambda: Wave(PolynomialCosSin(), CNHW),
     softmax_merge=lambda branches: SoftmaxMerge(branches, CNHW),

@@ -74,6 +74,13 @@ def binarize(function, gradient):
     return BinarizeShifted(function, gradient, CNHW)
 
 
+def affine_sign(gradient):
+    """Fused activation quantizer of AdaBin, or that of the backend fast where there is none. Arguments as in Backend."""
+    if gradient in operators.GRADIENTS:
+        return FirstOutput(operators.FusedAffineSign(gradient))
+    return FAST.affine_sign(gradient)
+
+
 UNI_SHORTCUTS = (nn.Identity, Repeat, GroupMean)
 # scale and gradient of the weights of a quantizer -> their name in operators.SCALES
 SCALES = {
@@ -223,7 +230,10 @@ FUSED = replace(
     conv_bias=lambda *geometry, compute_type: ConvBias(*geometry),
     shortcut_conv=shortcut_conv,
     batch_norm=lambda: FirstOutput(operators.FusedNorm()),
+    scale=lambda: FirstOutput(operators.FusedScale()),
     rprelu=lambda: FirstOutput(operators.FusedRPReLU()),
+    two_slope=lambda: FirstOutput(operators.FusedTwoSlope()),
+    affine_sign=affine_sign,
     binarize=binarize,
     wave=FusedWave,
     pad=pad,

@@ -3,10 +3,10 @@
 from mindspore import dtype as mstype
 from mindspore import nn, ops
 
-from src.model.layers.activations import ShiftedPReLU
-from src.model.layers.binarize import BinarizeShifted
+from src.model.layers.activations import ShiftedPReLU, SlopesFunction
+from src.model.layers.binarize import BinarizeAffine, BinarizeShifted
 from src.model.layers.binary_fc import ShortcutConv
-from src.model.layers.layout import NCHW, add_per_channel
+from src.model.layers.layout import NCHW, Scale, add_per_channel
 from src.model.layers.merges import FanOut, MeanOfSum, ScalarMerge, SoftmaxMerge
 from src.model.layers.padding import Pad
 from src.model.layers.pools import MaxPool, MultiMaxPool
@@ -46,7 +46,10 @@ PLAIN = Backend(
     conv_bias=lambda *geometry, compute_type: AddBias(Conv(*geometry), compute_type, NCHW),
     shortcut_conv=ShortcutConv,
     batch_norm=lambda: None,
+    scale=lambda: Scale(NCHW),
     rprelu=lambda: ShiftedPReLU(NCHW),
+    two_slope=lambda: SlopesFunction(NCHW),
+    affine_sign=lambda gradient: BinarizeAffine(gradient, NCHW),
     binarize=lambda function, gradient: BinarizeShifted(function, gradient, NCHW),
     wave=lambda: Wave(CosSin(), NCHW),
     pad=Pad,

@@ -92,7 +92,7 @@ class TwoSlope(nn.Cell):
         super().__init__()
         self.positive = Parameter(initializer(1.0, (channels,)))
         self.negative = Parameter(initializer(0.25, (channels,)))
-        self.function = SlopesFunction(config.axis)
+        self.function = config.backend.two_slope()
 
     def construct(self, x):
         return self.function(x, self.positive, self.negative)

@@ -32,6 +32,31 @@ class BinarizeShifted(nn.Cell):
         return dx, channel_sum(dx, self.axis)
 
 
+class BinarizeAffine(nn.Cell):
+    """Values y = alpha (sign(z) + beta), z = (x - beta) / alpha: (x, alpha (1,), beta (1,)) -> y.
+
+    Backward, g the function under `gradient` in GRADIENTS at z: dx = g dy,
+    dalpha = sum dy (sign(z) + beta) - dx z, dbeta = sum alpha dy - dx. axis: the channel axis of the feature maps.
+    """
+
+    def __init__(self, gradient, axis):
+        super().__init__()
+        self.gradient, self.axis = GRADIENTS[gradient], axis
+
+    def construct(self, x, alpha, beta):
+        return alpha * (sign((x - beta) / alpha) + beta)
+
+    def bprop(self, x, alpha, beta, out, dout):
+        z = (x - beta) / alpha
+        dx = self.gradient(z, dout)
+        dalpha = dout * (sign(z) + beta) - dx * z
+        return dx, self.total(dalpha), alpha * self.total(dout) - self.total(dx)
+
+    def total(self, x):
+        """Sum of all numbers, (1,)."""
+        return channel_sum(x, self.axis).sum().reshape(1)
+
+
 class ActivationQuantizer(nn.Cell):
     """Base of the activation quantizers: x -> x_b of the same shape, in the layout of the config's backend.
 

@@ -5,7 +5,7 @@ from mindspore import Parameter, Tensor, nn, ops
 from mindspore import dtype as mstype
 from mindspore.common.initializer import HeNormal, initializer
 
-from .layout import add_per_channel, per_channel, shuffle_channels, shuffled_order
+from .layout import add_per_channel, shuffle_channels, shuffled_order
 from .padding import SAME, fixed_padding, pair, sides
 
 AXES = {"width": (1, 7), "height": (7, 1)}  # kernel of a local FC along an axis
@@ -100,6 +100,7 @@ class BinaryConv2d(_Conv):
         self.rsign = quantizer.activation(in_channels, config) if self.binary_activation else nn.Identity()
         shape = self.weight.shape
         self.weight_quantizer = quantizer.weight(shape, config) if self.scaled else nn.Identity()
+        self.scaling = config.backend.scale() if self.scaled else None
         self.conv = config.backend.conv(*self.geometry)
         self.compute_type, self.axis = config.compute_type, config.backend.axis
         self.has_bias = bias
@@ -134,7 +135,7 @@ class BinaryConv2d(_Conv):
     def construct(self, x):
         y = self.accumulate(x)
         if self.scaled:
-            y = y * per_channel(self.scale(), self.axis)
+            y = self.scaling(y, self.scale())
         return self.add_bias(y)
 
     def lower(self, graph, x):

@@ -33,6 +33,17 @@ def add_per_channel(x, v, axis):
     return _bias_add(x.reshape(1, x.shape[0], -1), v).reshape(x.shape)
 
 
+class Scale(nn.Cell):
+    """Product f_c x of a feature map and a vector f (C,)."""
+
+    def __init__(self, axis):
+        super().__init__()
+        self.axis = axis
+
+    def construct(self, x, f):
+        return x * per_channel(f, self.axis)
+
+
 def channel_sum(x, axis):
     """Sum over B, H, W: feature map -> (C,)."""
     if axis == CNHW:

@@ -18,7 +18,7 @@
 
 namespace bimlp {
 
-// Window of a convolution, from an int32 tensor that its Cell makes (cells.py).
+// Window of a convolution, from an int32 tensor that operator.py makes.
 struct Window {
   explicit Window(const int32_t *values)
       : height(values[0]), width(values[1]), stride(values[2]), top(values[3]), left(values[4]) {}

@@ -43,7 +43,7 @@ void take(T candidate, T position, T &value, T &code) {
 class Windows {
  public:
   // Windows on the images of tensor x that give the tensor y, by their numbers. Tensor 0 is kernel, stride and padding,
-  // -1 for SAME (cells.py).
+  // -1 for SAME (maps.py).
   Windows(const Tensors &t, int x, int y)
       : kernel_(t.get<int32_t>(0)[0]),
         stride_(t.get<int32_t>(0)[1]),

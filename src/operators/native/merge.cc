@@ -8,7 +8,7 @@
 namespace bimlp {
 namespace {
 
-constexpr int kMaxBranches = 16;  // MAX_BRANCHES of ../cells.py
+constexpr int kMaxBranches = 16;  // MAX_BRANCHES of ../maps.py
 
 // Softmax over the branches of image b and channel c. logits: (branches C, B), branch i of channel c in row
 // branches c + i.

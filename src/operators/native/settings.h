@@ -1,4 +1,4 @@
-// Settings of an operator, an int32 tensor that its Cell makes (cells.py).
+// Settings of an operator, an int32 tensor that operator.py makes.
 #pragma once
 #include <cstdint>
 

@@ -1,43 +1,16 @@
 """AdaBin: two values of each filter and of each layer's activations that need not be opposite."""
 
 import numpy as np
-from mindspore import Parameter, nn, ops
+from mindspore import Parameter, ops
 from mindspore import dtype as mstype
 from mindspore.common.initializer import initializer
 
 from ..binarize import ActivationQuantizer, WeightQuantizer
-from ..gradients import GRADIENTS, sign
-from ..layout import channel_sum
 from .base import SignSTE
 from .irnet import STEEPNESS
 from .moving import SteSign, state, tanh_ste
 
 EPS = 1e-12  # of a filter's variance: a filter of equal numbers has the gradient 0
-
-
-class BinarizeAffine(nn.Cell):
-    """Values y = alpha (sign(z) + beta), z = (x - beta) / alpha: (x, alpha (1,), beta (1,)) -> y.
-
-    Backward, g the function under `gradient` in GRADIENTS at z: dx = g dy,
-    dalpha = sum dy (sign(z) + beta) - dx z, dbeta = sum alpha dy - dx. axis: the channel axis of the feature maps.
-    """
-
-    def __init__(self, gradient, axis):
-        super().__init__()
-        self.gradient, self.axis = GRADIENTS[gradient], axis
-
-    def construct(self, x, alpha, beta):
-        return alpha * (sign((x - beta) / alpha) + beta)
-
-    def bprop(self, x, alpha, beta, out, dout):
-        z = (x - beta) / alpha
-        dx = self.gradient(z, dout)
-        dalpha = dout * (sign(z) + beta) - dx * z
-        return dx, self.total(dalpha), alpha * self.total(dout) - self.total(dx)
-
-    def total(self, x):
-        """Sum of all numbers, (1,)."""
-        return channel_sum(x, self.axis).sum().reshape(1)
 
 
 class AdaBinActivation(ActivationQuantizer):
@@ -46,7 +19,7 @@ class AdaBinActivation(ActivationQuantizer):
     def __init__(self, config):
         super().__init__()
         self.alpha, self.beta = (Parameter(initializer(value, (1,))) for value in ("ones", "zeros"))
-        self.function = BinarizeAffine(config.quantization.gradient, config.axis)
+        self.function = config.backend.affine_sign(config.quantization.gradient)
 
     def construct(self, x):
         return self.function(x, self.alpha, self.beta)
