@@ -2,6 +2,7 @@
 
   python scripts/reproduce.py --table 5 --cost
   python scripts/reproduce.py --table 5 --data_path cifar10 --epochs 1 --seeds 2
+  python scripts/reproduce.py --table fig1 --data_path cifar10 --epochs 12 --teacher output/cifar10_full/teacher/best.ckpt
   python scripts/reproduce.py --ability
   python scripts/reproduce.py --linearity --checkpoint output/step2/best.ckpt
 
@@ -13,7 +14,7 @@ output_dir/table<N>.md, .json and .png.
 
 import argparse
 import dataclasses
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from src.commands.build import build_network, load_checkpoint, start_device, trained_network
@@ -25,7 +26,7 @@ from src.data import create_dataset
 from src.learn.progress import log
 from src.model import image_size_of, model_names
 from src.paper.ability import ability_table, measure, measured_table
-from src.paper.costs import costs_text, heading
+from src.paper.costs import cost_rows, costs_text, heading
 from src.paper.linearity import LINEARITY, linearity, linearity_table
 from src.paper.results import result_table, write_results
 from src.paper.runs import Budget, network_of, train_table
@@ -35,6 +36,7 @@ from src.settings.config import load_config
 
 ROOT = Path(__file__).resolve().parents[2]
 EVERY = "all"
+SMALL_CLASSES = 10  # of the digits and CIFAR-10
 OVERLAYS = {
     "small": "config/cifar10.yaml",
     "paper": "config/bimlp_s_imagenet.yaml",
@@ -60,14 +62,14 @@ def chosen_rows(number, table, names):
 
 
 @cache
-def totals_of(name, precision, overrides):
+def totals_of(name, precision, overrides, classes=1000):
     """The totals of a network's cost at its own image size, None for a network that is not built here. Rows of several
     tables are the same network: it is counted once."""
     if name not in model_names():
         return None
     config = load_config(overrides=overrides, flags={"model.name": name})
     return cost_of(
-        build_network(config, name, 1000, precision, backend="plain"), image_size_of(name)
+        build_network(config, name, classes, precision, backend="plain"), image_size_of(name)
     ).totals()
 
 
@@ -96,6 +98,7 @@ def train(tables, args):
         Path(args.output_dir).resolve(),
         tuple(args.overrides),
         args.size == "small",
+        args.teacher,
     )
     plans = []
     for number, table in tables:
@@ -110,9 +113,18 @@ def train(tables, args):
     for number, table, rows in plans:
         title, name = heading(number, table), number if number.startswith("fig") else f"table{number}"
         log(f"{title.lstrip('# ')}: {about}")
+        ops = ops_of(dataclasses.replace(table, rows=rows), budget) if table.against_ops else None
         for results in train_table(rows, args.seeds, budget, log):
-            write_results(budget.output_dir, name, title, about, results)
-        result(f"\n{result_table(results)}\n\n-> {budget.output_dir / name}.md, .json, .png\n")
+            write_results(budget.output_dir, name, title, about, results, ops)
+        result(f"\n{result_table(results, ops)}\n\n-> {budget.output_dir / name}.md, .json, .png\n")
+
+
+def ops_of(table, budget):
+    """OPs of one image by the row's name, at the trained networks' size and for `SMALL_CLASSES` classes."""
+    start_device(load_config())
+    trained = (dataclasses.replace(row, network=network_of(row, budget)) for row in table.rows)
+    rows = cost_rows(dataclasses.replace(table, rows=trained), partial(totals_of, classes=SMALL_CLASSES))
+    return {row.name: totals["ops"] for row, totals in rows}
 
 
 def measured_network(args):
@@ -187,6 +199,12 @@ def main(argv):
     parser.add_argument("--epochs", type=int, default=0, metavar="N", help="of every stage of every row")
     parser.add_argument(
         "--seeds", type=int, default=1, metavar="K", help="trainings of every row (default: 1)"
+    )
+    parser.add_argument(
+        "--teacher",
+        default="",
+        metavar="FILE",
+        help="one teacher's best.ckpt for all binary rows (default: each row's own)",
     )
     parser.add_argument("--output_dir", default="output/tables", metavar="DIR", help="default: output/tables")
     parser.add_argument(

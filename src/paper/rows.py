@@ -27,7 +27,7 @@ class Table:
     """A table: title, rows, what is to be said about it.
 
     compares: whether its rows are variants to be trained. macs_alone: whether costs are multiply-accumulates alone, without
-    the biases that this paper counts in its own networks.
+    the biases that this paper counts in its own networks. against_ops: whether its results are drawn over the rows' OPs.
     """
 
     title: str
@@ -35,6 +35,7 @@ class Table:
     note: str = ""
     compares: bool = True
     macs_alone: bool = False
+    against_ops: bool = False
 
 
 def model_settings(**settings):

@@ -1,7 +1,8 @@
 """Training a table's rows: each with the same epochs and seeds, resumable, equal networks trained once.
 
 A binary row is trained as the paper does, in two steps by distillation; its teacher, and what step 1 starts from,
-is the same network in full precision, trained before. A row in full precision is that teacher.
+is the same network in full precision, trained before. A row in full precision is that teacher. With one teacher for
+all rows, step 1 starts from random weights.
 """
 
 import dataclasses
@@ -15,6 +16,7 @@ from pathlib import Path
 from src.common.errors import InputError
 from src.common.files import read_summary
 from src.paper.tables import SMALL
+from src.settings.command_line import config_beside
 from src.settings.config import load_config, to_flat
 from src.settings.own_values import with_quantizer
 from src.settings.schema import TRAITS
@@ -44,7 +46,8 @@ INITIAL_WEIGHTS = (
 class Budget:
     """Settings that all rows share: the overlay, the data, epochs per stage, the folder of the runs, further settings.
 
-    small: the networks of paper.SMALL instead of the paper's.
+    small: the networks of paper.SMALL instead of the paper's. teacher: checkpoint of one teacher for all binary rows, as
+    best.ckpt of a stage; "" for each row's own.
     """
 
     config_path: str
@@ -53,6 +56,7 @@ class Budget:
     output_dir: Path
     overrides: tuple
     small: bool
+    teacher: str = ""
 
 
 def network_of(row, budget):
@@ -86,18 +90,37 @@ def train_row(row, seed, budget):
     Raises InputError where a training fails, with its last line.
     """
     network = network_of(row, budget)
-    full = {key: value for key, value in row.settings.items() if key not in ONLY_BINARY}
-    teacher = _train(network, "fp32", full, seed, budget, {})
-    if row.precision == "fp32":
-        return {**_figures(teacher, ("teacher",)), "network": network}
-    weights = teacher / "teacher" / "best.ckpt"
-    folder = _train(network, "binary", row.settings, seed, budget, dict.fromkeys(INITIAL_WEIGHTS, weights))
+    if budget.teacher and row.precision == "binary":
+        values, teacher_top1 = _shared_teacher(budget.teacher)
+    else:
+        full = {key: value for key, value in row.settings.items() if key not in ONLY_BINARY}
+        teacher = _train(network, "fp32", full, seed, budget, {})
+        if row.precision == "fp32":
+            return {**_figures(teacher, ("teacher",)), "network": network}
+        values = dict.fromkeys(INITIAL_WEIGHTS, teacher / "teacher" / "best.ckpt")
+        teacher_top1 = _stages(teacher)["teacher"]["top1"]
+    folder = _train(network, "binary", row.settings, seed, budget, values)
     figures = _figures(folder, ("step1", "step2"))
-    return {**figures, "teacher_top1": _stages(teacher)["teacher"]["top1"], "network": network}
+    return {**figures, "teacher_top1": teacher_top1, "network": network}
 
 
-def _train(network, precision, settings, seed, budget, initial_weights):
-    """Run train.py for one network into its folder, and return that."""
+def _shared_teacher(checkpoint):
+    """(settings of a teacher for all rows, its top-1 as its run's summary has it). Raises InputError where there is no summary."""
+    path = Path(checkpoint).resolve()
+    model = config_beside(path).model.name
+    stage = _stages(path.parents[1]).get(path.parent.name)
+    if stage is None:
+        raise InputError(
+            f"teacher {checkpoint}: expected a stage's folder in its run's, with summary.json, got none"
+        )
+    values = {"stages.step1.init": ""}
+    for step in ("step1", "step2"):
+        values[f"stages.{step}.teacher"], values[f"stages.{step}.teacher_checkpoint"] = model, path
+    return values, stage["top1"]
+
+
+def _train(network, precision, settings, seed, budget, teacher):
+    """Run train.py for one network into its folder, and return that. teacher: settings on whom it learns from."""
     stages = ("teacher",) if precision == "fp32" else ("step1", "step2")
     folder = budget.output_dir / "runs" / f"{run_name(network, precision, settings)}-seed{seed}"
     found = _stages(folder)
@@ -107,7 +130,7 @@ def _train(network, precision, settings, seed, budget, initial_weights):
         "resume": "true",
         "stage": "teacher" if precision == "fp32" else "all",
         **settings,
-        **initial_weights,
+        **teacher,
     }
     configured = load_config(budget.config_path or None, budget.overrides).stages
     for stage in ("teacher", "step1", "step2"):

@@ -6,8 +6,9 @@ import pytest
 from PIL import Image
 
 from src.commands.reproduce import main
+from src.common.files import read_summary
 from tests.calls import call
-from tests.commands.conftest import SHORT, process
+from tests.commands.conftest import EPOCH, SHORT, process, start
 
 
 def reproduce(*arguments):
@@ -75,6 +76,59 @@ def test_a_finished_run_is_not_taken_for_one_with_other_settings(trained):
     assert (
         "holds a run with other settings (data.flip was 0.0, got 0.5); give another --output_dir"
         in done.stderr
+    )
+
+
+def test_one_teacher_serves_all_rows_and_the_picture_is_over_ops(tmp_path):
+    short = ("data.image_size=32", "train.steps_per_epoch=12", "data.batch_size=16")
+    trained = start(
+        "train.py",
+        "--output_dir",
+        tmp_path / "t",
+        "model.name=quicknet_nano",
+        "stage=teacher",
+        *EPOCH,
+        *short,
+    )
+    assert trained.returncode == 0, trained.stderr
+    arguments = (
+        "--table",
+        "fig1",
+        "--row",
+        "Bi-Real Net",
+        "QuickNet",
+        "--epochs",
+        "1",
+        "--output_dir",
+        tmp_path,
+        *short,
+    )
+    done = reproduce(*arguments, "--teacher", tmp_path / "t/teacher/best.ckpt")
+    assert done.returncode == 0, done.stderr
+    runs = {path.name: (path / "train.log").read_text() for path in (tmp_path / "runs").iterdir()}
+    assert runs.keys() == {"birealnet20-binary-seed1", "quicknet_nano-binary-seed1"}
+    assert all(log.count("taught by quicknet_nano,") == 2 for log in runs.values())
+    rows = json.loads((tmp_path / "fig1.json").read_text())["rows"]
+    teacher = read_summary(tmp_path / "t/summary.json")["teacher"]["top1"]
+    assert [row["seeds"][0]["teacher_top1"] for row in rows] == [teacher, teacher]
+    text = (tmp_path / "fig1.md").read_text()
+    assert all(f"| {row['ops'] / 1e6:9.2f} |" in text for row in rows) and "ImageNet" not in text
+    with Image.open(tmp_path / "fig1.png") as picture:
+        assert picture.size == (800, 500)
+
+
+def test_a_teacher_without_its_run_is_refused(trained, tmp_path):
+    source = trained[0] / "runs/bimlp_t-fp32-seed1/teacher"
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    for name in ("best.ckpt", "config.yaml"):
+        (alone / name).write_bytes((source / name).read_bytes())
+    done = reproduce(
+        "--table", "5", "--epochs", "1", "--output_dir", tmp_path / "out", "--teacher", alone / "best.ckpt"
+    )
+    assert (
+        done.returncode == 2
+        and "expected a stage's folder in its run's, with summary.json, got none" in done.stderr
     )
 
 
