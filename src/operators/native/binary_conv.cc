@@ -9,7 +9,6 @@
 #include "shortcut.h"
 #include "sign_gradients.h"
 #include "surrogates.h"
-#include "tensors.h"
 #include "windows.h"
 
 namespace bimlp {
@@ -17,17 +16,10 @@ namespace {
 
 constexpr int64_t kFilters = 4;  // filters of one work item of the forward pass
 
-struct Sizes {
-  Sizes(const Tensors &t, const Window &window, int x, int y)
-      : in(t.dim(x, 0)),
-        out(t.dim(y, 0)),
-        n_in(t.size(x) / in),
-        n(t.size(y) / out),
-        depth(in * window.taps()),
-        grid(window, t.dim(x, 1), t.dim(x, 2), t.dim(x, 3), t.dim(y, 2), t.dim(y, 3)) {}
+struct Sizes : MapSizes {
+  Sizes(const Tensors &t, const Window &window, int x, int y) : MapSizes(t, window, x, y), depth(in * window.taps()) {}
 
-  int64_t in, out, n_in, n, depth;
-  Grid grid;
+  int64_t depth;
 };
 
 // Shortcut of output channel o: a row of r if there is one, else of x, or null.

@@ -3,27 +3,21 @@
 // x (C, B, H, W), W (O, C / G, kh, kw), y (O, B, H', W') in G groups: each is a convolution of its channels alone. The
 // forward pass also gives a copy of W for the backward pass (see saved.h). The gradients of x and W are two operators,
 // so that a stem, whose input needs none, computes one.
-#include "tensors.h"
 #include "windows.h"
 
 namespace bimlp {
 namespace {
 
-// Sizes and grid of a convolution, by the numbers of its tensors.
-struct Sizes {
+// Sizes of a convolution in groups. weight: number of the weight's tensor.
+struct Sizes : MapSizes {
   Sizes(const Tensors &t, const Window &window, int x, int weight, int y)
-      : in(t.dim(x, 0)),
-        out(t.dim(y, 0)),
+      : MapSizes(t, window, x, y),
         group_in(t.dim(weight, 1)),
         groups(in / group_in),
         group_out(out / groups),
-        n_in(t.size(x) / in),
-        n(t.size(y) / out),
-        depth(group_in * window.taps()),
-        grid(window, t.dim(x, 1), t.dim(x, 2), t.dim(x, 3), t.dim(y, 2), t.dim(y, 3)) {}
+        depth(group_in * window.taps()) {}
 
-  int64_t in, out, group_in, groups, group_out, n_in, n, depth;
-  Grid grid;
+  int64_t group_in, groups, group_out, depth;
 };
 
 // Planes of all channels of x, `room` numbers each.

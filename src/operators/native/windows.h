@@ -8,12 +8,26 @@
 #include "matmul.h"
 #include "pool.h"
 #include "scratch.h"
+#include "tensors.h"
 
 namespace bimlp {
 
 using Sources = std::vector<const float *>;
 
 constexpr int64_t kGroupBytes = 1 << 19;  // of the panels that stay in the L2 cache for all rows
+
+// Channels of a convolution's maps, numbers per channel, and their grid. x, y: numbers of the maps' tensors.
+struct MapSizes {
+  MapSizes(const Tensors &t, const Window &window, int x, int y)
+      : in(t.dim(x, 0)),
+        out(t.dim(y, 0)),
+        n_in(t.size(x) / in),
+        n(t.size(y) / out),
+        grid(window, t.dim(x, 1), t.dim(x, 2), t.dim(x, 3), t.dim(y, 2), t.dim(y, 3)) {}
+
+  int64_t in, out, n_in, n;
+  Grid grid;
+};
 
 // Sources of the forward pass, [channel][tap], from the planes of all input channels.
 inline Sources input_sources(const Grid &grid, const float *planes, int64_t channels) {
