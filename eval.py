@@ -40,10 +40,15 @@ def arguments(argv):
         metavar="FILE.png",
         help="draw the pictures of --image with their classes as bars",
     )
+    parser.add_argument(
+        "--per_class", action="store_true", help="also the images of each class, and how many were right"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     args = parse(parser, argv)
     if args.image and args.data_path:
         raise InputError("command line: expected --image or --data_path, got both")
+    if args.image and args.per_class:
+        raise InputError("command line: expected --image or --per_class, got both")
     if args.model and has_network(args):
         raise InputError(
             f"command line: the file has its network in it, expected no --model, got {args.model}"

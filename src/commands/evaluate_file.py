@@ -98,7 +98,7 @@ def evaluate_file(args, config):
             return show_predictions(names, logits_of, transform, args, config.data.eval_batch_size)
         values = {"model.num_classes": found["classes"], "model.name": found["variant"]}
         values |= {"data.classes": classes_of_file(found["class_names"], config.data, overrides)}
-        return show_score(with_values(config, values), FilePass(network), workers, args.json, transform)
+        return show_score(with_values(config, values), FilePass(network), workers, args, transform)
 
 
 def classes_of_file(names, data, overrides):

@@ -44,4 +44,4 @@ def evaluate_network(args, config):
         return 0
     if args.image:
         return show_predictions(names, logits_of, transform, args, size)
-    return show_score(config, predict, workers, args.json)
+    return show_score(config, predict, workers, args)

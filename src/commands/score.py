@@ -10,15 +10,19 @@ from src.data.skipped import lines
 from src.learn.evaluate import evaluate
 
 
-def show_score(config, predict, workers, as_json, transform=None):
-    """Evaluate the validation split and print the score. transform: None for that of the settings."""
+def show_score(config, predict, workers, args, transform=None):
+    """Evaluate the validation split and print the score.
+
+    args: the command line of eval.py. transform: None for that of the settings.
+    """
     data = create_dataset(config, "val", workers.rank, workers.size, transform)
     if len(data.classes) != config.model.num_classes:
         raise InputError(
             f"{config.data.path or config.data.source}: expected {config.model.num_classes} classes as the network "
             f"has, got {len(data.classes)} (data.classes=[..], the network's names of its classes, allows a part of them)"
         )
-    score = evaluate(predict, data, config.data.eval_batch_size, workers)
+    classes = config.model.num_classes if args.per_class else 0
+    score = evaluate(predict, data, config.data.eval_batch_size, workers, classes=classes)
     if not workers.first:
         return
     record = {
@@ -28,7 +32,11 @@ def show_score(config, predict, workers, as_json, transform=None):
         "total": score.total,
         "images_per_second": score.images_per_second,
     }
-    if as_json:
+    names = [str(name) for name in data.classes]
+    if args.per_class:
+        counts = (dict(zip(("correct", "total"), each)) for each in score.per_class)
+        record["per_class"] = dict(zip(names, counts))
+    if args.json:
         result(json.dumps(record, allow_nan=False))
         return
     result(f"model        {printable(config.model.name)}")
@@ -39,5 +47,8 @@ def show_score(config, predict, workers, as_json, transform=None):
         result(f"skipped      {len(data.skipped)} files that cannot be read")
     for line in lines(data.skipped):
         result(f"skipped      {printable(line)}")
+    for name, (correct, total) in zip(names, score.per_class):
+        share = f"{correct / total:.4f}" if total else "-"
+        result(f"class        {printable(name)} {share} ({correct}/{total})")
     result(f"top5 = {score.top5:.4f} ({score.correct5}/{score.total})")
     result(f"top1 = {score.top1:.4f} ({score.correct}/{score.total})")

@@ -10,12 +10,16 @@ from src.common.errors import InputError
 
 @dataclass(frozen=True)
 class Score:
-    """Counts over the whole split, and the speed of all workers together."""
+    """Counts over the whole split, and the speed of all workers together.
+
+    per_class: (right, images) of each class; () where nobody asked for them.
+    """
 
     total: int
     correct: int
     correct5: int
     seconds: float
+    per_class: tuple = ()
 
     @property
     def top1(self):
@@ -53,13 +57,20 @@ def padded(images, size):
     return np.concatenate([images, np.repeat(images[-1:], missing, axis=0)]) if missing else images
 
 
-def evaluate(predict, dataset, batch_size, workers, stop=()):
+def class_counts(logits, labels, classes):
+    """(right, images) of each class, (2, classes); logits (B, K), labels (B,)."""
+    right = labels[best_classes(logits)[:, 0] == labels]
+    return np.stack([np.bincount(each, minlength=classes) for each in (right, labels)])
+
+
+def evaluate(predict, dataset, batch_size, workers, stop=(), classes=0):
     """Score of `predict` (images -> logits, arrays) over dataset.epoch(0), summed over the workers.
 
     batch_size: of the batches that dataset.epoch gives; the last one is filled up, and where a worker's images are fewer
     in all, to their number.
     predict: has `ready`; when it is not ready yet (not compiled), the first batch is computed once more for that,
     outside of the time that is measured.
+    classes: their number, for the counts of each class; 0 for none.
     stop: as soon as there is something in it, this worker leaves off; None is returned then, to all workers.
 
     Raises:
@@ -67,7 +78,7 @@ def evaluate(predict, dataset, batch_size, workers, stop=()):
         InputError: no image can be read any more.
     """
     start = time.perf_counter()
-    counts = np.zeros(3, int)
+    counts, of_classes = np.zeros(3, int), np.zeros((2, classes), int)
     rows = min(batch_size, -(-dataset.size // workers.size))
     for images, labels in dataset.epoch(0):
         if stop:
@@ -80,8 +91,11 @@ def evaluate(predict, dataset, batch_size, workers, stop=()):
         logits = predict(batch)[: len(labels)]
         require_finite(logits, "evaluation")
         counts += (len(labels), *hits(logits, labels))
+        if classes:
+            of_classes += class_counts(logits, labels, classes)
     late = len(dataset.skipped_late)  # each worker reads a part of the images and finds the bad ones in it
-    total, correct, correct5, all_late, stops = (round(v) for v in workers.sum([*counts, late, bool(stop)]))
+    sums = workers.sum([*counts, late, bool(stop), *of_classes.T.flat])
+    total, correct, correct5, all_late, stops, *flat = (round(v) for v in sums)
     if stops:
         return None
     expected = dataset.size + late - all_late
@@ -89,4 +103,5 @@ def evaluate(predict, dataset, batch_size, workers, stop=()):
         raise ValueError(f"evaluation: expected {expected} images, got {total}")
     if not total:
         raise InputError("evaluation: expected images that can be read, got none")
-    return Score(total, correct, correct5, max(time.perf_counter() - start, 1e-9))
+    per_class = tuple(zip(flat[::2], flat[1::2]))
+    return Score(total, correct, correct5, max(time.perf_counter() - start, 1e-9), per_class)

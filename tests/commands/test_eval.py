@@ -92,8 +92,20 @@ def test_a_folder_of_some_classes_is_evaluated_by_their_names(trained, tmp_path)
     names = sorted(place.name for place in (folder / "val").iterdir())
     assert 1 < len(names) < 10  # so that labels by position would be refused
     command = ["eval.py", "--checkpoint", best, "--data_path", folder, "data.source=imagenet", "--json"]
-    score = json.loads(succeed(*command))
+    score = json.loads(succeed(*command, "--per_class"))
     assert (score["correct"], score["total"]) == (24, 24)
+    there = {name: len(list((folder / "val" / name).iterdir())) for name in names}
+    expected = {
+        str(name): {"correct": there.get(str(name), 0), "total": there.get(str(name), 0)}
+        for name in range(10)
+    }
+    assert score["per_class"] == expected
+    lines = succeed(*command[:-1], "--per_class").splitlines()
+    missing = next(name for name in expected if name not in names)
+    assert (
+        f"class        {missing} - (0/0)" in lines
+        and f"class        {names[0]} 1.0000 ({there[names[0]]}/{there[names[0]]})" in lines
+    )
     (folder / "val" / names[-1]).rename(folder / "val" / "zz")
     done = start(*command)
     assert done.returncode == 2 and "got 'zz'" in done.stderr and not done.stdout, done.stderr
@@ -124,6 +136,10 @@ def test_a_file_is_evaluated_as_its_checkpoint(files):
         outputs[kind] = [line for line in lines if not line.startswith(("checkpoint", "images/s"))]
         score = json.loads(succeed("eval.py", "--checkpoint", path, "--json"))
         assert set(score) == {"top1", "top5", "correct", "total", "images_per_second"}
+        each = json.loads(succeed("eval.py", "--checkpoint", path, "--json", "--per_class"))["per_class"]
+        assert list(each) == [str(digit) for digit in range(10)]
+        assert sum(counts["correct"] for counts in each.values()) == score["correct"]
+        assert sum(counts["total"] for counts in each.values()) == score["total"]
     assert outputs["packed"] == outputs["onnx"] == outputs["checkpoint"]
 
 

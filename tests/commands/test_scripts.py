@@ -144,6 +144,12 @@ def pictures_and_a_folder(tmp_path, trained):
     return command, "expected --image or --data_path, got both"
 
 
+def classes_of_pictures(tmp_path, trained):
+    best = trained / "step2" / "best.ckpt"
+    command = ["eval.py", "--checkpoint", best, "--image", "a.png", "--per_class"]
+    return command, "expected --image or --per_class, got both"
+
+
 def data_for_an_export(tmp_path, trained):
     best = trained / "step2" / "best.ckpt"
     return ["export.py", "--checkpoint", best, "--data_path", tmp_path], "expected no --data_path"
@@ -167,7 +173,7 @@ BAD = [
     no_such_folder, empty_class, no_pictures, broken_picture, unknown_key, mistyped_value, missing_key, unknown_model,
     long_warm_up, other_architecture, other_class_count, truncated_checkpoint, no_checkpoint, air,
     few_class_names, names_for_training, folder_of_no_source, weights_of_no_teacher, two_sources_of_a_teacher,
-    pictures_and_a_folder, data_for_an_export, a_model_for_a_packed_file,
+    pictures_and_a_folder, classes_of_pictures, data_for_an_export, a_model_for_a_packed_file,
     tiny_pictures, a_type_that_cpus_lack,
 ]  # fmt: skip
 

@@ -230,6 +230,14 @@ def test_the_last_partial_batch_counts():
     assert (score.total, score.correct, score.top1, score.top5) == (5, 5, 1.0, 1.0)
 
 
+def test_each_class_is_counted():
+    def wrong_at_three(x):
+        return one_hot_of_pixel(np.where(x == 3, 1, x))
+
+    score = evaluate(silent(wrong_at_three), Rows(), 2, Workers(), classes=7)
+    assert score.per_class == ((1, 1), (1, 1), (1, 1), (0, 1), (1, 1), (0, 0), (0, 0)) and score.correct == 4
+
+
 @pytest.mark.parametrize(
     "images, batch_size, workers, rows",
     [(5, 2, 1, 2), (5, 5, 1, 5), (5, 5000, 1, 5), (9, 5000, 2, 5), (9, 4, 2, 4), (5, 5000, 7, 1)],
