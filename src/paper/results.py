@@ -76,8 +76,13 @@ def write_results(folder, name, title, about, results, ops=None):
         ],
     }
     write_atomic(folder / f"{name}.json", json.dumps(data, indent=2, allow_nan=False) + "\n")
+    draw(folder / f"{name}.png", title.lstrip("# "), about, results, ops)
+
+
+def draw(path, title, about, results, ops=None):
+    """Write the picture of a table's results. Arguments as in `write_results`."""
     make = partial(_over_ops, ops) if ops else _side_by_side
-    write_figure(folder / f"{name}.png", make, title.lstrip("# "), about, results)
+    write_figure(path, make, title, about, results)
 
 
 def _over_ops(ops, title, about, results):

@@ -33,8 +33,10 @@ def test_a_figure_that_cannot_be_drawn_leaves_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_the_picture_of_a_table_is_drawn_without_latex(tmp_path):
-    rows = [(row, [{"top1": 0.5}]) for row in TABLES["5"].rows]
+@pytest.mark.parametrize("number", ["5", "fig4", "fig1"])
+def test_the_picture_of_a_table_is_drawn_without_latex(number, tmp_path):
+    rows = [(row, [{"top1": 0.5}]) for row in TABLES[number].rows]
+    ops = {row.name: 1e6 for row, _ in rows} if TABLES[number].against_ops else None
     with matplotlib.rc_context(ODD):
-        draw(tmp_path / "table.png", "Table_5", "100 % of_it", rows)
+        draw(tmp_path / "table.png", "Table_5", "100 % of_it", rows, ops)
     assert (tmp_path / "table.png").read_bytes().startswith(b"\x89PNG")
