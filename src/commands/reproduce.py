@@ -29,7 +29,7 @@ from src.paper.ability import ability_table, measure, measured_table
 from src.paper.costs import cost_rows, costs_text, heading
 from src.paper.linearity import LINEARITY, linearity, linearity_table
 from src.paper.results import result_table, write_results
-from src.paper.runs import Budget, network_of, train_table
+from src.paper.runs import Budget, check_budget, network_of, train_table
 from src.paper.tables import TABLES
 from src.settings.command_line import Parser, config_beside, parse
 from src.settings.config import load_config
@@ -105,8 +105,7 @@ def train(tables, args):
         if not table.compares:
             raise InputError(f"--table {number}: its rows are not variants to compare; take 3 to 8 or fig4")
         plans.append((number, table, chosen_rows(number, table, args.row)))
-        for row in plans[-1][2]:
-            network_of(row, budget)
+        check_budget(plans[-1][2], budget)
     ensure_writable_dir(budget.output_dir)
     seeds = "one seed" if args.seeds == 1 else f"{args.seeds} seeds"
     about = f"{config.data.source}, {args.epochs} epoch{'s' * (args.epochs > 1)} per stage, {seeds}"

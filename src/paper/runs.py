@@ -71,6 +71,25 @@ def network_of(row, budget):
     return network
 
 
+def check_budget(rows, budget):
+    """Refuse at once what would fail hours later: rows without a network, and a teacher that cannot serve them all.
+
+    A teacher is built with a row's settings, so that those must leave a network in full precision as it is.
+
+    Raises InputError.
+    """
+    for row in rows:
+        network_of(row, budget)
+        others = [key for key in row.settings if key not in ONLY_BINARY]
+        if budget.teacher and others:
+            raise InputError(
+                f"row {row.name!r}: expected settings that leave a teacher as it is, got {', '.join(others)}; "
+                "train it without --teacher"
+            )
+    if budget.teacher:
+        _shared_teacher(budget.teacher)
+
+
 def run_name(network, precision, settings):
     """The folder's name: the network and what differs from its defaults, so that equal runs share a folder."""
     defaults = to_flat(load_config())
@@ -139,7 +158,10 @@ def _train(network, precision, settings, seed, budget, teacher):
         values[f"stages.{stage}.warmup_epochs"] = warmup
     overrides = [*budget.overrides, *(f"{key}={as_text(value)}" for key, value in values.items())]
     if all(stage in found and found[stage]["epochs"] == budget.epochs for stage in stages):
-        _require_same_settings(folder, stages, load_config(budget.config_path or None, overrides))
+        may_differ = (
+            () if budget.teacher else INITIAL_WEIGHTS
+        )  # their paths, where a row's own teacher is in this folder
+        _require_same_settings(folder, stages, load_config(budget.config_path or None, overrides), may_differ)
         return folder
     command = [sys.executable, str(ROOT / "train.py"), "--output_dir", str(folder), *_inputs(budget)]
     command += overrides
@@ -153,7 +175,7 @@ def _train(network, precision, settings, seed, budget, teacher):
     return folder
 
 
-def _require_same_settings(folder, stages, config):
+def _require_same_settings(folder, stages, config, may_differ):
     """Raises InputError where a finished run was made with other settings than those of `config`, as for other data."""
     from src.model import own_quantizer
 
@@ -161,7 +183,7 @@ def _require_same_settings(folder, stages, config):
         saved = load_config(folder / stage / "config.yaml", complete=True)
         now, before = (with_quantizer(each, stage, own_quantizer) for each in (config, saved))
         for key, value in now.items():
-            if key not in INITIAL_WEIGHTS and not TRAITS[key].per_run and value != before[key]:
+            if key not in may_differ and not TRAITS[key].per_run and value != before[key]:
                 raise InputError(
                     f"{folder}: holds a run with other settings ({key} was {before[key]}, got {value}); "
                     "give another --output_dir"

@@ -1,6 +1,7 @@
 """scripts/reproduce.py as a user starts it: costs, a table trained on few steps, going on, and what bad input gets."""
 
 import json
+import shutil
 
 import pytest
 from PIL import Image
@@ -114,21 +115,37 @@ def test_a_given_teacher_serves_the_rows_and_the_picture_is_over_ops(tmp_path):
     assert all(f"| {row['ops'] / 1e6:9.2f} |" in text for row in rows) and "ImageNet" not in text
     with Image.open(tmp_path / "fig1.png") as picture:
         assert picture.size == (800, 500)
+    shutil.copytree(tmp_path / "t", tmp_path / "u")
+    done = reproduce(*arguments, "--teacher", tmp_path / "u/teacher/best.ckpt")
+    assert (
+        done.returncode == 2
+        and "holds a run with other settings (stages.step1.teacher_checkpoint was" in done.stderr
+    )
 
 
-def test_a_teacher_without_its_run_is_refused(trained, tmp_path):
+def test_a_teacher_that_cannot_serve_is_refused_before_anything_is_trained(trained, tmp_path):
     source = trained[0] / "runs/bimlp_t-fp32-seed1/teacher"
     alone = tmp_path / "alone"
     alone.mkdir()
     for name in ("best.ckpt", "config.yaml"):
         (alone / name).write_bytes((source / name).read_bytes())
-    done = reproduce(
-        "--table", "5", "--epochs", "1", "--output_dir", tmp_path / "out", "--teacher", alone / "best.ckpt"
-    )
-    assert (
-        done.returncode == 2
-        and "expected a stage's folder in its run's, with summary.json, got none" in done.stderr
-    )
+    for row, teacher, message in (
+        ("w/ Uni-shortcut", tmp_path / "none.ckpt", "expected a file, got: no such file"),
+        (
+            "w/ Uni-shortcut",
+            alone / "best.ckpt",
+            "expected a stage's folder in its run's, with summary.json, got none",
+        ),
+        (
+            "w/o shortcut",
+            source / "best.ckpt",
+            "expected settings that leave a teacher as it is, got model.shortcut",
+        ),
+    ):
+        arguments = ("--table", "5", "--row", row, "--epochs", "1", "--output_dir", tmp_path / "out")
+        done = reproduce(*arguments, "--teacher", teacher)
+        assert done.returncode == 2 and message in done.stderr, done.stderr
+        assert not (tmp_path / "out").exists()
 
 
 def test_a_data_path_is_read_without_a_config(tmp_path):
