@@ -101,10 +101,14 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup():
-    """Operations that are not compiled run on the calling thread: threads that wait for them take both cores."""
-    runtime = sys.modules.get("mindspore.runtime")
-    if runtime is not None:
-        runtime.launch_blocking()
+    """The same random numbers for each test in any order; operations that are not compiled run on the calling thread.
+
+    Threads that wait for operations would take both cores.
+    """
+    mindspore = sys.modules.get("mindspore")
+    if mindspore is not None:
+        mindspore.set_seed(1)
+        mindspore.runtime.launch_blocking()
 
 
 @pytest.fixture(autouse=True)
