@@ -136,6 +136,13 @@ def test_its_command_prints_what_the_program_does(home, packed, picture, engine_
         assert json.loads(done.stdout) == engine.description
 
 
+def test_its_command_answers_with_the_network_in_models(home, tmp_path):
+    succeed(sys.executable, "scripts/digit_picture.py", tmp_path / "seven.png")
+    done = home.run(*home.command, ROOT / "models" / "digits.packed", "seven.png", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.match(r"seven\.png\n +0\.9\d+  7\n", done.stdout), done.stdout
+
+
 @pytest.mark.parametrize("page", ["docs/engine.md", "packaging/engine/README.md"])
 def test_the_examples_of_its_pages(page, home, packed, picture, tmp_path):
     text = (ROOT / page).read_text()
