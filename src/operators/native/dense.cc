@@ -14,8 +14,8 @@ namespace {
 float *pack(const float *x, int64_t rows, int64_t n) {
   float *panels = Scratch::get<float>(0, panels_of(n) * rows * kColumns);
   thread_pool().each((rows + 7) / 8, [&](int64_t group) {
-    for (int64_t row = group * 8; row < std::min(rows, group * 8 + 8); ++row)
-      fill_row(panels, rows, row, n, [&](auto tag, int64_t i) { return load<decltype(tag)>(x + row * n + i); });
+    fill_rows(panels, rows, group * 8, std::min(rows, group * 8 + 8), n,
+              [&](int64_t row, auto tag, int64_t i) { return load<decltype(tag)>(x + row * n + i); });
   });
   return panels;
 }

@@ -14,23 +14,25 @@
 namespace bimlp {
 namespace {
 
+constexpr int64_t kPacked = 8;  // rows that are packed at once
+
 // Right operand of the product, sign(x + b) or x, in panels.
 float *pack_input(const float *x, const float *b, int64_t channels, int64_t n, const Settings &set) {
   float *panels = Scratch::get<float>(0, panels_of(n) * channels * kColumns);
-  thread_pool().each((channels + 7) / 8, [&](int64_t group) {
-    for (int64_t c = group * 8; c < std::min(channels, group * 8 + 8); ++c) {
-      const float *row = x + c * n;
-      fill_row(panels, channels, c, n,
-               [&](auto tag, int64_t i) { return input_operand(load<decltype(tag)>(row + i), b[c], set); });
-    }
+  thread_pool().each((channels + kPacked - 1) / kPacked, [&](int64_t group) {
+    fill_rows(
+        panels, channels, group * kPacked, std::min(channels, group * kPacked + kPacked), n,
+        [&](int64_t c, auto tag, int64_t i) { return input_operand(load<decltype(tag)>(x + c * n + i), b[c], set); });
   });
   return panels;
 }
 
+constexpr int64_t kMostRows = 32;
+
 // Rows in one work item of a thread: few enough for all threads to have work, many per reading of the other operand.
 int64_t rows_at_once(int64_t rows) {
   const int64_t share = rows / (2 * thread_pool().size()) / kRows * kRows;
-  return std::max<int64_t>(kRows, std::min<int64_t>(32, share));
+  return std::max<int64_t>(kRows, std::min<int64_t>(kMostRows, share));
 }
 
 // Sums of the forward pass, by popcount if both operands are signs, else by multiplication.
@@ -108,14 +110,18 @@ OPERATOR(fc_backward) {
 
   float *ds = Scratch::get<float>(3, panels_of(n) * out * kColumns);
   float *dt = Scratch::get<float>(4, out * n);
-  pool.each(out, [&](int64_t o) {
-    const float *sums = s + o * n;
-    float *d = dt + o * n;
-    const NormGradients norm = epilogue_backward(o, dy + o * n, sums, shortcut.forward(x, o, Scratch::get<float>(2, n)),
-                                                 n, scale_of(w + o * in, in, set), set.training, saved, gradients, d);
-    fill_row(ds, out, o, n, [&](auto tag, int64_t i) {
+  pool.each((out + kPacked - 1) / kPacked, [&](int64_t group) {
+    const int64_t first = group * kPacked, last = std::min(out, first + kPacked);
+    NormGradients norms[kPacked];
+    for (int64_t o = first; o < last; ++o) {
+      norms[o - first] =
+          epilogue_backward(o, dy + o * n, s + o * n, shortcut.forward(x, o, Scratch::get<float>(2, n)), n,
+                            scale_of(w + o * in, in, set), set.training, saved, gradients, dt + o * n);
+    }
+    fill_rows(ds, out, first, last, n, [&](int64_t o, auto tag, int64_t i) {
       using T = decltype(tag);
-      return norm.a * load<T>(d + i) + norm.b * load<T>(sums + i) + splat<T>(norm.c);
+      const NormGradients &norm = norms[o - first];
+      return norm.a * load<T>(dt + o * n + i) + norm.b * load<T>(s + o * n + i) + splat<T>(norm.c);
     });
   });
 
@@ -126,22 +132,25 @@ OPERATOR(fc_backward) {
     for (int64_t c = first; c < last; c += kRows)
       fill_block(blocks, c / kRows, in, out,
                  [&](int64_t row, int64_t o) { return weight_operand(w[o * in + row], set); });
-    matmul(blocks, ds, out, n, first, last, dx);
-    for (int64_t c = first; c < last; ++c) {
-      float *d = dx + c * n;
-      const float *row = x + c * n;
-      Sum sum;
-      for_vectors(n, [&](auto tag, int64_t i) {
-        using T = decltype(tag);
-        T g = load<T>(d + i);
-        if (set.binary_act()) {
-          g = sign_backward(load<T>(row + i) + splat<T>(b[c]), g, set.gradient);
-          sum.add(g);
-        }
-        store(d + i, g + shortcut.backward<T>(dt, c, i));
-      });
-      db[c] = sum.total();
+    Sum sums[kMostRows];
+    for (int64_t p = 0; p < panels_of(n); p += kSlabPanels) {
+      const int64_t end = std::min(p + kSlabPanels, panels_of(n)), start = p * kColumns;
+      matmul_panels(blocks, ds, out, n, p, end, first, last, dx);
+      for (int64_t c = first; c < last; ++c) {  // what the product wrote is still in the cache
+        float *d = dx + c * n + start;
+        const float *row = x + c * n + start;
+        for_vectors(std::min(n, end * kColumns) - start, [&](auto tag, int64_t i) {
+          using T = decltype(tag);
+          T g = load<T>(d + i);
+          if (set.binary_act()) {
+            g = sign_backward(load<T>(row + i) + splat<T>(b[c]), g, set.gradient);
+            sums[c - first].add(g);
+          }
+          store(d + i, g + shortcut.backward<T>(dt, c, start + i));
+        });
+      }
     }
+    for (int64_t c = first; c < last; ++c) db[c] = sums[c - first].total();
   });
 
   const int64_t step = transposed_rows_at_once(in);

@@ -17,20 +17,24 @@ constexpr int kRows = kLanes == 16 ? 8 : 4;  // rows of one tile, whose sums fil
 inline int64_t panels_of(int64_t n) { return (n + kColumns - 1) / kColumns; }
 inline int64_t blocks_of(int64_t rows) { return (rows + kRows - 1) / kRows; }
 
-// Fills row `row` of panels with `rows` rows by the values f(T{}, i), i < n, vectors or floats.
+// Fills the rows [first, last) of panels with `rows` rows by the values f(row, T{}, i), i < n, vectors or floats. What
+// is written lies side by side in a panel: the rows of all panels are too far apart to stay in a cache.
 template <class F>
-inline void fill_row(float *panels, int64_t rows, int64_t row, int64_t n, F f) {
-  int64_t p = 0;
-  for (; (p + 1) * kColumns <= n; ++p) {
-    float *to = panels + (p * rows + row) * kColumns;
-    store(to, f(Vec{}, p * kColumns));
-    store(to + kLanes, f(Vec{}, p * kColumns + kLanes));
+inline void fill_rows(float *panels, int64_t rows, int64_t first, int64_t last, int64_t n, F f) {
+  const int64_t whole = n / kColumns;
+  for (int64_t p = 0; p < whole; ++p) {
+    for (int64_t row = first; row < last; ++row) {
+      float *to = panels + (p * rows + row) * kColumns;
+      store(to, f(row, Vec{}, p * kColumns));
+      store(to + kLanes, f(row, Vec{}, p * kColumns + kLanes));
+    }
   }
-  if (p * kColumns < n) {
-    float *to = panels + (p * rows + row) * kColumns;
+  if (whole == panels_of(n)) return;
+  for (int64_t row = first; row < last; ++row) {
+    float *to = panels + (whole * rows + row) * kColumns;
     for (int64_t j = 0; j < kColumns; ++j) {
-      int64_t i = p * kColumns + j;
-      to[j] = i < n ? f(float{}, i) : 0.0f;
+      const int64_t i = whole * kColumns + j;
+      to[j] = i < n ? f(row, float{}, i) : 0.0f;
     }
   }
 }
@@ -60,26 +64,32 @@ inline void matmul_tile(const float *block, const float *panel, int64_t depth, V
   }
 }
 
-// Rows [first, last) of the product into `out`, (rows, n). `first` is a multiple of kRows.
-inline void matmul(const float *blocks, const float *panels, int64_t depth, int64_t n, int64_t first, int64_t last,
-                   float *out) {
+// Rows [first, last) of the product with the panels [from, to) into `out`, (rows, n). `first` is a multiple of kRows.
+inline void matmul_panels(const float *blocks, const float *panels, int64_t depth, int64_t n, int64_t from, int64_t to,
+                          int64_t first, int64_t last, float *out) {
   Vec sums[kRows][2];
-  for (int64_t p = 0; p < panels_of(n); ++p) {
+  for (int64_t p = from; p < to; ++p) {
     int64_t start = p * kColumns, count = std::min<int64_t>(kColumns, n - start);
     for (int64_t row = first; row < last; row += kRows) {
       matmul_tile(blocks + row * depth, panels + p * depth * kColumns, depth, sums);
       int64_t rows = std::min<int64_t>(kRows, last - row);
       for (int64_t r = 0; r < rows; ++r) {
-        float *to = out + (row + r) * n + start;
+        float *y = out + (row + r) * n + start;
         if (count == kColumns) {
-          store(to, sums[r][0]);
-          store(to + kLanes, sums[r][1]);
+          store(y, sums[r][0]);
+          store(y + kLanes, sums[r][1]);
         } else {
-          std::memcpy(to, sums[r], count * sizeof(float));
+          std::memcpy(y, sums[r], count * sizeof(float));
         }
       }
     }
   }
+}
+
+// Rows [first, last) of the product into `out`, (rows, n). `first` is a multiple of kRows.
+inline void matmul(const float *blocks, const float *panels, int64_t depth, int64_t n, int64_t first, int64_t last,
+                   float *out) {
+  matmul_panels(blocks, panels, depth, n, 0, panels_of(n), first, last, out);
 }
 
 constexpr int kLeftRows = kLanes == 16 ? 4 : 2;   // rows of `left` in a tile
@@ -125,8 +135,8 @@ inline void matmul_transposed(const float *left, int64_t left_rows, int64_t n, i
       for (int64_t c = first; c < last; c += kRightRows) {
         const int64_t count = std::min<int64_t>(kRightRows, last - c);
         for (int64_t k = 0; k < kRightRows; ++k) {
-          fill_row(tile, kRightRows, k, std::min(panels * kColumns, n - start),
-                   [&](auto tag, int64_t i) { return right(c + std::min(k, count - 1), tag, start + i); });
+          fill_rows(tile, kRightRows, k, k + 1, std::min(panels * kColumns, n - start),
+                    [&](int64_t, auto tag, int64_t i) { return right(c + std::min(k, count - 1), tag, start + i); });
         }
         const int64_t end = std::min(group + kGroupRows, left_rows);
         int64_t r = group;

@@ -95,10 +95,9 @@ inline void multiply_transposed(const Grid &grid, const float *gradients, int64_
                                 float *dweight) {
   float *panels = Scratch::get<float>(8, grid.size() * out);
   thread_pool().each((out + 7) / 8, [&](int64_t group) {
-    for (int64_t o = group * 8; o < std::min(out, group * 8 + 8); ++o) {
-      const float *plane = gradients + o * grid.room() + grid.margin();
-      fill_row(panels, out, o, grid.size(), [&](auto tag, int64_t i) { return load<decltype(tag)>(plane + i); });
-    }
+    fill_rows(panels, out, group * 8, std::min(out, group * 8 + 8), grid.size(), [&](int64_t o, auto tag, int64_t i) {
+      return load<decltype(tag)>(gradients + o * grid.room() + grid.margin() + i);
+    });
   });
   const int64_t rows = static_cast<int64_t>(sources.size()), step = transposed_rows_at_once(rows);
   thread_pool().each((rows + step - 1) / step, [&](int64_t item) {
