@@ -32,7 +32,7 @@ OPERATOR(dense_forward) {
   thread_pool().each(blocks_of(out), [&](int64_t block) {
     const int64_t first = block * kRows, last = std::min(out, first + kRows);
     fill_block(blocks, block, out, in, [&](int64_t row, int64_t k) { return w[row * in + k]; });
-    matmul(blocks, panels, in, n, first, last, y);
+    matmul(blocks, panels, in, n, first, last, y, n);
     for (int64_t o = first; o < last; ++o) {
       for_vectors(n, [&](auto tag, int64_t i) {
         using T = decltype(tag);
@@ -52,7 +52,7 @@ OPERATOR(dense_backward) {
   pool.each(blocks_of(in), [&](int64_t block) {
     const int64_t first = block * kRows, last = std::min(in, first + kRows);
     fill_block(blocks, block, in, out, [&](int64_t k, int64_t o) { return w[o * in + k]; });
-    matmul(blocks, gradients, out, n, first, last, dx);
+    matmul(blocks, gradients, out, n, first, last, dx, n);
   });
   const int64_t step = transposed_rows_at_once(in);
   pool.each((in + step - 1) / step, [&](int64_t item) {

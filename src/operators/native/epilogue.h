@@ -26,7 +26,8 @@ struct EpilogueGradients {
   float *gamma, *beta, *b1, *slope, *b2;
 };
 
-// Gradient dt of the sum with the shortcut, and the gradient of the layer's sums as a function of dt and the sums.
+// Gradient dt of the sum with the shortcut unless it is null, and the gradient of the layer's sums as a function of dt
+// and the sums.
 inline NormGradients epilogue_backward(int64_t o, const float *dy, const float *sums, const float *shortcut, int64_t n,
                                        float scale, bool training, const Saved &saved, const EpilogueGradients &g,
                                        float *dt) {

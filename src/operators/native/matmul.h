@@ -64,37 +64,32 @@ inline void matmul_tile(const float *block, const float *panel, int64_t depth, V
   }
 }
 
-// Rows [first, last) of the product with the panels [from, to) into `out`, (rows, n). `first` is a multiple of kRows.
-inline void matmul_panels(const float *blocks, const float *panels, int64_t depth, int64_t n, int64_t from, int64_t to,
-                          int64_t first, int64_t last, float *out) {
+// Rows [first, last) of the product into rows of `out`, n numbers of each, `stride` apart. `first` is a multiple of
+// kRows.
+inline void matmul(const float *blocks, const float *panels, int64_t depth, int64_t n, int64_t first, int64_t last,
+                   float *out, int64_t stride) {
   Vec sums[kRows][2];
-  for (int64_t p = from; p < to; ++p) {
+  for (int64_t p = 0; p < panels_of(n); ++p) {
     int64_t start = p * kColumns, count = std::min<int64_t>(kColumns, n - start);
     for (int64_t row = first; row < last; row += kRows) {
       matmul_tile(blocks + row * depth, panels + p * depth * kColumns, depth, sums);
       int64_t rows = std::min<int64_t>(kRows, last - row);
       for (int64_t r = 0; r < rows; ++r) {
-        float *y = out + (row + r) * n + start;
+        float *to = out + (row + r) * stride + start;
         if (count == kColumns) {
-          store(y, sums[r][0]);
-          store(y + kLanes, sums[r][1]);
+          store(to, sums[r][0]);
+          store(to + kLanes, sums[r][1]);
         } else {
-          std::memcpy(y, sums[r], count * sizeof(float));
+          std::memcpy(to, sums[r], count * sizeof(float));
         }
       }
     }
   }
 }
 
-// Rows [first, last) of the product into `out`, (rows, n). `first` is a multiple of kRows.
-inline void matmul(const float *blocks, const float *panels, int64_t depth, int64_t n, int64_t first, int64_t last,
-                   float *out) {
-  matmul_panels(blocks, panels, depth, n, 0, panels_of(n), first, last, out);
-}
-
 constexpr int kLeftRows = kLanes == 16 ? 4 : 2;   // rows of `left` in a tile
 constexpr int kRightRows = kLanes == 16 ? 6 : 3;  // rows of `right` in a tile
-constexpr int64_t kSlabPanels = 1024 / kColumns;  // panels of a slab
+constexpr int64_t kSlab = 1024;                   // columns of a slab
 constexpr int64_t kGroupRows = 256;               // rows of `left` that stay in the L2 cache with a slab
 
 // One tile of the product with a transposed operand, over `panels` panels: out[r][c] += sum_i left[r][i] right[c][i]
@@ -121,31 +116,40 @@ inline void transposed_tile(const float *left, int64_t left_rows, const float *r
   }
 }
 
-// Product with a transposed operand: out[r][c] = sum_i left[r][i] right[c][i] for all rows of left and the rows
-// [first, last) of right. left lies in panels; right(c, T{}, i) gives a vector or a float. out has `stride` columns.
+// Adds a product with a transposed operand, out[r][c] += sum_i left[r][i] right[c][i] over the n <= kSlab columns of a
+// slab, for all rows of left and the rows [first, last) of right. left lies in panels; right(c, T{}, i) gives a vector
+// or a float. out has `stride` columns.
+template <class F>
+inline void add_transposed(const float *left, int64_t left_rows, int64_t n, int64_t first, int64_t last, F right,
+                           float *out, int64_t stride) {
+  const int64_t panels = panels_of(n);
+  float *tile = Scratch::get<float>(5, kSlab * kRightRows);
+  for (int64_t group = 0; group < left_rows; group += kGroupRows) {
+    for (int64_t c = first; c < last; c += kRightRows) {
+      const int64_t count = std::min<int64_t>(kRightRows, last - c);
+      for (int64_t k = 0; k < kRightRows; ++k) {
+        fill_rows(tile, kRightRows, k, k + 1, n,
+                  [&](int64_t, auto tag, int64_t i) { return right(c + std::min(k, count - 1), tag, i); });
+      }
+      const int64_t end = std::min(group + kGroupRows, left_rows);
+      int64_t r = group;
+      for (; r + kLeftRows <= end; r += kLeftRows)
+        transposed_tile<kLeftRows>(left + r * kColumns, left_rows, tile, panels, count, out + r * stride + c, stride);
+      for (; r < end; ++r)
+        transposed_tile<1>(left + r * kColumns, left_rows, tile, panels, count, out + r * stride + c, stride);
+    }
+  }
+}
+
+// Product with a transposed operand: out[r][c] = sum_i left[r][i] right[c][i], as add_transposed over n columns.
 template <class F>
 inline void matmul_transposed(const float *left, int64_t left_rows, int64_t n, int64_t first, int64_t last, F right,
                               float *out, int64_t stride) {
-  float *tile = Scratch::get<float>(5, kSlabPanels * kRightRows * kColumns);
   for (int64_t r = 0; r < left_rows; ++r) std::fill(out + r * stride + first, out + r * stride + last, 0.0f);
-  for (int64_t from = 0; from < panels_of(n); from += kSlabPanels) {
-    const int64_t panels = std::min(kSlabPanels, panels_of(n) - from), start = from * kColumns;
-    const float *rows = left + from * left_rows * kColumns;
-    for (int64_t group = 0; group < left_rows; group += kGroupRows) {
-      for (int64_t c = first; c < last; c += kRightRows) {
-        const int64_t count = std::min<int64_t>(kRightRows, last - c);
-        for (int64_t k = 0; k < kRightRows; ++k) {
-          fill_rows(tile, kRightRows, k, k + 1, std::min(panels * kColumns, n - start),
-                    [&](int64_t, auto tag, int64_t i) { return right(c + std::min(k, count - 1), tag, start + i); });
-        }
-        const int64_t end = std::min(group + kGroupRows, left_rows);
-        int64_t r = group;
-        for (; r + kLeftRows <= end; r += kLeftRows)
-          transposed_tile<kLeftRows>(rows + r * kColumns, left_rows, tile, panels, count, out + r * stride + c, stride);
-        for (; r < end; ++r)
-          transposed_tile<1>(rows + r * kColumns, left_rows, tile, panels, count, out + r * stride + c, stride);
-      }
-    }
+  for (int64_t start = 0; start < n; start += kSlab) {
+    add_transposed(
+        left + start * left_rows, left_rows, std::min(kSlab, n - start), first, last,
+        [&](int64_t c, auto tag, int64_t i) { return right(c, tag, start + i); }, out, stride);
   }
 }
 

@@ -59,17 +59,29 @@ inline Affine affine_of(Statistics used, float gamma, float beta, float scale) {
   return {gamma * inverse * scale, beta - gamma * inverse * used.mean};
 }
 
-// Output y of shortcut and RPReLU. shortcut: a row, or null for none.
+// Input t of RPReLU's slopes at position i. norm: with b1 in its offset; shortcut: a row, or null for none.
+template <class T>
+inline T activation_input(const float *s, const float *shortcut, int64_t i, Affine norm) {
+  T t = norm.factor * load<T>(s + i) + splat<T>(norm.offset);
+  if (shortcut != nullptr) t += load<T>(shortcut + i);
+  return t;
+}
+
+// Output y of shortcut and RPReLU.
 inline void activation_forward(const float *s, const float *shortcut, int64_t n, Affine affine, Activation act,
                                float *y) {
-  const float offset = affine.offset + act.b1;
+  affine.offset += act.b1;
   for_vectors(n, [&](auto tag, int64_t i) {
     using T = decltype(tag);
-    T t = affine.factor * load<T>(s + i) + splat<T>(offset);
-    if (shortcut != nullptr) t += load<T>(shortcut + i);
-    T zero = splat<T>(0);
+    const T t = activation_input<T>(s, shortcut, i, affine), zero = splat<T>(0);
     store(y + i, maximum(t, zero) + act.slope * minimum(t, zero) + splat<T>(act.b2));
   });
+}
+
+// Gradient of t from d, that of y.
+template <class T>
+inline T activation_gradient(T t, T d, float slope) {
+  return select(t > splat<T>(0), d, slope * d);
 }
 
 // Gradients of the activation's parameters, and the sum of dt times the centred sums.
@@ -77,22 +89,20 @@ struct ActivationGradients {
   float b1, slope, b2, product;
 };
 
-// Gradient dt from dy, and the gradients of the activation's parameters. centred: affine function of the sums.
+// Gradients of the activation's parameters from dy, and dt unless it is null. centred: affine function of the sums.
 inline ActivationGradients activation_backward(const float *dy, const float *s, const float *shortcut, int64_t n,
                                                Affine affine, Affine centred, Activation act, float *dt) {
   Sum b1, slope, b2, product;
-  const float offset = affine.offset + act.b1;
+  affine.offset += act.b1;
   for_vectors(n, [&](auto tag, int64_t i) {
     using T = decltype(tag);
-    const T sums = load<T>(s + i), d = load<T>(dy + i), zero = splat<T>(0);
-    T t = affine.factor * sums + splat<T>(offset);
-    if (shortcut != nullptr) t += load<T>(shortcut + i);
+    const T sums = load<T>(s + i), d = load<T>(dy + i), t = activation_input<T>(s, shortcut, i, affine);
     b2.add(d);
-    slope.add(d * minimum(t, zero));
-    T g = select(t > zero, d, act.slope * d);
+    slope.add(d * minimum(t, splat<T>(0)));
+    const T g = activation_gradient(t, d, act.slope);
     b1.add(g);
     product.add(g * (centred.factor * sums + splat<T>(centred.offset)));
-    store(dt + i, g);
+    if (dt != nullptr) store(dt + i, g);
   });
   return {b1.total(), slope.total(), b2.total(), product.total()};
 }

@@ -10,12 +10,15 @@ class Shortcut {
       : in_(in), out_(out), n_(n), group_(in > out ? in / out : 1), present_(present) {}
 
   // Shortcut of output channel o, n floats in x or in `buffer`; null for none.
-  const float *forward(const float *x, int64_t o, float *buffer) const {
+  const float *forward(const float *x, int64_t o, float *buffer) const { return forward(x, o, 0, n_, buffer); }
+
+  // Its `count` floats from position `from`.
+  const float *forward(const float *x, int64_t o, int64_t from, int64_t count, float *buffer) const {
     if (!present_) return nullptr;
-    if (group_ == 1) return x + (o % in_) * n_;
+    if (group_ == 1) return x + (o % in_) * n_ + from;
     const float share = 1.0f / group_;
-    const float *first = x + o * group_ * n_;
-    for_vectors(n_, [&](auto tag, int64_t i) {
+    const float *first = x + o * group_ * n_ + from;
+    for_vectors(count, [&](auto tag, int64_t i) {
       using T = decltype(tag);
       T sum = load<T>(first + i);
       for (int64_t g = 1; g < group_; ++g) sum += load<T>(first + g * n_ + i);
