@@ -2,7 +2,7 @@
 # The linter and the tests, but those marked "thorough" (a second fault of a kind; .ci/run runs them).
 #   usage:  bash scripts/run_tests.sh [--fast] [pytest arguments]
 #           --fast: only what neither compiles a graph nor starts the framework, for those who are typing
-#   expect: exit 0; on first use the packages (1 GB), then about 16 minutes on 2 CPU cores; at the end the slowest tests.
+#   expect: exit 0; on first use the packages (1 GB), then 16 to 19 minutes on 2 CPU cores; at the end the slowest tests.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/environment.sh

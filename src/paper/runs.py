@@ -166,7 +166,7 @@ def _train(network, precision, settings, seed, budget, teacher):
     command = [sys.executable, str(ROOT / "train.py"), "--output_dir", str(folder), *_inputs(budget)]
     command += overrides
     folder.mkdir(parents=True, exist_ok=True)
-    code = _run(command, folder / LOG)
+    code = run_logged(command, folder / LOG)
     if code:
         lines = (folder / LOG).read_text().splitlines() or ["nothing"]
         raise InputError(
@@ -195,17 +195,24 @@ def _inputs(budget):
     return inputs + (["--data_path", str(Path(budget.data_path).resolve())] if budget.data_path else [])
 
 
-def _run(command, log):
-    """The exit code of a command whose output goes to a file; it does not outlive this process."""
-    with open(log, "a") as file, subprocess.Popen(command, stdout=file, stderr=file, cwd=ROOT) as child:
-        before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-        try:
-            return child.wait()
-        finally:
-            signal.signal(signal.SIGTERM, before)
-            if child.poll() is None:
-                child.terminate()
-                child.wait()
+def run_logged(command, log):
+    """The exit code of a command whose output goes to a file; it does not outlive this process, told to stop once or more."""
+
+    def stop(number, frame):
+        signal.signal(number, signal.SIG_IGN)  # a second one would end this process before the command
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        with open(log, "a") as file, subprocess.Popen(command, stdout=file, stderr=file, cwd=ROOT) as child:
+            try:
+                return child.wait()
+            finally:
+                if child.poll() is None:
+                    child.terminate()
+                    child.wait()
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _stages(folder):
